@@ -1,0 +1,8 @@
+//! Layer 1: ids, the one real clock, the random source, checked byte readers.
+//!
+//! Knows nothing of Kafka's protocol, files or sockets.
+
+pub mod clock;
+pub mod id;
+pub mod random;
+pub mod reader;

@@ -1,0 +1,3 @@
+//! The `barnabas` command.
+
+fn main() {}
