@@ -20,10 +20,21 @@ const LAYERS: &[&[&str]] = &[
 
 /// Modules of layers 1 to 4 that must stay pure; `base` holds the clock and the random source.
 const PURE: &[&str] = &[
-    "wire", "config", "machine", "meta", "group", "txn", "share", "controller", "replication", "security", "quota",
+    "wire",
+    "config",
+    "machine",
+    "meta",
+    "group",
+    "txn",
+    "share",
+    "controller",
+    "replication",
+    "security",
+    "quota",
 ];
 
-const IMPURE: &[&str] = &["tokio::", "std::fs", "std::net", "async fn", "Instant::now", "SystemTime::now", "rand::"];
+const IMPURE: &[&str] =
+    &["tokio::", "std::fs", "std::net", "async fn", "Instant::now", "SystemTime::now", "rand::"];
 
 fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).unwrap() {

@@ -1,1 +1,5 @@
-//! To be written.
+//! Layer 5: one partition's log on disk, in Apache Kafka's format, byte for byte.
+//!
+//! Synchronous, over [`disk::Disk`]; knows batches, not who owns a topic.
+
+pub mod disk;

@@ -1,1 +1,5 @@
-//! To be written.
+//! Layer 2: bytes of the Kafka protocol and of Kafka's record format, without any I/O.
+//!
+//! Everything here treats its input as hostile: bounded before allocated, an error instead of a panic.
+
+pub mod batch;
