@@ -3,3 +3,6 @@
 //! Everything here treats its input as hostile: bounded before allocated, an error instead of a panic.
 
 pub mod batch;
+pub mod header;
+pub mod schema;
+pub mod versions;
