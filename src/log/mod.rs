@@ -2,4 +2,7 @@
 //!
 //! Synchronous, over [`disk::Disk`]; knows batches, not who owns a topic.
 
+pub mod checkpoint;
 pub mod disk;
+pub mod epochs;
+pub mod producers;
