@@ -10,9 +10,9 @@ use super::directory::Directory;
 use super::error::{Error, FetchError};
 use super::settings::Settings;
 use crate::base::id::{TopicId, TopicPartition};
-use crate::log::committer::Dirty;
+use crate::log::committer::{Dirty, Ticket};
 use crate::log::read::ReadPlan;
-use crate::log::{Appended, Log};
+use crate::log::{AppendError, Appended, Log};
 use crate::purgatory::{Arrivals, Countdown, Offsets};
 use crate::replication::LeaderState;
 use crate::wire::batch::Batch;
@@ -74,8 +74,10 @@ pub struct Replica {
     topic_id: TopicId,
     directory: Arc<Directory>,
     state: Mutex<State>,
-    /// Whether the committer already has this replica in its queue.
-    queued: AtomicBool,
+    /// This replica's place in the committer's queue.
+    ticket: Ticket,
+    /// Whether the replica is on its directory's list for later.
+    is_marked_later: AtomicBool,
 }
 
 struct State {
@@ -161,7 +163,14 @@ impl Replica {
             arrivals: Arrivals::default(),
             deleted: false,
         };
-        Arc::new(Self { name, topic_id, directory, state: Mutex::new(state), queued: AtomicBool::new(false) })
+        Arc::new(Self {
+            name,
+            topic_id,
+            directory,
+            state: Mutex::new(state),
+            ticket: Ticket::default(),
+            is_marked_later: AtomicBool::new(false),
+        })
     }
 
     /// Topic and index.
@@ -201,31 +210,36 @@ impl Replica {
             let unflushed = state.log.end_offset() - state.log.flushed_offset();
             if unflushed >= state.settings.log.flush_messages {
                 state.flush_barrier = Some(Barrier { start, end: state.log.end_offset() });
-                self.mark_dirty();
+                self.sync_soon();
             } else if state.log.unflushed_bytes() >= super::BACKGROUND_FLUSH_BYTES {
-                self.mark_dirty();
+                self.sync_soon();
             } else {
-                self.directory.mark_later(self);
+                self.sync_later();
             }
             state.advance();
         } else {
-            self.mark_dirty();
+            self.sync_soon();
         }
         Ok(appended)
     }
 
-    fn append_error(&self, error: crate::log::AppendError) -> Error {
-        if let crate::log::AppendError::Storage(why) = &error {
-            self.directory.fail(&self.name, why);
+    fn append_error(&self, error: AppendError) -> Error {
+        if let AppendError::Storage(why) = error {
+            self.directory.log_directory().fail(why);
             return Error::Storage;
         }
         Error::Append(error)
     }
 
-    /// Puts the replica in the committer's queue unless it is there.
-    pub(super) fn mark_dirty(self: &Arc<Self>) {
-        if !self.queued.swap(true, Ordering::AcqRel) {
-            self.directory.committer().mark(self.clone());
+    /// Has the committer sync this replica.
+    pub(super) fn sync_soon(self: &Arc<Self>) {
+        self.is_marked_later.store(false, Ordering::Release);
+        self.directory.committer().mark(self);
+    }
+
+    fn sync_later(self: &Arc<Self>) {
+        if !self.is_marked_later.swap(true, Ordering::AcqRel) {
+            self.directory.mark_later(self);
         }
     }
 
@@ -307,10 +321,11 @@ impl Replica {
 }
 
 impl Dirty for Replica {
-    /// Called by the committer without any lock held.
+    fn ticket(&self) -> &Ticket {
+        &self.ticket
+    }
+
     fn sync(&self) -> io::Result<()> {
-        // Before the plan is made: an append that comes later has to queue the replica again.
-        self.queued.store(false, Ordering::Release);
         let Some(flush) = self.state.lock().log.begin_flush() else { return Ok(()) };
         flush.run()?;
         let mut state = self.state.lock();
