@@ -4,7 +4,8 @@ pub(super) use kafka_protocol::error::ResponseError as Code;
 
 use crate::log::AppendError;
 use crate::partition;
-use crate::wire::validator::{Rejection, RejectionKind};
+use crate::log::producers::ProducerError;
+use crate::wire::validator::Reason;
 
 /// No error.
 pub(super) const NONE: i16 = 0;
@@ -29,22 +30,30 @@ impl From<&partition::Error> for Code {
 
 fn append_code(error: &AppendError) -> Code {
     match error {
-        AppendError::OutOfOrderSequence { .. } => Code::OutOfOrderSequenceNumber,
-        AppendError::InvalidProducerEpoch { .. } => Code::InvalidProducerEpoch,
-        AppendError::InvalidTxnState { .. } => Code::InvalidTxnState,
+        AppendError::Producer(error) => producer_code(error),
+        AppendError::Marker(_) => Code::InvalidRecord,
         AppendError::TooLarge { .. } => Code::RecordListTooLarge,
+        AppendError::UnexpectedOffset { .. } | AppendError::OffsetsExhausted { .. } => Code::UnknownServerError,
         AppendError::Storage(_) => Code::KafkaStorageError,
     }
 }
 
+fn producer_code(error: &ProducerError) -> Code {
+    match error {
+        ProducerError::OutOfOrderSequence { .. } => Code::OutOfOrderSequenceNumber,
+        ProducerError::InvalidProducerEpoch { .. } => Code::InvalidProducerEpoch,
+        ProducerError::InvalidTxnState { .. } => Code::InvalidTxnState,
+        ProducerError::TransactionCoordinatorFenced { .. } => Code::TransactionCoordinatorFenced,
+    }
+}
+
 /// The code of a batch that was refused before any log saw it.
-pub(super) fn rejection_code(rejection: &Rejection) -> Code {
-    match rejection.kind {
-        RejectionKind::CorruptMessage => Code::CorruptMessage,
-        RejectionKind::InvalidRecord => Code::InvalidRecord,
-        RejectionKind::InvalidTimestamp => Code::InvalidTimestamp,
-        RejectionKind::MessageTooLarge => Code::MessageTooLarge,
-        RejectionKind::UnsupportedCompressionType => Code::UnsupportedCompressionType,
-        RejectionKind::UnsupportedForMessageFormat => Code::UnsupportedForMessageFormat,
+pub(super) fn rejection_code(reason: Reason) -> Code {
+    match reason {
+        Reason::CorruptMessage => Code::CorruptMessage,
+        Reason::InvalidRecord => Code::InvalidRecord,
+        Reason::InvalidTimestamp => Code::InvalidTimestamp,
+        Reason::MessageTooLarge => Code::MessageTooLarge,
+        Reason::UnsupportedCompressionType => Code::UnsupportedCompressionType,
     }
 }

@@ -10,6 +10,7 @@
 //! Records are validated before any lock; every partition's append happens before the first wait, so that
 //! pipelined requests append in request order. Transactional batches are not served yet.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,7 +32,12 @@ use crate::log::Appended;
 use crate::meta::Image;
 use crate::partition::{self, Replica};
 use crate::purgatory::Countdown;
-use crate::wire::validator::{Rejection, validate_produce};
+use crate::wire::validator::{Arrival, RecordError, Rejection, Scratch, validate_produce};
+
+thread_local! {
+    /// Memory for decompression, one per worker thread: validation never waits.
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::new());
+}
 
 /// Acks of a producer that waits for all in-sync replicas.
 const ALL_IN_SYNC: i16 = -1;
@@ -60,7 +66,7 @@ pub(super) fn start(context: &Arc<Context>, raw: Raw) -> Call {
 /// What became of one partition's records.
 enum Status {
     Appended(Appended),
-    Failed { code: Code, message: Option<String>, records: Vec<(i32, Option<String>)> },
+    Failed { code: Code, message: Option<String>, records: Vec<RecordError> },
 }
 
 impl Status {
@@ -69,8 +75,10 @@ impl Status {
     }
 
     fn rejected(rejection: Rejection) -> Self {
-        let code = rejection_code(&rejection);
-        Self::Failed { code, message: Some(rejection.message), records: rejection.record_errors }
+        let code = rejection_code(rejection.reason);
+        // As in Kafka, the text goes out only with the records that it is about.
+        let message = (!rejection.record_errors.is_empty()).then_some(rejection.message);
+        Self::Failed { code, message, records: rejection.record_errors }
     }
 
     fn refused(error: &partition::Error) -> Self {
@@ -144,11 +152,19 @@ impl Work {
     }
 
     fn append_to(&self, replica: &Arc<Replica>, data: PartitionProduceData, now_ms: i64) -> Status {
-        let rules = replica.produce_rules(self.request.version());
-        let validated = match validate_produce(data.records.unwrap_or_default(), &rules, now_ms) {
+        let rules = replica.produce_rules();
+        let arrival = Arrival { tp: replica.name(), produce_version: self.request.version(), now_ms };
+        let records = data.records.unwrap_or_default();
+        let validated =
+            SCRATCH.with_borrow_mut(|scratch| validate_produce(records, &rules, &arrival, scratch));
+        let validated = match validated {
             Ok(validated) => validated,
             Err(rejection) => return Status::rejected(rejection),
         };
+        if validated.batch.header.is_transactional() {
+            // No coordinator could ever end such a transaction.
+            return Status::failed(Code::InvalidTxnState);
+        }
         let all_in_sync = self.request.body.acks == ALL_IN_SYNC;
         match replica.append(&validated.batch, all_in_sync, now_ms) {
             Ok(mut appended) => {
@@ -258,8 +274,8 @@ fn partition_response(part: &Part, version: i16) -> PartitionProduceResponse {
     out
 }
 
-fn record_error((index, message): &(i32, Option<String>)) -> BatchIndexAndErrorMessage {
+fn record_error(error: &RecordError) -> BatchIndexAndErrorMessage {
     BatchIndexAndErrorMessage::default()
-        .with_batch_index(*index)
-        .with_batch_index_error_message(message.clone().map(StrBytes::from_string))
+        .with_batch_index(error.batch_index)
+        .with_batch_index_error_message(error.message.clone().map(StrBytes::from_string))
 }
