@@ -3,6 +3,8 @@ use kafka_protocol::messages::{self, RequestKind};
 
 use super::program::Op;
 use super::*;
+use crate::wire::header;
+use crate::wire::versions::ApiKey;
 
 /// SplitMix64; the seed of a case is in its failure message.
 struct Random(u64);
@@ -324,4 +326,37 @@ fn bytes_after_the_body_are_reported_and_allowed() {
     assert_eq!(check(18, 5, b""), Err(Error::NoSchema { api_key: 18, api_version: 5 }));
     assert_eq!(check(-1, 0, b""), Err(Error::NoSchema { api_key: -1, api_version: 0 }));
     assert_eq!(check(0, -32768, b""), Err(Error::NoSchema { api_key: 0, api_version: -32768 }));
+}
+
+#[path = "../../../compat-tests/hostile/frames.rs"]
+#[expect(clippy::cast_possible_truncation, clippy::wildcard_enum_match_arm, reason = "tests")]
+#[expect(unreachable_pub, reason = "shared with the tests that run a broker")]
+mod frames;
+
+/// What a connection does with a frame up to the point where it is decoded.
+fn gate(bytes: &[u8]) -> Option<()> {
+    let (size, payload) = bytes.split_first_chunk::<4>()?;
+    let size = usize::try_from(i32::from_be_bytes(*size)).ok()?;
+    let limit = header::peek_api_key(payload)?.frame_bytes_max(100 << 20);
+    let frame = Bytes::copy_from_slice(payload.get(..size).filter(|_| size <= limit)?);
+    let (header, body) = header::RequestHeader::parse(&frame).ok()?;
+    if header.api_key.accepts(header.api_version) {
+        check(header.api_key.number(), header.api_version, &frame[body..]).ok()?;
+        return Some(());
+    }
+    (header.api_key == ApiKey::ApiVersions).then_some(())
+}
+
+#[test]
+fn hostile_frames_are_stopped_before_the_decoder_and_honest_ones_are_not() {
+    for frame in frames::all() {
+        let expected = if frame.outcome == frames::Outcome::Answered { Some(()) } else { None };
+        assert_eq!(gate(&frame.bytes()), expected, "{}", frame.name);
+    }
+}
+
+#[test]
+fn an_honest_request_is_tried_in_every_accepted_version() {
+    let accepted = ApiKey::ALL.iter().flat_map(|api| api.advertised().filter(|v| api.accepts(*v)));
+    assert_eq!(frames::every_version_of_every_api().len(), accepted.count());
 }
