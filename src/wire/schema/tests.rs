@@ -216,9 +216,8 @@ fn what_the_walker_accepts_the_crate_reads_to_the_same_byte() {
             };
             accepted += 1;
             assert!(shape.body_bytes <= writer.body.len());
-            if let Some((_, taken)) = decode(key, version, &writer.body) {
-                assert_eq!(taken, shape.body_bytes, "key {key} version {version} seed {seed}");
-            }
+            let taken = decode(key, version, &writer.body).map(|(_, taken)| taken);
+            assert_eq!(taken, Some(shape.body_bytes), "key {key} version {version} seed {seed}");
         }
     }
     assert!(accepted > 500 && refused > 500, "{accepted} accepted, {refused} refused");
@@ -317,6 +316,13 @@ fn requests_of_a_large_honest_cluster_pass() {
     let create = [&[0x91, 0x4e][..], &topic.repeat(10_000), &[0, 0, 0x75, 0x30, 0, 0]].concat();
     let shape = check(19, 7, &create).unwrap();
     assert_eq!(shape.body_bytes, create.len());
+}
+
+#[test]
+fn text_must_be_utf8() {
+    assert!(check(3, 12, &[&[2][..], &[0; 16], &[3, 0xc3, 0xa9, 0, 0, 0, 0]].concat()).is_ok());
+    let latin1 = [&[2][..], &[0; 16], &[2, 0xe9, 0, 0, 0, 0]].concat();
+    assert_eq!(check(3, 12, &latin1), Err(Error::NotUtf8 { field: "name" }));
 }
 
 #[test]
