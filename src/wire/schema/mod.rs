@@ -3,7 +3,7 @@
 //! The decoder trusts counts: it allocates for an array before it looks whether the bytes are there, and
 //! it stores unknown tagged fields. [`check`] reads the same bytes by the same schema without allocating
 //! and refuses what would make the decoder allocate more than [`DECODED_BYTES_MAX`]. What it accepts the
-//! decoder reads alike, byte for byte; the decoder may still find a string that is not UTF-8.
+//! decoder reads without an error, to the same byte; an error would be a broken invariant.
 
 mod definition;
 mod program;
@@ -92,6 +92,12 @@ pub enum Error {
         field: &'static str,
         /// Its length.
         bytes: usize,
+    },
+    /// Kafka would replace the bad bytes; the decoder has no text for them.
+    #[error("{field} is not UTF-8")]
+    NotUtf8 {
+        /// Where.
+        field: &'static str,
     },
     /// More than [`ELEMENTS_MAX`].
     #[error("{field}: more than {ELEMENTS_MAX} array elements in one request")]

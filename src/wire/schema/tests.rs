@@ -3,6 +3,8 @@ use kafka_protocol::messages::{self, RequestKind};
 
 use super::program::Op;
 use super::*;
+use crate::wire::header;
+use crate::wire::versions::ApiKey;
 
 /// SplitMix64; the seed of a case is in its failure message.
 struct Random(u64);
@@ -214,9 +216,8 @@ fn what_the_walker_accepts_the_crate_reads_to_the_same_byte() {
             };
             accepted += 1;
             assert!(shape.body_bytes <= writer.body.len());
-            if let Some((_, taken)) = decode(key, version, &writer.body) {
-                assert_eq!(taken, shape.body_bytes, "key {key} version {version} seed {seed}");
-            }
+            let taken = decode(key, version, &writer.body).map(|(_, taken)| taken);
+            assert_eq!(taken, Some(shape.body_bytes), "key {key} version {version} seed {seed}");
         }
     }
     assert!(accepted > 500 && refused > 500, "{accepted} accepted, {refused} refused");
@@ -318,10 +319,50 @@ fn requests_of_a_large_honest_cluster_pass() {
 }
 
 #[test]
+fn text_must_be_utf8() {
+    assert!(check(3, 12, &[&[2][..], &[0; 16], &[3, 0xc3, 0xa9, 0, 0, 0, 0]].concat()).is_ok());
+    let latin1 = [&[2][..], &[0; 16], &[2, 0xe9, 0, 0, 0, 0]].concat();
+    assert_eq!(check(3, 12, &latin1), Err(Error::NotUtf8 { field: "name" }));
+}
+
+#[test]
 fn bytes_after_the_body_are_reported_and_allowed() {
     let shape = check(18, 0, b"junk").unwrap();
     assert_eq!((shape.body_bytes, shape.elements), (0, 0));
     assert_eq!(check(18, 5, b""), Err(Error::NoSchema { api_key: 18, api_version: 5 }));
     assert_eq!(check(-1, 0, b""), Err(Error::NoSchema { api_key: -1, api_version: 0 }));
     assert_eq!(check(0, -32768, b""), Err(Error::NoSchema { api_key: 0, api_version: -32768 }));
+}
+
+#[path = "../../../compat-tests/hostile/frames.rs"]
+#[expect(clippy::cast_possible_truncation, clippy::wildcard_enum_match_arm, reason = "tests")]
+#[expect(unreachable_pub, reason = "shared with the tests that run a broker")]
+mod frames;
+
+/// What a connection does with a frame up to the point where it is decoded.
+fn gate(bytes: &[u8]) -> Option<()> {
+    let (size, payload) = bytes.split_first_chunk::<4>()?;
+    let size = usize::try_from(i32::from_be_bytes(*size)).ok()?;
+    let limit = header::peek_api_key(payload)?.frame_bytes_max(100 << 20);
+    let frame = Bytes::copy_from_slice(payload.get(..size).filter(|_| size <= limit)?);
+    let (header, body) = header::RequestHeader::parse(&frame).ok()?;
+    if header.api_key.accepts(header.api_version) {
+        check(header.api_key.number(), header.api_version, &frame[body..]).ok()?;
+        return Some(());
+    }
+    (header.api_key == ApiKey::ApiVersions).then_some(())
+}
+
+#[test]
+fn hostile_frames_are_stopped_before_the_decoder_and_honest_ones_are_not() {
+    for frame in frames::all() {
+        let expected = if frame.outcome == frames::Outcome::Answered { Some(()) } else { None };
+        assert_eq!(gate(&frame.bytes()), expected, "{}", frame.name);
+    }
+}
+
+#[test]
+fn an_honest_request_is_tried_in_every_accepted_version() {
+    let accepted = ApiKey::ALL.iter().flat_map(|api| api.advertised().filter(|v| api.accepts(*v)));
+    assert_eq!(frames::every_version_of_every_api().len(), accepted.count());
 }

@@ -31,7 +31,7 @@ struct Walk<'a> {
     decoded_bytes: usize,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
     fn program(&mut self, program: &Program) -> Result<(), Error> {
         program.ops.iter().try_for_each(|op| self.op(op))
     }
@@ -108,8 +108,7 @@ impl Walk<'_> {
     fn known_tag(&mut self, tag: &Tag, size: usize) -> Result<(), Error> {
         let Tag { field, tag, ref body } = *tag;
         let body = body.as_ref().ok_or(Error::TagVersion { field, tag })?;
-        let remaining = self.reader.remaining();
-        let value = self.reader.take(size).map_err(|_| Error::PastEnd { field, count: size, remaining })?;
+        let value = self.take(field, size)?;
         let outer = std::mem::replace(&mut self.reader, Reader::new(value));
         self.program(body)?;
         let left = std::mem::replace(&mut self.reader, outer).remaining();
@@ -121,15 +120,17 @@ impl Walk<'_> {
         if bytes > STRING_BYTES_MAX {
             return Err(Error::StringTooLong { field, bytes });
         }
-        self.skip(field, bytes)
+        let text = self.take(field, bytes)?;
+        std::str::from_utf8(text).map(drop).map_err(|_| Error::NotUtf8 { field })
     }
 
     fn skip(&mut self, field: &'static str, bytes: usize) -> Result<(), Error> {
+        self.take(field, bytes).map(drop)
+    }
+
+    fn take(&mut self, field: &'static str, bytes: usize) -> Result<&'a [u8], Error> {
         let remaining = self.reader.remaining();
-        match self.reader.take(bytes) {
-            Ok(_) => Ok(()),
-            Err(_) => Err(Error::PastEnd { field, count: bytes, remaining }),
-        }
+        self.reader.take(bytes).map_err(|_| Error::PastEnd { field, count: bytes, remaining })
     }
 
     fn charge(&mut self, field: &'static str, bytes: usize) -> Result<(), Error> {
