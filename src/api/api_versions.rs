@@ -80,8 +80,8 @@ fn add_features(context: &Context, version: i16, response: &mut ApiVersionsRespo
                 .with_max_version(f.max)
         })
         .collect();
-    response.finalized_features_epoch = image.offset();
-    let finalized = image.features().finalized().filter(|(_, level)| *level > 0);
+    response.finalized_features_epoch = image.provenance.offset;
+    let finalized = image.features.finalized().filter(|(_, level)| *level > 0);
     response.finalized_features = finalized
         .map(|(name, level)| {
             FinalizedFeatureKey::default()

@@ -20,9 +20,9 @@ pub(super) async fn handle(
 ) -> ListPartitionReassignmentsResponse {
     let image = context.quorum.image();
     let topics = match &request.body.topics {
-        None => image.topics().iter().filter_map(|topic| in_motion(topic, None)).collect(),
+        None => image.topics.iter().filter_map(|topic| in_motion(topic, None)).collect(),
         Some(asked) => {
-            let found = asked.iter().filter_map(|t| Some((image.topics().by_name(&t.name)?, &t.partition_indexes)));
+            let found = asked.iter().filter_map(|t| Some((image.topics.by_name(&t.name)?, &t.partition_indexes)));
             found.filter_map(|(topic, only)| in_motion(topic, Some(only))).collect()
         }
     };

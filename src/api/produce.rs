@@ -135,9 +135,9 @@ impl Work {
     fn find(&self, topic: &TopicProduceData) -> Result<TopicId, Code> {
         if self.request.version() >= 13 {
             let id = TopicId(topic.topic_id);
-            return self.image.topics().by_id(id).map(|_| id).ok_or(Code::UnknownTopicId);
+            return self.image.topics.by_id(id).map(|_| id).ok_or(Code::UnknownTopicId);
         }
-        self.image.topics().by_name(&topic.name).map(|t| t.id).ok_or(Code::UnknownTopicOrPartition)
+        self.image.topics.by_name(&topic.name).map(|t| t.id).ok_or(Code::UnknownTopicOrPartition)
     }
 
     fn append(&self, topic: TopicId, data: PartitionProduceData, now_ms: i64) -> Part {
@@ -240,9 +240,9 @@ impl Work {
 
     /// Tells the client who leads (KIP-951); whether anybody does.
     fn hint(&self, topic: &Topic, answer: &mut PartitionProduceResponse) -> bool {
-        let topics = self.image.topics();
+        let topics = &self.image.topics;
         let found = topics.by_id(TopicId(topic.id)).or_else(|| topics.by_name(&topic.name));
-        let Some(partition) = found.and_then(|t| t.partitions.get(&answer.index)) else { return false };
+        let Some(partition) = found.and_then(|t| t.partition(answer.index)) else { return false };
         answer.current_leader = LeaderIdAndEpoch::default()
             .with_leader_id(partition.leader.into())
             .with_leader_epoch(partition.leader_epoch);

@@ -10,7 +10,7 @@ use crate::partition::Replica;
 /// The replica of `topic`'s partition `index`, or why this node cannot serve it.
 pub(super) fn replica_by_name(context: &Context, topic: &str, index: i32) -> Result<Arc<Replica>, Code> {
     let image = context.quorum.image();
-    let id = image.topics().by_name(topic).map(|t| t.id).ok_or(Code::UnknownTopicOrPartition)?;
+    let id = image.topics.by_name(topic).map(|t| t.id).ok_or(Code::UnknownTopicOrPartition)?;
     replica(context, id, index)
 }
 
@@ -21,7 +21,7 @@ pub(super) fn replica(context: &Context, id: TopicId, index: i32) -> Result<Arc<
 
 /// Why there is no replica here: the partition does not exist, is elsewhere, or its log cannot be opened.
 fn missing(context: &Context, id: TopicId, index: i32) -> Code {
-    match context.quorum.image().topics().by_id(id).and_then(|t| t.partitions.get(&index)) {
+    match context.quorum.image().topics().by_id(id).and_then(|t| t.partition(index)) {
         None => Code::UnknownTopicOrPartition,
         Some(partition) if partition.leader == context.node.0 => Code::KafkaStorageError,
         Some(_) => Code::NotLeaderOrFollower,

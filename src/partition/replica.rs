@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
+use tracing::{error, warn};
+use uuid::Uuid;
 
 use super::directory::Directory;
 use super::error::{Error, FetchError};
@@ -13,9 +15,11 @@ use crate::base::id::{TopicId, TopicPartition};
 use crate::log::committer::{Dirty, Ticket};
 use crate::log::read::ReadPlan;
 use crate::log::{AppendError, Appended, Log};
-use crate::purgatory::{Arrivals, Countdown, Offsets};
-use crate::replication::LeaderState;
+use crate::log;
+use crate::purgatory::{Arrivals, Countdown, Offsets, Signal};
+use crate::replication::{LeaderState, Leadership};
 use crate::wire::batch::Batch;
+use crate::wire::validator::Rules;
 
 /// Which records a reader may see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +59,30 @@ pub struct Fetched {
     pub aborted: Option<Vec<(i64, i64)>>,
 }
 
+/// Which offset a client asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The end of what it may read.
+    Latest,
+    /// The log start offset.
+    Earliest,
+    /// The record with the largest timestamp.
+    MaxTimestamp,
+    /// The first record with this timestamp, in ms, or a later one.
+    Timestamp(i64),
+}
+
+/// An offset with the timestamp of its record (-1 if the offset was not found by time) and its epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimestampedOffset {
+    /// In ms.
+    pub timestamp: i64,
+    /// The offset.
+    pub offset: i64,
+    /// Epoch of the leader that appended the record.
+    pub leader_epoch: i32,
+}
+
 /// A partition's offsets as its readers see them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Watermarks {
@@ -88,7 +116,16 @@ struct State {
     flush_barrier: Option<Barrier>,
     produced: Offsets,
     arrivals: Arrivals,
+    /// The high watermark while this replica does not lead.
+    known_high_watermark: i64,
     deleted: bool,
+}
+
+/// What the checkpoint files hold of a replica.
+pub(super) struct CheckpointMarks {
+    pub(super) recovery_point: i64,
+    pub(super) log_start: i64,
+    pub(super) high_watermark: i64,
 }
 
 #[derive(Clone, Copy)]
@@ -120,9 +157,15 @@ impl State {
         }
     }
 
+    /// Nothing more will come from here: everybody who waits looks for himself.
+    fn release_all(&mut self) {
+        self.produced.release();
+        self.arrivals.wake();
+    }
+
     fn watermarks(&self, leader: &LeaderState) -> Watermarks {
         let high_watermark = leader.high_watermark();
-        let open = self.log.first_open_transaction();
+        let open = self.log.last_stable_bound();
         Watermarks {
             high_watermark,
             last_stable_offset: open.map_or(high_watermark, |offset| offset.min(high_watermark)),
@@ -152,6 +195,7 @@ impl Replica {
         topic_id: TopicId,
         directory: Arc<Directory>,
         log: Log,
+        known_high_watermark: i64,
         settings: Settings,
     ) -> Arc<Self> {
         let state = State {
@@ -161,6 +205,7 @@ impl Replica {
             flush_barrier: None,
             produced: Offsets::default(),
             arrivals: Arrivals::default(),
+            known_high_watermark,
             deleted: false,
         };
         Arc::new(Self {
@@ -271,13 +316,13 @@ impl Replica {
     /// Plans a read; cheap, nothing is read from disk under the lock.
     pub fn fetch(&self, spec: FetchSpec) -> Result<Fetched, FetchError> {
         let state = self.state.lock();
-        let found = self.directory.check_online().map_err(Error::from).and_then(|()| {
+        let found = self.directory.check_online().and_then(|()| {
             let leader = state.leader_for(spec.current_leader_epoch)?;
-            Ok((leader.epoch(), state.watermarks(leader)))
+            Ok(state.watermarks(leader))
         });
-        let (epoch, marks) = found.map_err(|error| FetchError { error, marks: None })?;
+        let marks = found.map_err(|error| FetchError { error, marks: None })?;
         let failed = |error| FetchError { error, marks: Some(marks) };
-        if let Some(diverging) = diverging(&state.log, spec, epoch).map_err(failed)? {
+        if let Some(diverging) = diverging(&state.log, spec) {
             return Ok(Fetched { plan: None, marks, diverging: Some(diverging), aborted: None });
         }
         let up_to = match spec.isolation {
@@ -309,15 +354,168 @@ impl Replica {
         Ok(state.watermarks(leader))
     }
 
-    /// Becomes leader, or goes on as one, in `epoch`.
-    pub(super) fn lead(&self, leadership: Leadership) {
-        let mut state = self.state.lock();
-        if state.leader.as_ref().is_some_and(|l| l.epoch() == leadership.epoch) {
-            return;
+    /// Finds an offset by its meaning; none if no visible record fits.
+    pub fn offset_for(
+        &self,
+        target: Target,
+        isolation: Isolation,
+        client_epoch: i32,
+    ) -> Result<Option<TimestampedOffset>, Error> {
+        let state = self.state.lock();
+        self.directory.check_online()?;
+        let leader = state.leader_for(client_epoch)?;
+        if !leader.is_high_watermark_known() {
+            return Err(Error::OffsetNotAvailable);
         }
-        state.leader = Some(LeaderState::new(leadership));
+        let marks = state.watermarks(leader);
+        let epoch = leader.epoch();
+        let end = match isolation {
+            Isolation::ReadUncommitted => marks.high_watermark,
+            Isolation::ReadCommitted => marks.last_stable_offset,
+        };
+        let by_offset = |offset| {
+            let leader_epoch = state.log.epochs().epoch_for(offset).unwrap_or(epoch);
+            Ok(Some(TimestampedOffset { timestamp: -1, offset, leader_epoch }))
+        };
+        let timestamps = match target {
+            Target::Latest => return Ok(Some(TimestampedOffset { timestamp: -1, offset: end, leader_epoch: epoch })),
+            Target::Earliest => return by_offset(marks.log_start_offset),
+            Target::MaxTimestamp | Target::Timestamp(_) => state.log.timestamps(),
+        };
+        drop(state);
+        let found = match target {
+            Target::Timestamp(timestamp) => timestamps.first_at_or_after(timestamp),
+            Target::MaxTimestamp | Target::Latest | Target::Earliest => timestamps.largest(),
+        };
+        let found = found.map_err(|why| {
+            error!(tp = %self.name, %why, "log cannot be read");
+            Error::Storage
+        })?;
+        let visible = found.filter(|record| record.offset < end);
+        Ok(visible.map(|record| {
+            let leader_epoch = self.state.lock().log.epochs().epoch_for(record.offset).unwrap_or(epoch);
+            TimestampedOffset { timestamp: record.timestamp, offset: record.offset, leader_epoch }
+        }))
+    }
+
+    /// The largest epoch up to `epoch` and where it ends, (-1, -1) if there is none (KIP-101).
+    pub fn epoch_end_offset(&self, epoch: i32, client_epoch: i32) -> Result<(i32, i64), Error> {
+        let state = self.state.lock();
+        self.directory.check_online()?;
+        state.leader_for(client_epoch)?;
+        Ok(state.log.epoch_end_offset(epoch))
+    }
+
+    /// What a produced batch has to satisfy.
+    pub fn produce_rules(&self) -> Rules {
+        self.state.lock().settings.rules
+    }
+
+    /// Bytes in the log's segments.
+    pub fn size_bytes(&self) -> u64 {
+        self.state.lock().log.size_bytes()
+    }
+
+    /// How many records are between the high watermark and the end of the log.
+    pub fn offset_lag(&self) -> i64 {
+        let state = self.state.lock();
+        let high_watermark = state.leader.as_ref().map_or(0, LeaderState::high_watermark);
+        (state.log.end_offset() - high_watermark).max(0)
+    }
+
+    /// Becomes leader unless it is leader in that epoch already; `leadership` gets the log end offset, the
+    /// high watermark known so far and `min.insync.replicas`.
+    pub(super) fn lead(self: &Arc<Self>, leadership: impl FnOnce(i64, i64, usize) -> Leadership) {
+        let mut state = self.state.lock();
+        let (end, min_insync) = (state.log.end_offset(), state.settings.min_insync);
+        let leadership = leadership(end, state.known_high_watermark.clamp(state.log.start_offset(), end), min_insync);
+        match &mut state.leader {
+            Some(leader) if leader.epoch() == leadership.epoch => {
+                leader.isr_committed(leadership.isr);
+            }
+            Some(_) | None => {
+                state.log.begin_epoch(leadership.epoch);
+                state.leader = Some(LeaderState::new(leadership));
+            }
+        }
+        state.advance();
+        let is_all_flushed = state.log.flushed_offset() == end;
+        drop(state);
+        if !is_all_flushed {
+            self.sync_soon();
+        }
+    }
+
+    /// Leads no longer; whoever waits is told to look elsewhere.
+    pub(super) fn follow(&self) {
+        let mut state = self.state.lock();
+        if let Some(leader) = state.leader.take() {
+            state.known_high_watermark = leader.high_watermark();
+        }
+        state.release_all();
+    }
+
+    /// Takes over a changed configuration.
+    pub(super) fn configure(&self, settings: Settings) {
+        let mut state = self.state.lock();
+        state.log.update_settings(settings.log);
+        let min_insync = settings.min_insync;
+        state.settings = settings;
+        if let Some(leader) = &mut state.leader {
+            leader.set_min_insync(min_insync);
+        }
         state.advance();
     }
+
+    /// Stops serving and sets the directory aside; the files go in the background.
+    pub(super) fn delete(&self, unique: Uuid) -> Result<(), log::Error> {
+        let mut state = self.state.lock();
+        state.deleted = true;
+        state.release_all();
+        let set_aside = state.log.set_aside(unique)?;
+        drop(state);
+        set_aside.remove_in_background();
+        Ok(())
+    }
+
+    /// What the checkpoint files hold of this replica.
+    pub(super) fn checkpoint_marks(&self) -> CheckpointMarks {
+        let state = self.state.lock();
+        let high_watermark = state.leader.as_ref().map_or(state.known_high_watermark, LeaderState::high_watermark);
+        CheckpointMarks {
+            recovery_point: state.log.flushed_offset(),
+            log_start: state.log.start_offset(),
+            high_watermark,
+        }
+    }
+
+    /// Closes files that were not used since the last call.
+    pub(super) fn close_idle_files(&self) {
+        if let Err(error) = self.state.lock().log.close_idle_files() {
+            warn!(tp = %self.name, %error, "idle files cannot be closed");
+        }
+    }
+
+    /// Syncs everything and writes what makes the next start quick.
+    pub(super) fn close(&self) {
+        let mut state = self.state.lock();
+        if self.directory.check_online().is_err() || state.deleted {
+            return;
+        }
+        if let Err(error) = state.log.close() {
+            self.directory.log_directory().fail(io::Error::other(error.to_string()));
+        }
+    }
+}
+
+/// The epoch and offset from which the client's log and this one differ, if they do (KIP-595).
+fn diverging(log: &Log, spec: FetchSpec) -> Option<(i32, i64)> {
+    if spec.last_fetched_epoch < 0 {
+        return None;
+    }
+    let (epoch, end_offset) = log.epoch_end_offset(spec.last_fetched_epoch);
+    let differs = epoch < spec.last_fetched_epoch || end_offset < spec.offset;
+    (epoch >= 0 && differs).then_some((epoch, end_offset))
 }
 
 impl Dirty for Replica {
@@ -329,7 +527,7 @@ impl Dirty for Replica {
         let Some(flush) = self.state.lock().log.begin_flush() else { return Ok(()) };
         flush.run()?;
         let mut state = self.state.lock();
-        state.log.flushed(flush.offset);
+        state.log.flushed(&flush);
         state.advance();
         Ok(())
     }

@@ -78,7 +78,7 @@ impl Set {
             topic.by_index.insert(replica.name().partition, replica);
         }
         set.topics.store(Arc::new(topics.into_iter().map(|(id, t)| (id, Arc::new(t))).collect()));
-        let all: Vec<TopicId> = image.topics().iter().map(|t| t.id).collect();
+        let all: Vec<TopicId> = image.topics.iter().map(|t| t.id).collect();
         set.apply(image, &all);
         Arc::new(set)
     }
@@ -104,7 +104,7 @@ impl Set {
         let _changing = self.changing.lock();
         let mut topics: Topics = Topics::clone(&self.topics.load());
         for id in changed {
-            match image.topics().by_id(*id) {
+            match image.topics.by_id(*id) {
                 Some(topic) => {
                     let replicas = self.topic_changed(image, topic, topics.get(id).map(|r| &**r));
                     topics.insert(*id, Arc::new(replicas));

@@ -79,9 +79,9 @@ impl Fetch {
 
     fn find(&self, image: &Image, key: &Key) -> Result<Arc<Replica>, Code> {
         let id = if key.topic_id == TopicId::ZERO {
-            image.topics().by_name(&key.topic).map(|t| t.id).ok_or(Code::UnknownTopicOrPartition)?
+            image.topics.by_name(&key.topic).map(|t| t.id).ok_or(Code::UnknownTopicOrPartition)?
         } else {
-            image.topics().by_id(key.topic_id).map(|t| t.id).ok_or(Code::UnknownTopicId)?
+            image.topics.by_id(key.topic_id).map(|t| t.id).ok_or(Code::UnknownTopicId)?
         };
         if self.is_follower {
             return Err(Code::NotLeaderOrFollower);

@@ -113,12 +113,12 @@ impl Fetch {
 }
 
 fn leader(image: &Image, answer: &Answer) -> Option<CurrentLeader> {
-    let topics = image.topics();
+    let topics = &image.topics;
     let topic = match answer.key.topic_id {
         TopicId::ZERO => topics.by_name(&answer.key.topic),
         id => topics.by_id(id),
     };
-    let partition = topic?.partitions.get(&answer.key.partition)?;
+    let partition = topic?.partition(answer.key.partition)?;
     Some(CurrentLeader { leader_id: NodeId(partition.leader), leader_epoch: partition.leader_epoch })
 }
 
