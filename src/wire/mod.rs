@@ -3,3 +3,4 @@
 //! Everything here treats its input as hostile: bounded before allocated, an error instead of a panic.
 
 pub mod batch;
+pub mod kraft;
