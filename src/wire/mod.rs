@@ -7,6 +7,7 @@ pub mod builder;
 pub mod compress;
 pub mod fetch_response;
 pub mod header;
+pub mod kraft;
 pub mod record;
 pub mod schema;
 pub mod validator;
