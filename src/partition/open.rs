@@ -108,7 +108,7 @@ fn consider(
         }
     };
     let partition = image.topics.by_id(topic_id).and_then(|t| t.partition(dir.tp.partition));
-    if partition.is_none_or(|p| !p.replicas.contains(&parts.node)) {
+    if partition.is_none_or(|p| !p.replicas.contains(&parts.node.0)) {
         set_aside(parts, directory, &path, &dir.tp);
         return None;
     }

@@ -54,15 +54,6 @@ pub struct Set {
     changing: Mutex<()>,
 }
 
-/// A replica that could not be opened; the others go on.
-#[derive(Debug)]
-pub struct Failed {
-    /// Which.
-    pub name: TopicPartition,
-    /// Why.
-    pub error: log::Error,
-}
-
 impl Set {
     /// Opens every replica that `image` places here. After an unclean stop logs are recovered, several at a
     /// time. A replica that cannot be opened is left out.
@@ -122,8 +113,8 @@ impl Set {
     fn topic_changed(&self, image: &Image, topic: &Topic, before: Option<&Replicas>) -> Replicas {
         let mut by_index = before.map(|r| r.by_index.clone()).unwrap_or_default();
         let settings = (self.parts.settings)(image, &topic.name);
-        for (index, partition) in &topic.partitions {
-            if !partition.replicas.contains(&self.parts.node) {
+        for (index, partition) in topic.partitions.iter() {
+            if !partition.replicas.contains(&self.parts.node.0) {
                 continue;
             }
             if !by_index.contains_key(index) {
@@ -150,7 +141,7 @@ impl Set {
             node: self.parts.node,
             epoch: partition.leader_epoch,
             start_offset: end_offset,
-            isr: partition.isr.clone(),
+            isr: partition.isr.iter().map(|id| NodeId(*id)).collect(),
             high_watermark,
             min_insync,
         });
@@ -172,10 +163,9 @@ impl Set {
 
     /// The directory that the metadata names, else the online one with the fewest replicas.
     fn place(&self, partition: &Partition) -> Arc<Directory> {
-        let own = partition.replicas.iter().position(|n| *n == self.parts.node);
-        let named = own.and_then(|i| partition.directories.get(i)).copied().unwrap_or(DirectoryId::UNASSIGNED);
+        let named = partition.directory_of(self.parts.node.0);
         let directories = &self.parts.directories;
-        if let Some(directory) = directories.iter().find(|d| d.log_directory().id() == named) {
+        if let Some(directory) = directories.iter().find(|d| Some(d.log_directory().id()) == named) {
             return directory.clone();
         }
         let mut counts: HashMap<DirectoryId, usize> = HashMap::new();
