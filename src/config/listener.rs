@@ -1,9 +1,9 @@
 //! Listeners: `NAME://host:port` lists and the security protocol of each name
 //! (`SocketServerConfigs.listenerListToEndPoints`, `AbstractKafkaConfig.listenerListToEndPoints`).
 
+use core::net::IpAddr;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::IpAddr;
 
 use super::quorum::is_valid_host;
 use super::value::trim;
