@@ -16,7 +16,7 @@ use super::batch::{
     Batch, BatchHeader, COMPRESSION_MASK, CRC_FROM, HEADER_LEN, LOG_APPEND_TIME, LOG_OVERHEAD, MAGIC, crc32c,
 };
 use super::builder::{BatchBuilder, assemble};
-use super::compress::{self, Codec, Compression, Decompressor};
+use super::compress::{self, Codec, Compression, Contexts, Decompressor};
 use super::record::{self, Base, Record, Records, Split};
 use crate::base::id::TopicPartition;
 use crate::base::reader::Reader;
@@ -47,8 +47,10 @@ pub const RECORD_ERRORS_MAX: usize = 1000;
 const ZSTD_PRODUCE_VERSION_MIN: i16 = 7;
 /// `LegacyRecord.RECORD_OVERHEAD_V0`: what the length field of any batch must reach.
 const LENGTH_MIN: i32 = 14;
-/// Memory that is kept for the next batch.
-const SCRATCH_KEPT: usize = 1 << 20;
+/// A record without a timestamp (`RecordBatch.NO_TIMESTAMP`).
+const NO_TIMESTAMP: i64 = -1;
+/// Largest window that is kept for the next batch.
+const WINDOW_KEPT: usize = 1 << 20;
 
 /// `message.timestamp.type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,16 +91,25 @@ pub struct Arrival<'a> {
     pub now_ms: i64,
 }
 
-/// Memory that validation reuses; bounded between batches.
-#[derive(Debug, Default)]
+/// Memory that validation reuses; between batches at most 5 MiB.
+///
+/// There should be as many as threads that validate at once, not one for each connection.
+#[derive(Default)]
 pub struct Scratch {
     window: Vec<u8>,
+    contexts: Contexts,
 }
 
 impl Scratch {
     /// Nothing allocated yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    fn trim(&mut self) {
+        self.window.clear();
+        self.window.shrink_to(WINDOW_KEPT);
+        self.contexts.trim();
     }
 }
 
@@ -162,9 +173,8 @@ pub fn validate_produce(
     arrival: &Arrival<'_>,
     scratch: &mut Scratch,
 ) -> Result<Validated, Rejection> {
-    let validated = validate(bytes, rules, arrival, &mut scratch.window);
-    scratch.window.clear();
-    scratch.window.shrink_to(SCRATCH_KEPT);
+    let validated = validate(bytes, rules, arrival, scratch);
+    scratch.trim();
     validated
 }
 
@@ -172,7 +182,7 @@ fn validate(
     bytes: Bytes,
     rules: &Rules,
     arrival: &Arrival<'_>,
-    window: &mut Vec<u8>,
+    scratch: &mut Scratch,
 ) -> Result<Validated, Rejection> {
     let header = check_envelope(&bytes, rules, arrival)?;
     let codec = Codec::from_id(header.codec())
@@ -183,7 +193,7 @@ fn validate(
     let records = &bytes[HEADER_LEN..];
     let walked = match codec {
         Codec::None => walk.slice(records),
-        Codec::Gzip | Codec::Snappy | Codec::Lz4 | Codec::Zstd => walk.stream(codec, records, window),
+        Codec::Gzip | Codec::Snappy | Codec::Lz4 | Codec::Zstd => walk.stream(codec, records, scratch),
     };
     walked.map_err(|failure| failure.reject(arrival.tp))?;
     let walked = walk.finish()?;
@@ -193,7 +203,7 @@ fn validate(
     let batch = if target.codec() == codec && walked.offsets_in_order {
         in_place(bytes, &header, stamped)
     } else {
-        let plain = plain_records(&header, records, &walked, rules, window);
+        let plain = plain_records(&header, records, &walked, rules, &mut scratch.window);
         let batch = plain.and_then(|plain| recompress(stamped, target, &plain));
         let batch = batch.map_err(|failure| failure.reject(arrival.tp))?;
         check_rewritten_size(&batch, rules, arrival.tp)?;
@@ -346,6 +356,9 @@ struct Walk<'a> {
     header: &'a BatchHeader,
     rules: &'a Rules,
     arrival: &'a Arrival<'a>,
+    /// The allowed timestamps, besides none.
+    timestamp_min: i64,
+    timestamp_max: i64,
     index: i32,
     walked: Walked,
     errors: Vec<RecordError>,
@@ -355,9 +368,26 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn new(header: &'a BatchHeader, rules: &'a Rules, arrival: &'a Arrival<'a>) -> Self {
-        let walked = Walked { max_timestamp: -1, offsets_in_order: true };
-        let errors = Vec::new();
-        Self { header, rules, arrival, index: 0, walked, errors, error_count: 0, timestamp_error: false }
+        let now = arrival.now_ms;
+        let (timestamp_min, timestamp_max) = match rules.timestamp_type {
+            TimestampType::CreateTime => (
+                now.saturating_sub(rules.timestamp_before_max_ms),
+                now.saturating_add(rules.timestamp_after_max_ms),
+            ),
+            TimestampType::LogAppendTime => (i64::MIN, i64::MAX),
+        };
+        Self {
+            header,
+            rules,
+            arrival,
+            timestamp_min,
+            timestamp_max,
+            index: 0,
+            walked: Walked { max_timestamp: NO_TIMESTAMP, offsets_in_order: true },
+            errors: Vec::new(),
+            error_count: 0,
+            timestamp_error: false,
+        }
     }
 
     fn slice(&mut self, records: &[u8]) -> Result<(), Failure> {
@@ -368,10 +398,11 @@ impl<'a> Walk<'a> {
     }
 
     /// Walks with a window that holds one step of the codec, or one record if that is longer.
-    fn stream(&mut self, codec: Codec, input: &[u8], window: &mut Vec<u8>) -> Result<(), Failure> {
+    fn stream(&mut self, codec: Codec, input: &[u8], scratch: &mut Scratch) -> Result<(), Failure> {
+        let Scratch { window, contexts } = scratch;
         let base = Base::of(self.header);
         let budget = self.rules.decompressed_bytes_max;
-        let mut decompressor = Decompressor::new(codec, input, budget)?;
+        let mut decompressor = Decompressor::new(codec, input, budget, contexts)?;
         let mut from = 0;
         while self.index < self.header.record_count {
             match base.split(&window[from..])? {
@@ -398,39 +429,39 @@ impl<'a> Walk<'a> {
     }
 
     fn record(&mut self, record: &Record<'_>) {
-        if record.offset != i64::from(self.index) {
-            self.walked.offsets_in_order = false;
-        }
-        self.walked.max_timestamp = self.walked.max_timestamp.max(record.timestamp);
+        let timestamp = record.timestamp;
+        self.walked.offsets_in_order &= record.offset == i64::from(self.index);
+        self.walked.max_timestamp = self.walked.max_timestamp.max(timestamp);
+        let in_range = self.timestamp_min <= timestamp && timestamp <= self.timestamp_max;
         if self.rules.compacted && record.key.is_none() {
-            let tp = self.arrival.tp;
-            self.error(|| {
-                format!("Compacted topic cannot accept message without key in topic partition {tp}")
-            });
-        } else if !self.timestamp_allowed(record.timestamp) {
-            self.timestamp_error = true;
-            let (now, rules) = (self.arrival.now_ms, self.rules);
-            self.error(|| {
-                format!(
-                    "Timestamp {} of message with offset {} is out of range. \
-                     The timestamp should be within [{}, {}]",
-                    record.timestamp,
-                    record.offset,
-                    now.wrapping_sub(rules.timestamp_before_max_ms),
-                    now.wrapping_add(rules.timestamp_after_max_ms),
-                )
-            });
+            self.keyless();
+        } else if !in_range && timestamp != NO_TIMESTAMP {
+            self.out_of_range(record);
         }
         self.index += 1;
     }
 
-    fn timestamp_allowed(&self, timestamp: i64) -> bool {
-        if self.rules.timestamp_type == TimestampType::LogAppendTime || timestamp == -1 {
-            return true;
-        }
-        let age = i128::from(self.arrival.now_ms) - i128::from(timestamp);
-        age <= i128::from(self.rules.timestamp_before_max_ms)
-            && -age <= i128::from(self.rules.timestamp_after_max_ms)
+    #[cold]
+    fn keyless(&mut self) {
+        let tp = self.arrival.tp;
+        self.error(|| format!("Compacted topic cannot accept message without key in topic partition {tp}"));
+    }
+
+    #[cold]
+    fn out_of_range(&mut self, record: &Record<'_>) {
+        self.timestamp_error = true;
+        let (now, rules) = (self.arrival.now_ms, self.rules);
+        self.error(|| {
+            format!(
+                "Timestamp {} of message with offset {} is out of range. \
+                 The timestamp should be within [{}, {}]",
+                record.timestamp,
+                record.offset,
+                // Wraps as in Java.
+                now.wrapping_sub(rules.timestamp_before_max_ms),
+                now.wrapping_add(rules.timestamp_after_max_ms),
+            )
+        });
     }
 
     fn error(&mut self, message: impl FnOnce() -> String) {
@@ -480,7 +511,7 @@ fn stamp(header: &BatchHeader, rules: &Rules, now_ms: i64, walked: &Walked) -> (
     match rules.timestamp_type {
         TimestampType::CreateTime => {
             stamped.max_timestamp = walked.max_timestamp;
-            (stamped, -1)
+            (stamped, NO_TIMESTAMP)
         }
         TimestampType::LogAppendTime => {
             stamped.attributes |= LOG_APPEND_TIME;

@@ -14,6 +14,8 @@ use std::fmt;
 
 /// How much a step of a codec without own blocks gives out, in bytes.
 const STEP: usize = 64 * 1024;
+/// Largest zstd context that is kept: that of level 3, whose streams announce windows of 2 MiB, fits.
+const ZSTD_CONTEXT_KEPT: usize = 4 << 20;
 
 /// The codec in the attributes of a batch (`CompressionType`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,6 +159,19 @@ enum Decoder<'a> {
     Zstd(zstd::Decoder<'a>),
 }
 
+/// What decoders can keep from one stream to the next: a context of zstd costs as much as 16 KiB of output.
+#[derive(Default)]
+pub struct Contexts {
+    zstd: Option<::zstd::zstd_safe::DCtx<'static>>,
+}
+
+impl Contexts {
+    /// Frees what the last stream made larger than usual.
+    pub fn trim(&mut self) {
+        self.zstd.take_if(|context| context.sizeof() > ZSTD_CONTEXT_KEPT);
+    }
+}
+
 /// Decompresses one stream step by step.
 pub struct Decompressor<'a> {
     codec: Codec,
@@ -167,13 +182,18 @@ pub struct Decompressor<'a> {
 
 impl<'a> Decompressor<'a> {
     /// Decompresses `input` into at most `budget` bytes.
-    pub fn new(codec: Codec, input: &'a [u8], budget: usize) -> Result<Self, Error> {
+    pub fn new(
+        codec: Codec,
+        input: &'a [u8],
+        budget: usize,
+        contexts: &'a mut Contexts,
+    ) -> Result<Self, Error> {
         let decoder = match codec {
             Codec::None => Ok(Decoder::None(input)),
             Codec::Gzip => Ok(Decoder::Gzip(gzip::Decoder::new(input))),
             Codec::Snappy => snappy::Decoder::new(input).map(Decoder::Snappy),
             Codec::Lz4 => lz4::Decoder::new(input).map(Decoder::Lz4),
-            Codec::Zstd => zstd::Decoder::new(input).map(Decoder::Zstd),
+            Codec::Zstd => zstd::Decoder::new(input, &mut contexts.zstd).map(Decoder::Zstd),
         };
         let decoder = decoder.map_err(|failure| described(failure, codec, budget))?;
         Ok(Self { codec, decoder, budget, used: 0 })
@@ -238,7 +258,8 @@ fn fill(
 
 /// Appends the whole output of `input` to `out`, at most `budget` bytes.
 pub fn decompress(codec: Codec, input: &[u8], budget: usize, out: &mut Vec<u8>) -> Result<(), Error> {
-    let mut decompressor = Decompressor::new(codec, input, budget)?;
+    let mut contexts = Contexts::default();
+    let mut decompressor = Decompressor::new(codec, input, budget, &mut contexts)?;
     while decompressor.step(out)? {}
     Ok(())
 }
