@@ -3,3 +3,7 @@
 //! Everything here treats its input as hostile: bounded before allocated, an error instead of a panic.
 
 pub mod batch;
+pub mod builder;
+pub mod compress;
+pub mod record;
+pub mod validator;

@@ -11,6 +11,9 @@ mod marker;
 pub mod snapshot;
 mod verification;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap};
 
 use crate::wire::batch::{BatchHeader, add_sequence};
@@ -110,6 +113,7 @@ pub struct CompletedTxn {
 
 /// The state of all producers of one partition, as of [`ProducerStates::end_offset`].
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(PartialEq))]
 pub struct ProducerStates {
     /// By producer id; randomly keyed hashes, for clients choose the ids. Its order never leaves this module.
     producers: HashMap<i64, Entry>,

@@ -18,6 +18,7 @@ pub struct Verification {
 }
 
 #[derive(Debug)]
+#[cfg_attr(test, derive(PartialEq))]
 struct Waiting {
     verification: Verification,
     producer_epoch: i16,
@@ -26,6 +27,7 @@ struct Waiting {
 }
 
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(PartialEq))]
 pub(super) struct Verifications {
     waiting: HashMap<i64, Waiting>,
     guards_given: u64,
