@@ -200,7 +200,7 @@ impl<'a> Decompressor<'a> {
     }
 
     /// Appends the output of one step to `out`: a codec's block, or up to 64 KiB. `false` at the end, and
-    /// only after the whole input was read and found good.
+    /// only after the whole input was read and found good. An error leaves `out` as it was.
     pub fn step(&mut self, out: &mut Vec<u8>) -> Result<bool, Error> {
         let before = out.len();
         let left = self.budget - self.used;
@@ -211,7 +211,10 @@ impl<'a> Decompressor<'a> {
             Decoder::Lz4(decoder) => decoder.step(out, left),
             Decoder::Zstd(decoder) => decoder.step(out, left),
         };
-        let more = step.map_err(|failure| described(failure, self.codec, self.budget))?;
+        let more = step.map_err(|failure| {
+            out.truncate(before);
+            described(failure, self.codec, self.budget)
+        })?;
         self.used += out.len() - before;
         assert!(self.used <= self.budget, "a decoder went over its budget");
         Ok(more)
@@ -238,7 +241,8 @@ fn copy(input: &mut &[u8], out: &mut Vec<u8>, left: usize) -> Result<bool, Failu
     Ok(!std::mem::take(input).is_empty())
 }
 
-/// Appends to `out` what `read` puts into up to [`STEP`] new bytes; `false` when it puts nothing.
+/// Appends what `read` gives to `out` until it gives nothing or [`STEP`] bytes are full; `false` when it gave
+/// nothing at all. Short reads are put together, so that a stream of tiny members or frames costs no more.
 fn fill(
     out: &mut Vec<u8>,
     left: usize,
@@ -247,13 +251,19 @@ fn fill(
     let before = out.len();
     // One byte more than is left tells a stream that ends here from one that goes on.
     out.resize(before + STEP.min(left.saturating_add(1)), 0);
-    let filled = read(&mut out[before..]);
-    let count = filled.as_ref().map_or(0, |count| *count).min(left);
-    out.truncate(before + count);
-    match filled? {
-        filled if filled > left => Err(Failure::OverBudget),
-        filled => Ok(filled > 0),
+    let room = &mut out[before..];
+    let mut filled = 0;
+    while filled < room.len() {
+        match read(&mut room[filled..])? {
+            0 => break,
+            count => filled += count,
+        }
     }
+    if filled > left {
+        return Err(Failure::OverBudget);
+    }
+    out.truncate(before + filled);
+    Ok(filled > 0)
 }
 
 /// Appends the whole output of `input` to `out`, at most `budget` bytes.

@@ -1,7 +1,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::wire::builder::Fields;
+use crate::wire::batch::BatchHeader;
+use crate::wire::builder::{BatchBuilder, Fields, assemble};
+use crate::wire::record::Records;
 
 const NOW: i64 = 1_700_000_100_000;
 const DAY: i64 = 86_400_000;
