@@ -74,7 +74,7 @@ fn entries(context: &Context, resource: &DescribeConfigsResource) -> Result<Vec<
     let image = context.quorum.image();
     match resource.resource_type {
         TOPIC => {
-            controller::validate_topic_name(name)
+            controller::names::validate(name)
                 .map_err(|error| (Code::InvalidTopicException, error.message.to_string()))?;
             if image.topics.by_name(name).is_none() {
                 let text = controller::Kind::UnknownTopicOrPartition.text();

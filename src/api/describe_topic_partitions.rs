@@ -80,7 +80,7 @@ impl Page<'_> {
         }
         let Some(topic) = self.image.topics.by_name(name) else {
             if !is_all {
-                let is_valid = controller::validate_topic_name(name).is_ok();
+                let is_valid = controller::names::validate(name).is_ok();
                 let code = if is_valid { Code::UnknownTopicOrPartition } else { Code::InvalidTopicException };
                 self.response.topics.push(failed(name, code));
             }

@@ -37,7 +37,7 @@ impl Directories {
             .iter()
             .map(|dir| Claimed::claim(disk.clone(), dir).with_context(|| format!("log.dirs: {}", super::shown(dir))))
             .collect::<Result<_>>()?;
-        let owners = claimed.iter().map(|c| (c.path(), c.properties()));
+        let owners = claimed.iter().filter_map(|c| Some((c.path(), c.properties()?)));
         let known = meta_properties::verify(owners, config.cluster_id.as_deref(), config.node_id)?;
         let cluster_id: Arc<str> = match known.or_else(|| config.cluster_id.clone()) {
             Some(id) => id.into(),

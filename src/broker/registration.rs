@@ -1,7 +1,5 @@
 //! This broker's registration with the controller, and its heartbeats.
 
-use std::sync::Arc;
-
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::directories::Directories;
@@ -38,7 +36,7 @@ pub(super) async fn register(
         cluster_id: directories.cluster_id.clone(),
         incarnation_id: random.uuid(),
         endpoints,
-        features: features::accepted_ranges(),
+        features: features::KNOWN.into_iter().map(|f| (f.name.into(), f.accepted)).collect(),
         rack: config.rack.as_deref().map(Into::into),
         log_dirs: directories.all.iter().map(|d| d.log_directory().id()).collect(),
         previous_broker_epoch: directories.previous_epoch.unwrap_or(-1),
