@@ -46,12 +46,22 @@ impl Active {
 
     /// Of a segment whose index entries are in memory.
     pub(super) fn hot(indexes: Indexes, now_ms: i64) -> Self {
-        Self { indexes: Heat::Hot(indexes), marks: VecDeque::new(), first_timestamp: None, created_ms: now_ms }
+        Self {
+            indexes: Heat::Hot(indexes),
+            marks: VecDeque::new(),
+            first_timestamp: None,
+            created_ms: now_ms,
+        }
     }
 
     /// Of a segment whose index files are sound.
     pub(super) fn cold(max: TimeEntry, now_ms: i64) -> Self {
-        Self { indexes: Heat::Cold { max }, marks: VecDeque::new(), first_timestamp: None, created_ms: now_ms }
+        Self {
+            indexes: Heat::Cold { max },
+            marks: VecDeque::new(),
+            first_timestamp: None,
+            created_ms: now_ms,
+        }
     }
 
     /// The largest timestamp of the segment.

@@ -7,7 +7,8 @@ use super::active::Active;
 use super::error::{AppendError, Error};
 use super::log::Log;
 use super::names::Kind;
-use super::producers::{Marker, Origin, Outcome};
+use super::producers::{Marker, MarkerError, Origin, Outcome, Verdict};
+use super::replay;
 use super::segment::Segment;
 use crate::wire::batch::{Batch, BatchHeader, HEADER_LEN};
 
@@ -60,7 +61,11 @@ impl Log {
         let mut header = batch.header;
         header.base_offset = self.end_offset;
         header.partition_leader_epoch = leading.leader_epoch;
-        if self.end_offset.checked_add(i64::from(header.last_offset_delta)).is_none_or(|last| last == i64::MAX) {
+        if self
+            .end_offset
+            .checked_add(i64::from(header.last_offset_delta))
+            .is_none_or(|last| last == i64::MAX)
+        {
             return Err(AppendError::OffsetsExhausted { end_offset: self.end_offset });
         }
         let segment_bytes = self.settings.segment_bytes;
@@ -83,7 +88,7 @@ impl Log {
         }
         let encoded = header.encode();
         self.write(&[(header, &[&encoded, batch.records()])], now_ms)?;
-        self.settle(&header, marker.as_ref());
+        self.settle(&header, marker.as_ref())?;
         Ok(self.appended(&header, header.base_offset))
     }
 
@@ -91,20 +96,21 @@ impl Log {
     pub fn append_as_follower(&mut self, batches: &[Batch], now_ms: i64) -> Result<Appended, AppendError> {
         self.alive().map_err(AppendError::Storage)?;
         let first_offset = self.check_offsets(batches)?;
-        let markers = batches.iter().map(|b| marker_of(&b.header, b.records()));
-        let markers = markers.collect::<Result<Vec<_>, _>>()?;
         let mut rest = batches;
         while !rest.is_empty() {
             let (fitting, after) = rest.split_at(self.count_that_fit(rest));
             let encoded: Vec<_> = fitting.iter().map(|b| b.header.encode()).collect();
             let parts: Vec<_> =
                 fitting.iter().zip(&encoded).map(|(b, header)| [&header[..], b.records()]).collect();
-            let writes: Vec<_> = fitting.iter().zip(&parts).map(|(b, parts)| (b.header, &parts[..])).collect();
+            let writes: Vec<_> =
+                fitting.iter().zip(&parts).map(|(b, parts)| (b.header, &parts[..])).collect();
             self.write(&writes, now_ms)?;
+            for batch in fitting {
+                // A marker that nobody understands ends no transaction, here as in recovery.
+                let marker = marker_of(&batch.header, batch.records()).ok().flatten();
+                self.settle(&batch.header, marker.as_ref())?;
+            }
             rest = after;
-        }
-        for (batch, marker) in batches.iter().zip(&markers) {
-            self.settle(&batch.header, marker.as_ref());
         }
         let last = batches.last().map(|b| b.header);
         Ok(last.map_or_else(|| self.nothing(), |header| self.appended(&header, first_offset)))
@@ -172,20 +178,26 @@ impl Log {
         let len: u64 = batches.iter().map(|(h, _)| u64::try_from(h.total_len()).unwrap_or(u64::MAX)).sum();
         // Of a segment without batches only the offsets can be wrong.
         let is_far = i32::try_from(last.last_offset() - segment.base_offset).is_err();
-        let is_time = || -> io::Result<bool> {
-            let timestamp = batches.iter().map(|(h, _)| h.max_timestamp).max().unwrap_or(-1);
-            let roll_ms = settings.roll_ms(&self.dir.to_string_lossy(), segment.base_offset);
-            Ok(self.active.waited_ms(&segment, timestamp, now_ms)? > roll_ms)
-        };
         let rolls = is_far
             || size > 0
                 && (size + len > u64::from(settings.segment_bytes)
-                    || is_time()?
+                    || self.is_time_to_roll(&segment, batches, now_ms)?
                     || self
                         .active
                         .warm_up(&segment, settings.index_interval_bytes)?
                         .is_full(settings.segment_index_bytes));
         if rolls { self.roll_at(first.base_offset, now_ms) } else { Ok(()) }
+    }
+
+    fn is_time_to_roll(
+        &mut self,
+        segment: &Segment,
+        batches: &[(BatchHeader, &[&[u8]])],
+        now_ms: i64,
+    ) -> io::Result<bool> {
+        let timestamp = batches.iter().map(|(h, _)| h.max_timestamp).max().unwrap_or(-1);
+        let roll_ms = self.settings.roll_ms(&self.dir, segment.base_offset);
+        Ok(self.active.waited_ms(segment, timestamp, now_ms)? > roll_ms)
     }
 
     /// Starts a new segment at the log's end, unless the active one is empty.
@@ -220,15 +232,18 @@ impl Log {
     }
 
     /// Takes note of a batch that was written.
-    fn settle(&mut self, header: &BatchHeader, marker: Option<&Marker>) {
-        match marker {
-            Some(marker) => {
-                self.producers.apply_marker(header, marker);
-            }
-            None if header.is_control() => self.producers.set_end_offset(header.next_offset()),
-            None => self.producers.apply(header),
-        }
+    fn settle(&mut self, header: &BatchHeader, marker: Option<&Marker>) -> Result<(), AppendError> {
+        let ended = replay::apply(&mut self.producers, header, marker);
         self.end_offset = header.next_offset();
+        let Some(ended) = ended else { return Ok(()) };
+        let segment = self.active_segment().clone();
+        if ended.verdict == Verdict::Abort {
+            self.unflushed.file(segment.path(Kind::TxnIndex));
+        }
+        segment.append_aborted(&[ended]).map_err(|e| {
+            self.poison();
+            AppendError::Storage(e)
+        })
     }
 
     fn appended(&self, header: &BatchHeader, first_offset: i64) -> Appended {
@@ -241,7 +256,13 @@ impl Log {
         }
     }
 
-    fn duplicate(&self, header: &BatchHeader, first_offset: i64, last_offset: i64, timestamp_ms: i64) -> Appended {
+    fn duplicate(
+        &self,
+        header: &BatchHeader,
+        first_offset: i64,
+        last_offset: i64,
+        timestamp_ms: i64,
+    ) -> Appended {
         let log_append_time_ms = if header.is_log_append_time() { timestamp_ms } else { -1 };
         let log_start_offset = self.start_offset;
         Appended { first_offset, last_offset, log_append_time_ms, log_start_offset, duplicate: true }
@@ -263,8 +284,8 @@ fn len_of(batch: &Batch) -> u64 {
 }
 
 /// The transaction marker in a control batch of a producer.
-pub(super) fn marker_of(header: &BatchHeader, records: &[u8]) -> Result<Option<Marker>, AppendError> {
-    if header.is_control() && header.has_producer() { Ok(Marker::read(header, records)?) } else { Ok(None) }
+pub(super) fn marker_of(header: &BatchHeader, records: &[u8]) -> Result<Option<Marker>, MarkerError> {
+    if header.is_control() && header.has_producer() { Marker::read(header, records) } else { Ok(None) }
 }
 
 const _: () = assert!(HEADER_LEN == 61, "the encoded header takes the place of as many bytes");

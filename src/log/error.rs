@@ -55,7 +55,7 @@ impl Error {
     /// Whether the disk failed, so that the whole log directory has to go offline, and not only this log.
     pub fn is_disk_failure(&self) -> bool {
         match self {
-            Self::Io { .. } => true,
+            Self::Io { source, .. } => is_disk_failure(source),
             Self::Damaged { .. } | Self::Short { .. } | Self::Exists(_) => false,
         }
     }
@@ -69,6 +69,25 @@ impl From<checkpoint::Error> for Error {
                 let what = format!("line {line}: {reason}");
                 Self::Io { path: file, source: io::Error::new(io::ErrorKind::InvalidData, what) }
             }
+        }
+    }
+}
+
+/// Bytes of one log that make no sense are no failure of the disk.
+fn is_disk_failure(error: &io::Error) -> bool {
+    !matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
+}
+
+impl AppendError {
+    /// Whether the disk failed, so that the whole log directory has to go offline, and not only this log.
+    pub fn is_disk_failure(&self) -> bool {
+        match self {
+            Self::Storage(e) => is_disk_failure(e),
+            Self::Producer(_)
+            | Self::Marker(_)
+            | Self::TooLarge { .. }
+            | Self::UnexpectedOffset { .. }
+            | Self::OffsetsExhausted { .. } => false,
         }
     }
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::active::Active;
+use super::checkpoint;
 use super::disk::{Disk, Mode};
 use super::epochs::{EpochEntry, LeaderEpochs};
 use super::error::Error;
@@ -17,7 +18,6 @@ use super::names::Kind;
 use super::producers::{ProducerStates, snapshot};
 use super::segment::Segment;
 use super::settings::Settings;
-use super::{checkpoint, timestamps};
 use crate::base::id::TopicId;
 
 /// A partition's log.
@@ -124,7 +124,8 @@ impl Log {
     /// Gives a log whose `partition.metadata` was missing or broken its topic id.
     pub fn set_topic_id(&mut self, topic_id: TopicId) -> Result<(), Error> {
         let path = self.dir.join(checkpoint::PARTITION_METADATA_FILE);
-        checkpoint::write_partition_metadata(&*self.disk, &path, topic_id).map_err(|e| Error::io(&path, e))?;
+        checkpoint::write_partition_metadata(&*self.disk, &path, topic_id)
+            .map_err(|e| Error::io(&path, e))?;
         self.topic_id = Some(topic_id);
         Ok(())
     }
@@ -225,11 +226,6 @@ impl Log {
         self.poisoned = true;
     }
 
-    /// What finds offsets by time, to be used without the lock.
-    pub fn timestamps(&self) -> timestamps::Timestamps {
-        timestamps::Timestamps::of(self)
-    }
-
     /// The segment that grows.
     pub(super) fn active_segment(&self) -> &Arc<Segment> {
         self.segments.last().expect("a log always has a segment")
@@ -242,7 +238,11 @@ impl Log {
 
     /// Fails if the log is poisoned.
     pub(super) fn alive(&self) -> io::Result<()> {
-        if self.poisoned { Err(io::Error::other("the log is offline after an earlier failure")) } else { Ok(()) }
+        if self.poisoned {
+            Err(io::Error::other("the log is offline after an earlier failure"))
+        } else {
+            Ok(())
+        }
     }
 
     /// Writes the snapshot of the producers at the log's end; the next flush makes it durable.

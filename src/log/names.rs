@@ -20,7 +20,8 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const OF_A_SEGMENT: [Self; 4] = [Self::OffsetIndex, Self::TimeIndex, Self::TxnIndex, Self::Log];
+    pub(super) const OF_A_SEGMENT: [Self; 4] =
+        [Self::OffsetIndex, Self::TimeIndex, Self::TxnIndex, Self::Log];
 
     fn suffix(self) -> &'static str {
         match self {
@@ -56,7 +57,13 @@ mod tests {
     fn only_twenty_digits_and_a_known_suffix_are_ours() {
         assert_eq!(Kind::TimeIndex.name(42), "00000000000000000042.timeindex");
         assert_eq!(parse("00000000000000000042.timeindex"), Some((42, Kind::TimeIndex)));
-        for foreign in ["42.log", "00000000000000000042.log.deleted", "99999999999999999999.log", "é", "partition.metadata"] {
+        for foreign in [
+            "42.log",
+            "00000000000000000042.log.deleted",
+            "99999999999999999999.log",
+            "é",
+            "partition.metadata",
+        ] {
             assert_eq!(parse(foreign), None);
         }
     }

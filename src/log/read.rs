@@ -81,7 +81,8 @@ impl Log {
         }
         let is_active = at + 1 == self.segments.len();
         let start = if is_active { self.place_of(from) } else { Place::Unknown };
-        let end = if up_to == end_offset { Place::End(self.active_segment().size()) } else { self.place_of(up_to) };
+        let end =
+            if up_to == end_offset { Place::End(self.active_segment().size()) } else { self.place_of(up_to) };
         let segments = self.segments.clone();
         Ok(Some(ReadPlan { segments, at, from, start, up_to, end, bytes_max, whole_first_batch }))
     }

@@ -116,7 +116,9 @@ impl<'a> Scan<'a> {
     fn flaw_of(&self, found: &Found) -> Option<Flaw> {
         let BatchHeader { base_offset, last_offset_delta, record_count, .. } = found.header;
         let reach = i64::from(last_offset_delta).checked_add(base_offset);
-        let fits = reach.and_then(|last| last.checked_sub(self.base_offset)).is_some_and(|d| i32::try_from(d).is_ok());
+        let fits = reach
+            .and_then(|last| last.checked_sub(self.base_offset))
+            .is_some_and(|d| i32::try_from(d).is_ok());
         if found.end() > self.end {
             Some(BatchError::Truncated.into())
         } else if base_offset < self.expected {

@@ -10,7 +10,9 @@ use parking_lot::Mutex;
 use super::disk::{Disk, File, Mode};
 use super::index::{Anchor, IndexFiles, Indexes, TimeEntry};
 use super::names::Kind;
-use super::walk::{Found, Walk};
+use super::producers::{CompletedTxn, Verdict};
+use super::txn_index::{self, TxnIndex};
+use super::walk::{Found, Walk, invalid};
 use crate::wire::batch::{CRC_FROM, crc32c};
 
 /// Most bytes of one write call: larger ones cost several times more on common kernels (performance.md, finding 4).
@@ -238,11 +240,53 @@ impl Segment {
         open.log.is_some() || open.indexes.is_some()
     }
 
+    /// Removes the index files of a segment that is about to be cut.
+    pub(super) fn remove_indexes(&self) -> io::Result<()> {
+        self.open.lock().indexes = None;
+        self.remove_kinds(&[Kind::OffsetIndex, Kind::TimeIndex])
+    }
+
+    /// Replaces the transaction index.
+    pub(super) fn write_aborted(&self, ended: &[CompletedTxn]) -> io::Result<()> {
+        self.remove_kinds(&[Kind::TxnIndex])?;
+        self.append_aborted(ended)
+    }
+
+    /// Adds those of the transactions that were aborted to the transaction index.
+    pub(super) fn append_aborted(&self, ended: &[CompletedTxn]) -> io::Result<()> {
+        let mut aborted = ended.iter().filter(|txn| txn.verdict == Verdict::Abort).peekable();
+        if aborted.peek().is_none() {
+            return Ok(());
+        }
+        let file = self.disk.open(&self.path(Kind::TxnIndex), Mode::Create)?;
+        let mut index = TxnIndex::open(file, self.base_offset).map_err(txn_index_error)?;
+        for txn in aborted {
+            index.append(&(*txn).into())?;
+        }
+        Ok(())
+    }
+
+    /// Drops aborted transactions whose marker is at or above `offset`.
+    pub(super) fn truncate_aborted(&self, offset: i64) -> io::Result<()> {
+        match self.disk.open(&self.path(Kind::TxnIndex), Mode::Write) {
+            Ok(file) => {
+                let mut index = TxnIndex::open(file, self.base_offset).map_err(txn_index_error)?;
+                index.truncate_to(offset).map_err(txn_index_error)
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(e) => Err(e),
+        }
+    }
+
     /// Removes the files, the log last: without it the others mean nothing.
     pub(super) fn remove(&self) -> io::Result<()> {
         self.close();
-        for kind in Kind::OF_A_SEGMENT {
-            match self.disk.remove_file(&self.path(kind)) {
+        self.remove_kinds(&Kind::OF_A_SEGMENT)
+    }
+
+    fn remove_kinds(&self, kinds: &[Kind]) -> io::Result<()> {
+        for kind in kinds {
+            match self.disk.remove_file(&self.path(*kind)) {
                 Ok(()) => {}
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}
                 Err(e) => return Err(e),
@@ -254,6 +298,13 @@ impl Segment {
 
 /// Density of an index that is rebuilt while it is read, where the topic's setting is not known.
 const DEFAULT_INTERVAL_BYTES: u32 = 4096;
+
+fn txn_index_error(error: txn_index::Error) -> io::Error {
+    match error {
+        txn_index::Error::Io(e) => e,
+        e @ txn_index::Error::Corrupt(_) => invalid(e),
+    }
+}
 
 /// The anchor was wrong.
 struct Misled;

@@ -1,5 +1,7 @@
 //! What a log needs to know of its topic's configuration (`LogConfig`).
 
+use std::path::Path;
+
 /// Configuration of one log; `partition` makes it from the topic's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -46,13 +48,14 @@ impl Default for Settings {
 impl Settings {
     /// `segment_ms` less the jitter of one segment. Apache Kafka draws the jitter; here it follows from the name, so
     /// that a run can be repeated.
-    pub(super) fn roll_ms(&self, dir: &str, base_offset: i64) -> i64 {
+    pub(super) fn roll_ms(&self, dir: &Path, base_offset: i64) -> i64 {
         let range = self.segment_jitter_ms.min(self.segment_ms);
         if range <= 0 {
             return self.segment_ms;
         }
         // FNV-1a, 32 bits.
-        let bytes = dir.bytes().chain(base_offset.to_be_bytes());
+        let dir = dir.as_os_str().as_encoded_bytes();
+        let bytes = dir.iter().copied().chain(base_offset.to_be_bytes());
         let hash = bytes.fold(0x811c_9dc5_u32, |hash, b| (hash ^ u32::from(b)).wrapping_mul(0x0100_0193));
         self.segment_ms - i64::from(hash) % range
     }

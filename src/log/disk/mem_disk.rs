@@ -198,7 +198,11 @@ impl State {
     }
 
     fn alive(&self) -> io::Result<()> {
-        if self.changes > self.changes_max { Err(io::Error::other("the disk was told to fail")) } else { Ok(()) }
+        if self.changes > self.changes_max {
+            Err(io::Error::other("the disk was told to fail"))
+        } else {
+            Ok(())
+        }
     }
 
     fn entries(&self, dir: Ino) -> io::Result<&Names> {
@@ -484,7 +488,10 @@ mod tests {
         let random = Random::seeded(7);
         let left: Vec<_> = (0..200).map(|_| read(&disk.power_cut(&random, 50), "/a").unwrap()).collect();
         assert!(left.iter().any(|l| l.len() == 2048 && l[0] == 0 && l[2000] == 2), "only the later one");
-        assert!(left.iter().any(|l| l.len() > 512 && l[0] == 0 && l[512] == 1), "the first one's second half");
+        assert!(
+            left.iter().any(|l| l.len() > 512 && l[0] == 0 && l[512] == 1),
+            "the first one's second half"
+        );
     }
 
     #[test]

@@ -83,7 +83,8 @@ impl IndexFiles {
     /// The entry with the largest timestamp that is not above `timestamp`.
     pub(crate) fn lookup_time(&self, timestamp: i64) -> io::Result<TimeEntry> {
         let found = self.times.floor(|e| time::parse(e).0 <= timestamp)?;
-        Ok(found.map_or(TimeEntry::none(self.base_offset), |e| time::entry(self.base_offset, time::parse(&e))))
+        Ok(found
+            .map_or(TimeEntry::none(self.base_offset), |e| time::entry(self.base_offset, time::parse(&e))))
     }
 
     /// The largest timestamp.

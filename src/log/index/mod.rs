@@ -130,23 +130,17 @@ mod tests {
     }
 
     #[test]
-    fn truncation_drops_batches_that_hold_the_offset() {
-        let mut indexes = indexes();
-        indexes.offsets.truncate_to(104);
-        assert_eq!(indexes.offsets.len(), 1);
-        indexes.offsets.truncate_to(103);
-        indexes.times.truncate_to(102);
-        assert_eq!((indexes.offsets.len(), indexes.times.len()), (1, 0));
-    }
-
-    #[test]
     fn files_that_break_the_format_are_refused() {
         let good = indexes();
         let offsets = good.offsets.encode();
         assert_eq!(OffsetIndex::decode(100, &offsets, 5000), Some(good.offsets.clone()));
         assert_eq!(OffsetIndex::decode(100, &offsets, 4000), None, "points behind the log's end");
         assert_eq!(OffsetIndex::decode(100, &offsets[..15], 5000), None);
-        assert_eq!(OffsetIndex::decode(100, &[offsets, vec![0; 8]].concat(), 5000), None, "preallocated zeros");
+        assert_eq!(
+            OffsetIndex::decode(100, &[offsets, vec![0; 8]].concat(), 5000),
+            None,
+            "preallocated zeros"
+        );
         assert_eq!(TimeIndex::decode(100, &good.times.encode()), Some(good.times.clone()));
         assert_eq!(TimeIndex::decode(100, &[0xff; 12]), None);
     }

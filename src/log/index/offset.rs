@@ -54,12 +54,6 @@ impl OffsetIndex {
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
-
-    /// Drops batches that hold `offset` or come after it.
-    pub(crate) fn truncate_to(&mut self, offset: i64) {
-        let keep = self.entries.partition_point(|e| self.base_offset + i64::from(e.0) < offset);
-        self.entries.truncate(keep);
-    }
 }
 
 pub(super) fn parse(entry: &[u8; ENTRY_LEN]) -> (u32, u32) {

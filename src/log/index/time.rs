@@ -60,12 +60,6 @@ impl TimeIndex {
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
-
-    /// Drops entries whose batch holds `offset` or comes after it.
-    pub(crate) fn truncate_to(&mut self, offset: i64) {
-        let keep = self.entries.partition_point(|e| self.base_offset + i64::from(e.1) < offset);
-        self.entries.truncate(keep);
-    }
 }
 
 pub(super) fn parse(bytes: &[u8; ENTRY_LEN]) -> (i64, u32) {
