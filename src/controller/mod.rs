@@ -8,7 +8,7 @@ mod change;
 mod configs;
 pub mod error;
 mod isr;
-mod names;
+pub mod names;
 mod partitions;
 mod placement;
 pub mod request;
