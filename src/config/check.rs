@@ -32,9 +32,7 @@ fn require(holds: bool, key: &'static str, reason: impl FnOnce() -> String) -> R
 
 fn check_node_id(config: &Config) -> Result<(), Failed> {
     require(config.values.int("broker.id") == config.node_id.0, "broker.id", || {
-        "`node.id` and `broker.id` must be set to the same value. `broker.id` is deprecated, please use \
-         `node.id` instead."
-            .into()
+        "You must set `node.id` to the same value as `broker.id`.".into()
     })
 }
 
@@ -319,7 +317,7 @@ mod tests {
 
     /// Each case breaks one rule, and only that one.
     const CASES: &[(&[(&str, &str)], &str)] = &[
-        (&[("broker.id", "2")], "`node.id` and `broker.id` must be set to the same value"),
+        (&[("broker.id", "2")], "You must set `node.id` to the same value as `broker.id`."),
         (&[("log.roll.ms", "0")], "log.roll.ms must be greater than or equal to 1"),
         (&[("log.roll.jitter.ms", "-1")], "log.roll.jitter.ms must be greater than or equal to 0"),
         (&[("log.retention.minutes", "0")], "log.retention.ms must be unlimited (-1) or"),

@@ -112,12 +112,14 @@ pub(super) fn parse_listeners(
     protocols: &Protocols,
     distinct_ports: bool,
 ) -> Result<Vec<Listener>, String> {
-    let wrap = |reason| format!("Error creating broker listeners from '{}': {reason}", items.join(","));
+    let list = items.join(", ");
+    let wrap = |reason| format!("Error creating broker listeners from '[{list}]': {reason}");
+    let wrap_set = |reason| wrap(format!("{reason}, listeners: [{list}]"));
     let listeners: Vec<Listener> =
         items.iter().map(|item| parse_listener(item, protocols)).collect::<Result<_, _>>().map_err(wrap)?;
-    check_names(&listeners).map_err(wrap)?;
+    check_names(&listeners).map_err(wrap_set)?;
     if distinct_ports {
-        check_ports(&listeners).map_err(wrap)?;
+        check_ports(&listeners).map_err(wrap_set)?;
     }
     Ok(listeners)
 }
@@ -158,9 +160,9 @@ fn check_ports(listeners: &[Listener]) -> Result<(), String> {
         match addresses.as_slice() {
             [Some(IpAddr::V4(_)), Some(IpAddr::V6(_))] | [Some(IpAddr::V6(_)), Some(IpAddr::V4(_))] => {}
             _ => {
+                let exception = "exactly one listener has an IPv4 address and the other IPv6 address";
                 return Err(format!(
-                    "Each listener must have a different port unless exactly one listener has an IPv4 \
-                     address and the other IPv6 address, port: {port}"
+                    "Each listener must have a different port unless {exception}, port: {port}"
                 ));
             }
         }
