@@ -6,6 +6,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.concurrent.ExecutionException;
 
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
@@ -52,8 +53,16 @@ final class Cluster {
         for (int number = 0; number < partitions; number++) {
             latest.put(new TopicPartition(name, number), OffsetSpec.latest());
         }
-        // The client itself retries while a partition has no leader.
-        admin.listOffsets(latest).all().get();
+        long deadline = System.nanoTime() + Duration.ofSeconds(10).toNanos();
+        while (true) {
+            try {
+                admin.listOffsets(latest).all().get();
+                return;
+            } catch (ExecutionException error) {
+                check(System.nanoTime() < deadline, "not served 10 s after CreateTopics: " + error.getCause());
+            }
+            Thread.sleep(20);
+        }
     }
 
     KafkaProducer<byte[], byte[]> producer(Map<String, Object> settings) {
