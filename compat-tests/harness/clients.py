@@ -126,7 +126,7 @@ class Run:
             self.process = subprocess.Popen(
                 [*self.client.command, self.target.bootstrap, self.scenario, self.suffix],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, cwd=self.scratch,
-                env={**environment(self.client.out, self.cache, self.client.folder, self.fast), **self.client.env},
+                env=self.environment(),
                 text=True, errors="replace", start_new_session=True)
         timed_out = threading.Event()
         timer = threading.Timer(scenarios.time_limit_s(self.scenario), self.time_out, [timed_out])
@@ -138,6 +138,10 @@ class Run:
         self.process.stdin.close()
         verdict, reason = self.judge(code, timed_out.is_set())
         return Outcome(self.client.name, self.scenario, verdict, reason, time.monotonic() - began, self.output)
+
+    def environment(self):
+        env = environment(self.client.out, self.cache, self.client.folder, self.fast)
+        return {**env, "BROKER_DATA": str(self.target.data), **self.client.env}
 
     def time_out(self, timed_out):
         timed_out.set()

@@ -39,6 +39,7 @@ class Target:
     def __init__(self, scratch):
         self.scratch = Path(scratch)
         self.scratch.mkdir(parents=True, exist_ok=True)
+        self.data = self.scratch / "data"
         self.port = free_port()
         self.log_path = self.scratch / "broker.log"
         self.process = None
@@ -119,7 +120,7 @@ class Barnabas(Target):
     def command(self):
         overrides = {
             "listeners": f"PLAINTEXT://{self.bootstrap}",
-            "log.dirs": str(self.scratch / "data"),
+            "log.dirs": str(self.data),
             "metrics.listener": "",
         }
         command = [str(self.binary)]
@@ -155,7 +156,7 @@ class Kafka(Target):
             "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
             "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
             "inter.broker.listener.name": "PLAINTEXT",
-            "log.dirs": str(self.scratch / "data"),
+            "log.dirs": str(self.data),
             "offsets.topic.replication.factor": "1",
             "offsets.topic.num.partitions": "1",
             "transaction.state.log.replication.factor": "1",
@@ -169,7 +170,7 @@ class Kafka(Target):
         template = self.scratch.parent / "formatted"
         if not template.exists():
             self.run_storage_tool(template)
-        shutil.copytree(template, self.scratch / "data")
+        shutil.copytree(template, self.data)
 
     def run_storage_tool(self, template):
         properties = self.scratch / "format.properties"
