@@ -190,7 +190,8 @@ class Run:
             found = wire.batch_codecs(self.target.port, f"{self.scenario}-{self.suffix}")
         except Exception as error:
             return "FAIL", f"raw read of the topic: {error!r}"
-        if set(found) != {wanted}:
+        # librdkafka leaves a batch alone that compression does not make smaller.
+        if wanted not in found or not set(found) <= {wanted, "none"}:
             return "FAIL", f"{len(found)} stored batches have codecs {sorted(set(found))}"
         return "PASS", ""
 
