@@ -159,8 +159,11 @@ def main():
         outcomes = Session(args, factory, scratch, broken).run(pairs)
     finally:
         factory.kill_all()
-        if not args.keep:
-            shutil.rmtree(scratch, ignore_errors=True)
+    failed = any(outcome.verdict == "FAIL" for outcome in outcomes)
+    if args.keep or failed:
+        print(f"\nlogs and outputs are in {scratch}")
+    if not args.keep:
+        clean_up(scratch, failed)
     print()
     report.print_summary(outcomes)
     if args.write_docs:
@@ -168,7 +171,13 @@ def main():
         report.write_docs(ROOT / "docs" / "compatibility.md", factory.title, everyone, outcomes)
     print(f"{time.monotonic() - began:.0f} s")
     print(report.closing_line(outcomes))
-    return 1 if any(outcome.verdict == "FAIL" for outcome in outcomes) else 0
+    return 1 if failed else 0
+
+
+def clean_up(scratch, failed):
+    """After a failure the logs stay, and only the data goes."""
+    for folder in scratch.glob("broker-*/data") if failed else [scratch]:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -137,7 +137,8 @@ class Barnabas(Target):
 class Kafka(Target):
     # The JVM's code after SIGTERM is 143.
     clean_exit_codes = {0, 143}
-    java = ["java", "-Xms256m", "-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"]
+    # Restarted brokers are killed: what they unpack must not be left in /tmp.
+    java = ["java", "-Djava.io.tmpdir=.", "-Xms256m", "-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"]
 
     def __init__(self, scratch, lib):
         super().__init__(scratch)
