@@ -106,6 +106,8 @@ class Session:
         suffix = uuid.uuid4().hex[:8]
         scratch = self.scratch / f"{client.name}-{scenario}-{suffix}"
         try:
+            if not scenarios.restarts(scenario) and self.shared.process.poll() is not None:
+                raise RuntimeError("the broker has died")
             own = self.factory.make() if scenarios.restarts(scenario) else None
             run = clients.Run(client, scenario, own or self.shared, suffix, scratch, self.args.cache, self.args.fast)
             outcome = run.go()
