@@ -6,10 +6,12 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use tracing::info;
 
+use super::config_rules::Rules;
 use crate::base::clock::Clock;
 use crate::base::id::{DirectoryId, uuid_to_text};
 use crate::base::random::Random;
 use crate::config::broker::Config;
+use crate::controller;
 use crate::log::directory::{Claimed, CleanShutdown};
 use crate::log::disk::{Disk, StdDisk};
 use crate::log::meta_properties;
@@ -63,7 +65,16 @@ impl Directories {
         Ok(Self { cluster_id, all, metadata: config.logs.metadata_dir.clone(), disk, previous_epoch })
     }
 
-    pub(super) fn quorum_parts(&self, config: &Config, clock: &Clock) -> raft::Parts {
-        raft::Parts::new(self.disk.clone(), &self.metadata, &self.cluster_id, config, clock.clone())
+    pub(super) fn quorum_parts(&self, config: &Arc<Config>, clock: &Clock) -> raft::Parts {
+        let controller = controller::Settings {
+            cluster_id: self.cluster_id.clone(),
+            node_id: config.node_id.0,
+            session_timeout_ms: i64::from(config.values.int("broker.session.timeout.ms")),
+            num_partitions: config.topic_creation.num_partitions,
+            default_replication_factor: i16::try_from(config.topic_creation.replication_factor).unwrap_or(1),
+            delete_topic_enable: config.topic_creation.delete_enabled,
+            config_rules: Box::new(Rules::new(config.clone())),
+        };
+        raft::Parts::new(self.disk.clone(), &self.metadata, controller, clock.clone())
     }
 }
