@@ -5,5 +5,10 @@
 pub mod batch;
 pub mod builder;
 pub mod compress;
+pub mod fetch_response;
+pub mod header;
+pub mod kraft;
 pub mod record;
+pub mod schema;
 pub mod validator;
+pub mod versions;
