@@ -206,6 +206,7 @@ fn parse_partition_metadata(text: &str) -> Result<TopicId, Wrong> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::disk::MemDisk;
 
     #[test]
     fn offsets_read_back_as_kafka_writes_them() {
@@ -226,6 +227,30 @@ mod tests {
         assert_eq!(wrong("0\n2\n1 5\n2 -7\n"), Some((4, "malformed entry")));
         assert_eq!(wrong("0\n1\n1 5 9\n"), Some((3, "malformed entry")));
         assert_eq!(wrong("0\n1\n1 5"), None, "a missing last newline is no harm");
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let (disk, dir) = (MemDisk::new(), Path::new("/t-0"));
+        disk.create_dir_all(dir).unwrap();
+        let (epochs_file, metadata) = (dir.join(LEADER_EPOCH_FILE), dir.join(PARTITION_METADATA_FILE));
+        assert_eq!(read_epochs(&disk, &epochs_file).unwrap(), LeaderEpochs::default());
+        assert_eq!(read_partition_metadata(&disk, &metadata).unwrap(), None);
+
+        let entries = [(0, 0), (4, 17)].map(|(epoch, start_offset)| EpochEntry { epoch, start_offset });
+        let epochs = LeaderEpochs::from_entries(entries);
+        write_epochs(&disk, &epochs_file, &LeaderEpochs::from_entries([entries[0]])).unwrap();
+        write_epochs(&disk, &epochs_file, &epochs).unwrap();
+        assert_eq!(read_epochs(&disk, &epochs_file).unwrap(), epochs);
+        assert_eq!(read_text(&disk, &epochs_file).unwrap().unwrap(), "0\n2\n0 0\n4 17\n");
+        let topic_id = "5L6g3nShT-eMCtK--X86sw".parse().unwrap();
+        write_partition_metadata(&disk, &metadata, topic_id).unwrap();
+        assert_eq!(read_partition_metadata(&disk, &metadata).unwrap(), Some(topic_id));
+        assert_eq!(disk.list(dir).unwrap().len(), 2, "no temporary file stays");
+
+        disk.open(&epochs_file, Mode::Write).unwrap().write_at(&[IoSlice::new(b"\xff")], 2).unwrap();
+        let error = read_epochs(&disk, &epochs_file).unwrap_err();
+        assert_eq!(error.to_string(), "/t-0/leader-epoch-checkpoint is corrupt at line 1: not UTF-8");
     }
 
     #[test]

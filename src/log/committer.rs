@@ -33,19 +33,16 @@ pub struct Ticket(AtomicU8);
 
 /// Not waiting for a sync.
 const IDLE: u8 = 0;
-/// In the queue.
+/// In the queue, or to be put there by the worker that syncs it now.
 const QUEUED: u8 = 1;
-/// Being synced.
+/// Being synced, and not appended to since that began.
 const SYNCING: u8 = 2;
-/// Being synced, and appended to meanwhile.
-const SYNCING_STALE: u8 = 3;
 
 impl Ticket {
     /// Notes an append; true if its owner has to be put in the queue.
     fn mark(&self) -> bool {
         let marked = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| match state {
-            IDLE => Some(QUEUED),
-            SYNCING => Some(SYNCING_STALE),
+            IDLE | SYNCING => Some(QUEUED),
             _ => None,
         });
         marked == Ok(IDLE)
@@ -58,11 +55,7 @@ impl Ticket {
 
     /// True if its owner has to be put in the queue again.
     fn finish(&self) -> bool {
-        let idle = self.0.compare_exchange(SYNCING, IDLE, Ordering::AcqRel, Ordering::Acquire).is_ok();
-        if !idle {
-            self.0.store(QUEUED, Ordering::Release);
-        }
-        !idle
+        self.0.compare_exchange(SYNCING, IDLE, Ordering::AcqRel, Ordering::Acquire).is_err()
     }
 }
 

@@ -171,6 +171,9 @@ mod tests {
         assert_eq!(listed(&cut), [(2, 10), (4, 20)]);
         assert!(!cut.truncate_from_start(5));
         assert!(!cut.truncate_from_start(10));
+        let mut at_an_edge = cut.clone();
+        assert!(at_an_edge.truncate_from_start(20));
+        assert_eq!(listed(&at_an_edge), [(4, 20)]);
         assert!(cut.truncate_from_start(25));
         assert_eq!(listed(&cut), [(4, 25)]);
         assert!(cut.truncate_from_end(0));

@@ -181,3 +181,81 @@ impl TxnIndex {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::log::disk::{Disk, MemDisk, Mode};
+
+    fn txn(first_offset: i64, last_offset: i64, last_stable_offset: i64) -> AbortedTxn {
+        AbortedTxn { producer_id: 7, first_offset, last_offset, last_stable_offset }
+    }
+
+    fn index(file: &Arc<dyn File>) -> TxnIndex {
+        TxnIndex::open(Arc::clone(file), 0).unwrap()
+    }
+
+    fn filled() -> (Arc<dyn File>, TxnIndex) {
+        let file = MemDisk::new().open(Path::new("/0.txnindex"), Mode::Create).unwrap();
+        let mut index = index(&file);
+        for txn in [txn(0, 10, 5), txn(5, 20, 21), txn(30, 40, 41)] {
+            index.append(&txn).unwrap();
+        }
+        (file, index)
+    }
+
+    fn collect(index: &TxnIndex, from: i64, up_to: i64) -> (Vec<i64>, bool) {
+        let mut found = Vec::new();
+        let complete = index.collect(from, up_to, &mut found).unwrap();
+        (found.iter().map(|txn| txn.last_offset).collect(), complete)
+    }
+
+    #[test]
+    fn all_transactions_that_overlap_the_range_are_found() {
+        let (file, written) = filled();
+        for index in [written, index(&file)] {
+            assert_eq!(collect(&index, 0, 5), (vec![10], true), "no later entry can be below 5");
+            assert_eq!(collect(&index, 10, 21), (vec![10, 20], true));
+            assert_eq!(collect(&index, 11, 31), (vec![20, 40], true));
+            assert_eq!(collect(&index, 21, 30), (vec![], true));
+            assert_eq!(collect(&index, 0, 42), (vec![10, 20, 40], false), "the next segment may hold more");
+        }
+    }
+
+    #[test]
+    fn truncation_drops_transactions_whose_marker_is_cut_off() {
+        let (file, mut index) = filled();
+        index.truncate_to(41).unwrap();
+        assert_eq!(file.len().unwrap(), 102);
+        index.truncate_to(20).unwrap();
+        assert_eq!(file.len().unwrap(), 34);
+        index.append(&txn(12, 15, 16)).unwrap();
+        index.truncate_to(0).unwrap();
+        assert!(index.is_empty());
+        index.append(&txn(0, 0, 1)).unwrap();
+    }
+
+    #[test]
+    fn a_torn_entry_is_cut_off_and_a_corrupt_one_refused() {
+        let (file, index) = filled();
+        drop(index);
+        file.set_len(102 - 1).unwrap();
+        assert_eq!(collect(&self::index(&file), 0, 100).0, [10, 20]);
+        assert_eq!(file.len().unwrap(), 68);
+        file.write_at(&[IoSlice::new(&[0, 1])], 34).unwrap();
+        assert!(matches!(TxnIndex::open(Arc::clone(&file), 0), Err(Error::Corrupt(34))));
+        assert!(matches!(TxnIndex::open(file, 11), Err(Error::Corrupt(0))), "below the segment's base");
+    }
+
+    #[test]
+    fn more_entries_than_are_read_at_once_are_all_seen() {
+        let file = MemDisk::new().open(Path::new("/0.txnindex"), Mode::Create).unwrap();
+        let mut written = index(&file);
+        for offset in 0..3_000 {
+            written.append(&txn(offset, offset, offset + 1)).unwrap();
+        }
+        assert_eq!(collect(&index(&file), 2_998, 5_000).0, [2_998, 2_999]);
+    }
+}

@@ -14,6 +14,9 @@ mod clean_shutdown;
 mod lock;
 mod names;
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -99,7 +102,7 @@ impl Claimed {
     /// Makes the directory if it is missing, locks it and reads `meta.properties`.
     pub fn claim(disk: Arc<dyn Disk>, path: &Path) -> Result<Self, OpenError> {
         let io = |source| OpenError::Io { dir: path.to_owned(), source };
-        disk.create_dir_all(path).map_err(io)?;
+        create_durably(&*disk, path).map_err(io)?;
         let lock = Lock::acquire(&*disk, path).map_err(|source| {
             let is_held = source.kind() == io::ErrorKind::WouldBlock;
             if is_held { OpenError::Locked { dir: path.to_owned() } } else { io(source) }
@@ -147,6 +150,19 @@ impl Claimed {
             _lock: lock,
         })
     }
+}
+
+/// Makes a directory and its parents, and their names durable.
+fn create_durably(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    let mut parents = Vec::new();
+    for dir in path.ancestors().filter(|dir| !dir.as_os_str().is_empty()) {
+        if disk.exists(dir)? {
+            break;
+        }
+        parents.push(dir.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")));
+    }
+    disk.create_dir_all(path)?;
+    parents.into_iter().try_for_each(|parent| disk.sync_dir(parent))
 }
 
 /// Called once when a directory goes offline.

@@ -1,0 +1,3 @@
+//! The log as its users see it, on a disk in memory.
+
+mod append;
