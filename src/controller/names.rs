@@ -69,7 +69,7 @@ fn unified(name: &str) -> Option<String> {
 }
 
 /// Whether `name` is a topic name at all (`Topic.validate`).
-pub(super) fn validate(name: &str) -> Result<(), Error> {
+pub fn validate(name: &str) -> Result<(), Error> {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let reason = match name {
         "" => "the empty string is not allowed".to_owned(),
