@@ -59,7 +59,7 @@ impl Resource {
 
 impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}({:?})", self.kind, self.name)
+        write!(f, "{:?}({})", self.kind, self.name)
     }
 }
 

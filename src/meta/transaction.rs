@@ -22,7 +22,6 @@ impl Transaction {
         record: &Record,
         mut apply: impl FnMut(i64, &Record) -> Result<(), ReplayError>,
     ) -> Result<(), ReplayError> {
-        #[expect(clippy::wildcard_enum_match_arm, reason = "only these three delimit transactions")]
         match (record, &mut self.held) {
             (Record::BeginTransaction(_), held @ None) => *held = Some(Vec::new()),
             (Record::EndTransaction(_), held @ Some(_)) => {
