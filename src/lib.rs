@@ -18,11 +18,11 @@ pub mod replication;
 pub mod log;
 pub mod purgatory;
 
-//pub mod partition;
+pub mod partition;
 pub mod raft;
 
-//pub mod api;
+pub mod api;
 
-//pub mod net;
+pub mod net;
 
 pub mod broker;

@@ -71,21 +71,22 @@ fn table(context: &Context, version: i16, error_code: i16) -> ApiVersionsRespons
 
 fn add_features(context: &Context, version: i16, response: &mut ApiVersionsResponse) {
     let image = context.quorum.image();
-    let supported = features::SUPPORTED.iter().filter(|f| version >= 4 || f.min > 0);
+    let supported = features::KNOWN.iter().filter(|f| version >= 4 || *f.accepted.start() > 0);
     response.supported_features = supported
         .map(|f| {
             SupportedFeatureKey::default()
                 .with_name(StrBytes::from_static_str(f.name))
-                .with_min_version(f.min)
-                .with_max_version(f.max)
+                .with_min_version(*f.accepted.start())
+                .with_max_version(f.served)
         })
         .collect();
     response.finalized_features_epoch = image.provenance.offset;
-    let finalized = image.features.finalized().filter(|(_, level)| *level > 0);
-    response.finalized_features = finalized
+    response.finalized_features = image
+        .features
+        .advertised()
         .map(|(name, level)| {
             FinalizedFeatureKey::default()
-                .with_name(StrBytes::from_string(name.to_owned()))
+                .with_name(StrBytes::from_static_str(name))
                 .with_min_version_level(level)
                 .with_max_version_level(level)
         })

@@ -9,6 +9,7 @@ use crate::base::clock::Clock;
 use crate::base::id::NodeId;
 use crate::base::random::Random;
 use crate::config::broker::Config;
+use crate::controller;
 use crate::partition;
 use crate::raft::Quorum;
 
@@ -30,6 +31,8 @@ pub struct Context {
     pub partitions: Arc<partition::Set>,
     /// Fetch sessions of this node.
     pub(crate) sessions: session::Cache,
+    /// This broker's epoch, from its registration.
+    pub broker_epoch: i64,
     /// Producer ids handed to this node by the controller.
     pub(crate) producer_ids: ProducerIds,
 }
@@ -37,8 +40,8 @@ pub struct Context {
 impl Context {
     /// Wires the handlers to the parts of the broker.
     pub fn new(parts: Parts) -> Self {
-        let Parts { config, clock, random, node, cluster_id, quorum, partitions } = parts;
-        let slots = config.fetch_session_slots();
+        let Parts { config, clock, random, node, cluster_id, quorum, partitions, broker_epoch } = parts;
+        let slots = config.requests.fetch_session_slots_max;
         Self {
             config,
             clock,
@@ -47,9 +50,23 @@ impl Context {
             cluster_id,
             quorum,
             partitions,
+            broker_epoch,
             sessions: session::Cache::new(slots),
             producer_ids: ProducerIds::default(),
         }
+    }
+}
+
+impl Context {
+    /// Asks the controller, and gives its answer or its refusal. A controller that cannot answer any more
+    /// refuses with NOT_CONTROLLER, which clients retry.
+    pub(super) async fn ask<R, T>(&self, request: R) -> Result<T, controller::Error>
+    where
+        R: controller::Request<Answer = Result<T, controller::Error>>,
+    {
+        let reply = self.quorum.submit(request.into_input()).await;
+        let answer = reply.ok().and_then(R::answer);
+        answer.unwrap_or_else(|| Err(controller::Kind::NotController.into()))
     }
 }
 
@@ -69,6 +86,8 @@ pub struct Parts {
     pub quorum: Quorum,
     /// See [`Context::partitions`].
     pub partitions: Arc<partition::Set>,
+    /// See [`Context::broker_epoch`].
+    pub broker_epoch: i64,
 }
 
 /// The client at the other end of a connection.

@@ -2,6 +2,7 @@
 
 pub(super) use kafka_protocol::error::ResponseError as Code;
 
+use crate::controller::{self, Kind};
 use crate::log::AppendError;
 use crate::partition;
 use crate::log::producers::ProducerError;
@@ -55,5 +56,37 @@ pub(super) fn rejection_code(reason: Reason) -> Code {
         Reason::InvalidTimestamp => Code::InvalidTimestamp,
         Reason::MessageTooLarge => Code::MessageTooLarge,
         Reason::UnsupportedCompressionType => Code::UnsupportedCompressionType,
+    }
+}
+
+/// The code of what the controller refuses.
+pub(super) fn controller_code(error: &controller::Error) -> Code {
+    match error.kind {
+        Kind::BrokerIdNotRegistered => Code::BrokerIdNotRegistered,
+        Kind::DuplicateBrokerRegistration => Code::DuplicateBrokerRegistration,
+        Kind::ElectionNotNeeded => Code::ElectionNotNeeded,
+        Kind::EligibleLeadersNotAvailable => Code::EligibleLeadersNotAvailable,
+        Kind::FencedLeaderEpoch => Code::FencedLeaderEpoch,
+        Kind::InconsistentClusterId => Code::InconsistentClusterId,
+        Kind::IneligibleReplica => Code::IneligibleReplica,
+        Kind::InvalidConfig => Code::InvalidConfig,
+        Kind::InvalidPartitions => Code::InvalidPartitions,
+        Kind::InvalidRegistration => Code::InvalidRegistration,
+        Kind::InvalidReplicaAssignment => Code::InvalidReplicaAssignment,
+        Kind::InvalidReplicationFactor => Code::InvalidReplicationFactor,
+        Kind::InvalidRequest => Code::InvalidRequest,
+        Kind::InvalidTopic => Code::InvalidTopicException,
+        Kind::InvalidUpdateVersion => Code::InvalidUpdateVersion,
+        Kind::NewLeaderElected => Code::NewLeaderElected,
+        Kind::NotController => Code::NotController,
+        Kind::PolicyViolation => Code::PolicyViolation,
+        Kind::PreferredLeaderNotAvailable => Code::PreferredLeaderNotAvailable,
+        Kind::StaleBrokerEpoch => Code::StaleBrokerEpoch,
+        Kind::TopicAlreadyExists => Code::TopicAlreadyExists,
+        Kind::TopicDeletionDisabled => Code::TopicDeletionDisabled,
+        Kind::UnknownServerError => Code::UnknownServerError,
+        Kind::UnknownTopicId => Code::UnknownTopicId,
+        Kind::UnknownTopicOrPartition => Code::UnknownTopicOrPartition,
+        Kind::UnsupportedVersion => Code::UnsupportedVersion,
     }
 }

@@ -19,9 +19,10 @@ use super::context::Context;
 use super::dispatch::Request;
 use super::error::{Code, NONE};
 use super::resolve;
-use crate::partition::{Isolation, Replica, Target, TimestampedOffset};
+use crate::log::TimestampOffset;
+use crate::partition::{Isolation, Replica, Target};
 
-const NOTHING: TimestampedOffset = TimestampedOffset { timestamp: -1, offset: -1, leader_epoch: -1 };
+const NOTHING: TimestampOffset = TimestampOffset { timestamp: -1, offset: -1, leader_epoch: -1 };
 
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
@@ -65,7 +66,7 @@ fn find(
     asked: &ListOffsetsPartition,
     version: i16,
     isolation: Isolation,
-) -> Result<TimestampedOffset, Code> {
+) -> Result<TimestampOffset, Code> {
     let target = match asked.timestamp {
         LATEST => Target::Latest,
         EARLIEST => Target::Earliest,
@@ -82,7 +83,7 @@ fn find(
 fn answer(
     asked: &ListOffsetsPartition,
     version: i16,
-    result: Result<TimestampedOffset, Code>,
+    result: Result<TimestampOffset, Code>,
 ) -> ListOffsetsPartitionResponse {
     let (code, found) = match result {
         Ok(found) => (NONE, found),

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use kafka_protocol::messages::BrokerId;
 use kafka_protocol::messages::list_partition_reassignments_request::ListPartitionReassignmentsRequest;
 use kafka_protocol::messages::list_partition_reassignments_response::{
     ListPartitionReassignmentsResponse, OngoingPartitionReassignment, OngoingTopicReassignment,
@@ -31,15 +32,15 @@ pub(super) async fn handle(
 
 fn in_motion(topic: &Topic, only: Option<&Vec<i32>>) -> Option<OngoingTopicReassignment> {
     let moving = topic.partitions.iter().filter(|(index, p)| {
-        only.is_none_or(|only| only.contains(index)) && !(p.adding.is_empty() && p.removing.is_empty())
+        only.is_none_or(|only| only.contains(index)) && !(p.adding_replicas.is_empty() && p.removing_replicas.is_empty())
     });
     let partitions: Vec<_> = moving
         .map(|(index, p)| {
             OngoingPartitionReassignment::default()
                 .with_partition_index(*index)
-                .with_replicas(p.replicas.iter().map(|n| n.0.into()).collect())
-                .with_adding_replicas(p.adding.iter().map(|n| n.0.into()).collect())
-                .with_removing_replicas(p.removing.iter().map(|n| n.0.into()).collect())
+                .with_replicas(p.replicas.iter().map(|id| BrokerId(*id)).collect())
+                .with_adding_replicas(p.adding_replicas.iter().map(|id| BrokerId(*id)).collect())
+                .with_removing_replicas(p.removing_replicas.iter().map(|id| BrokerId(*id)).collect())
         })
         .collect();
     let name = StrBytes::from_string(topic.name.to_string());

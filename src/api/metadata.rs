@@ -36,12 +36,12 @@ pub(super) async fn handle(context: Arc<Context>, request: Request<MetadataReque
     {
         return refuse(asked, version);
     }
-    let may_create = context.config.auto_creates_topics() && (version < 4 || body.allow_auto_topic_creation);
+    let may_create = context.config.topic_creation.auto_create && (version < 4 || body.allow_auto_topic_creation);
     let mut failures = Vec::new();
     if let Some(asked) = asked
         && may_create
     {
-        failures = create_missing(&context, &request.peer.listener, asked).await;
+        failures = create_missing(&context, asked).await;
     }
     let image = context.quorum.image();
     let view = View { image: &image, listener: &request.peer.listener, version, operations: body.include_topic_authorized_operations };
@@ -75,7 +75,6 @@ fn refuse(asked: &[MetadataRequestTopic], version: i16) -> MetadataResponse {
 /// Makes what is missing; gives the topics that could not be made and why.
 async fn create_missing(
     context: &Arc<Context>,
-    listener: &str,
     asked: &[MetadataRequestTopic],
 ) -> Vec<(TopicName, Code)> {
     let image = context.quorum.image();
@@ -84,7 +83,7 @@ async fn create_missing(
     if missing.is_empty() {
         return Vec::new();
     }
-    create_topics::create_automatically(context, listener, missing).await
+    create_topics::create_automatically(context, missing).await
 }
 
 fn broker(at: endpoints::Reachable) -> MetadataResponseBroker {

@@ -29,5 +29,5 @@ mod resolve;
 pub mod response;
 mod table;
 
-pub use context::{Context, Peer};
+pub use context::{Context, Parts, Peer};
 pub use dispatch::{Api, Call};

@@ -4,6 +4,7 @@ use tokio::sync::Mutex;
 
 use super::context::Context;
 use super::error::Code;
+use crate::controller::request::AllocateProducerIds;
 
 /// The ids of the current block that are left.
 #[derive(Debug, Default)]
@@ -16,7 +17,10 @@ impl ProducerIds {
     pub(super) async fn next(&self, context: &Context) -> Result<i64, Code> {
         let mut block = self.block.lock().await;
         if block.is_empty() {
-            *block = context.allocate_producer_ids().await?;
+            let request = AllocateProducerIds { broker_id: context.node.0, broker_epoch: context.broker_epoch };
+            // As Kafka does: the client retries until the controller has answered.
+            let next = context.ask(request).await.map_err(|_| Code::CoordinatorLoadInProgress)?;
+            *block = next.first_id..next.first_id.saturating_add(next.len);
         }
         block.next().ok_or(Code::CoordinatorLoadInProgress)
     }

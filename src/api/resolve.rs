@@ -21,7 +21,7 @@ pub(super) fn replica(context: &Context, id: TopicId, index: i32) -> Result<Arc<
 
 /// Why there is no replica here: the partition does not exist, is elsewhere, or its log cannot be opened.
 fn missing(context: &Context, id: TopicId, index: i32) -> Code {
-    match context.quorum.image().topics().by_id(id).and_then(|t| t.partition(index)) {
+    match context.quorum.image().topics.by_id(id).and_then(|t| t.partition(index)) {
         None => Code::UnknownTopicOrPartition,
         Some(partition) if partition.leader == context.node.0 => Code::KafkaStorageError,
         Some(_) => Code::NotLeaderOrFollower,

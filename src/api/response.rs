@@ -5,7 +5,6 @@ use bytes::Bytes;
 use crate::log::read::Slice;
 
 /// One piece of a response, in writing order.
-#[derive(Clone, Debug)]
 pub enum Part {
     /// Bytes in memory.
     Bytes(Bytes),
@@ -14,7 +13,6 @@ pub enum Part {
 }
 
 /// A whole response frame, its length prefix included.
-#[derive(Clone, Debug)]
 pub enum Response {
     /// The common case.
     One(Bytes),
@@ -23,7 +21,6 @@ pub enum Response {
 }
 
 /// What became of a request.
-#[derive(Clone, Debug)]
 pub enum Outcome {
     /// Answer with this frame.
     Reply(Response),

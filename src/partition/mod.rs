@@ -11,10 +11,10 @@ mod settings;
 
 pub use directory::Directory;
 pub use error::{Error, FetchError};
-pub use replica::{FetchSpec, Fetched, Isolation, Replica, Target, TimestampedOffset, Watermarks};
-pub use set::{Failed, Set};
-pub use settings::Settings;
+pub use replica::{FetchSpec, Fetched, Isolation, Replica, Target, Watermarks};
+pub use set::{Parts, Set, SettingsOf};
+pub use settings::{Settings, overrides};
 
 /// How much a log may have unflushed under write caching before it is synced in the background, so that a
 /// restart after a crash has little to scan.
-const BACKGROUND_FLUSH_BYTES: u64 = 64 << 20;
+const BACKGROUND_FLUSH_BYTES: usize = 64 << 20;

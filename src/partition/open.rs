@@ -31,7 +31,7 @@ struct Found {
 }
 
 /// Opens what `image` knows; what it does not know is set aside, never deleted here.
-pub(super) fn all(parts: &Parts, image: &Image, was_clean: bool, threads: usize) -> Vec<Arc<Replica>> {
+pub(super) fn all(parts: &Parts, image: &Image, threads: usize) -> Vec<Arc<Replica>> {
     let mut found = Vec::new();
     for directory in &parts.directories {
         let checkpoints = Arc::new(read_checkpoints(directory));
@@ -50,7 +50,7 @@ pub(super) fn all(parts: &Parts, image: &Image, was_clean: bool, threads: usize)
         for _ in 0..threads.clamp(1, found.len().max(1)) {
             scope.spawn(|| {
                 while let Some(found) = found.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if let Some(replica) = open(parts, image, found, was_clean) {
+                    if let Some(replica) = open(parts, image, found) {
                         opened.lock().push(replica);
                     }
                 }
@@ -108,7 +108,7 @@ fn consider(
         }
     };
     let partition = image.topics.by_id(topic_id).and_then(|t| t.partition(dir.tp.partition));
-    if partition.is_none_or(|p| !p.replicas.contains(&parts.node)) {
+    if partition.is_none_or(|p| !p.replicas.contains(&parts.node.0)) {
         set_aside(parts, directory, &path, &dir.tp);
         return None;
     }
@@ -124,14 +124,14 @@ fn set_aside(parts: &Parts, directory: &Directory, path: &Path, tp: &TopicPartit
     }
 }
 
-fn open(parts: &Parts, image: &Image, found: &Found, was_clean: bool) -> Option<Arc<Replica>> {
+fn open(parts: &Parts, image: &Image, found: &Found) -> Option<Arc<Replica>> {
     let Found { directory, checkpoints, name, topic_id } = found;
     let settings = (parts.settings)(image, &name.topic);
     let of = |offsets: &Offsets| offsets.get(name).copied().unwrap_or(0);
     let opening = Opening {
         recovery_point: of(&checkpoints.recovery_points),
         log_start_offset: of(&checkpoints.log_starts),
-        clean: was_clean,
+        clean: directory.was_clean(),
     };
     let disk = directory.log_directory().disk().clone();
     let path = directory.log_directory().path().join(name.to_string());

@@ -14,7 +14,7 @@ use super::settings::Settings;
 use crate::base::id::{TopicId, TopicPartition};
 use crate::log::committer::{Dirty, Ticket};
 use crate::log::read::ReadPlan;
-use crate::log::{AppendError, Appended, Log};
+use crate::log::{AppendError, Appended, Log, TimestampOffset};
 use crate::log;
 use crate::purgatory::{Arrivals, Countdown, Offsets, Signal};
 use crate::replication::{LeaderState, Leadership};
@@ -72,17 +72,6 @@ pub enum Target {
     Timestamp(i64),
 }
 
-/// An offset with the timestamp of its record (-1 if the offset was not found by time) and its epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TimestampedOffset {
-    /// In ms.
-    pub timestamp: i64,
-    /// The offset.
-    pub offset: i64,
-    /// Epoch of the leader that appended the record.
-    pub leader_epoch: i32,
-}
-
 /// A partition's offsets as its readers see them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Watermarks {
@@ -114,6 +103,8 @@ struct State {
     settings: Settings,
     /// Appends that ended here must be on disk before they count (`flush.messages` under write caching).
     flush_barrier: Option<Barrier>,
+    /// Bytes appended since the last sync began.
+    unflushed_bytes: usize,
     produced: Offsets,
     arrivals: Arrivals,
     /// The high watermark while this replica does not lead.
@@ -203,6 +194,7 @@ impl Replica {
             leader: None,
             settings,
             flush_barrier: None,
+            unflushed_bytes: 0,
             produced: Offsets::default(),
             arrivals: Arrivals::default(),
             known_high_watermark,
@@ -251,12 +243,13 @@ impl Replica {
         if appended.duplicate {
             return Ok(appended);
         }
+        state.unflushed_bytes += batch.bytes.len();
         if state.settings.write_caching {
             let unflushed = state.log.end_offset() - state.log.flushed_offset();
             if unflushed >= state.settings.log.flush_messages {
                 state.flush_barrier = Some(Barrier { start, end: state.log.end_offset() });
                 self.sync_soon();
-            } else if state.log.unflushed_bytes() >= super::BACKGROUND_FLUSH_BYTES {
+            } else if state.unflushed_bytes >= super::BACKGROUND_FLUSH_BYTES {
                 self.sync_soon();
             } else {
                 self.sync_later();
@@ -360,7 +353,7 @@ impl Replica {
         target: Target,
         isolation: Isolation,
         client_epoch: i32,
-    ) -> Result<Option<TimestampedOffset>, Error> {
+    ) -> Result<Option<TimestampOffset>, Error> {
         let state = self.state.lock();
         self.directory.check_online()?;
         let leader = state.leader_for(client_epoch)?;
@@ -373,29 +366,24 @@ impl Replica {
             Isolation::ReadUncommitted => marks.high_watermark,
             Isolation::ReadCommitted => marks.last_stable_offset,
         };
-        let by_offset = |offset| {
-            let leader_epoch = state.log.epochs().epoch_for(offset).unwrap_or(epoch);
-            Ok(Some(TimestampedOffset { timestamp: -1, offset, leader_epoch }))
-        };
-        let timestamps = match target {
-            Target::Latest => return Ok(Some(TimestampedOffset { timestamp: -1, offset: end, leader_epoch: epoch })),
-            Target::Earliest => return by_offset(marks.log_start_offset),
-            Target::MaxTimestamp | Target::Timestamp(_) => state.log.timestamps(),
+        let plan = match target {
+            Target::Latest => {
+                return Ok(Some(TimestampOffset { timestamp: -1, offset: end, leader_epoch: epoch }));
+            }
+            Target::Earliest => {
+                let offset = marks.log_start_offset;
+                let leader_epoch = state.log.epochs().epoch_for_offset(offset).unwrap_or(epoch);
+                return Ok(Some(TimestampOffset { timestamp: -1, offset, leader_epoch }));
+            }
+            Target::MaxTimestamp => state.log.plan_offset_of_max_timestamp(),
+            Target::Timestamp(timestamp) => state.log.plan_offset_for_timestamp(timestamp),
         };
         drop(state);
-        let found = match target {
-            Target::Timestamp(timestamp) => timestamps.first_at_or_after(timestamp),
-            Target::MaxTimestamp | Target::Latest | Target::Earliest => timestamps.largest(),
-        };
-        let found = found.map_err(|why| {
+        let found = plan.resolve().map_err(|why| {
             error!(tp = %self.name, %why, "log cannot be read");
             Error::Storage
         })?;
-        let visible = found.filter(|record| record.offset < end);
-        Ok(visible.map(|record| {
-            let leader_epoch = self.state.lock().log.epochs().epoch_for(record.offset).unwrap_or(epoch);
-            TimestampedOffset { timestamp: record.timestamp, offset: record.offset, leader_epoch }
-        }))
+        Ok(found.filter(|record| record.offset < end))
     }
 
     /// The largest epoch up to `epoch` and where it ends, (-1, -1) if there is none (KIP-101).
@@ -472,9 +460,19 @@ impl Replica {
         let mut state = self.state.lock();
         state.deleted = true;
         state.release_all();
-        let set_aside = state.log.set_aside(unique)?;
+        let set_aside = state.log.rename_for_deletion(unique)?;
         drop(state);
-        set_aside.remove_in_background();
+        let disk = self.directory.log_directory().disk().clone();
+        let name = self.name.clone();
+        // Large directories take a while, and nobody waits for it; what is left is removed at the next start.
+        let removal = std::thread::Builder::new().name("log-deletion".to_owned()).spawn(move || {
+            if let Err(error) = disk.remove_dir_all(&set_aside) {
+                warn!(tp = %name, %error, "deleted replica cannot be removed");
+            }
+        });
+        if let Err(error) = removal {
+            warn!(tp = %self.name, %error, "deleted replica is removed at the next start");
+        }
         Ok(())
     }
 
@@ -524,7 +522,12 @@ impl Dirty for Replica {
     }
 
     fn sync(&self) -> io::Result<()> {
-        let Some(flush) = self.state.lock().log.begin_flush() else { return Ok(()) };
+        let flush = {
+            let mut state = self.state.lock();
+            state.unflushed_bytes = 0;
+            state.log.begin_flush()
+        };
+        let Some(flush) = flush else { return Ok(()) };
         flush.run()?;
         let mut state = self.state.lock();
         state.log.flushed(&flush);

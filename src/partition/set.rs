@@ -1,7 +1,6 @@
 //! All replicas on this node, kept as the metadata image says.
 
-use std::collections::{BTreeMap, HashMap};
-use std::io;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -15,9 +14,11 @@ use super::settings::Settings;
 use crate::base::clock::Clock;
 use crate::base::id::{DirectoryId, NodeId, TopicId, TopicPartition};
 use crate::base::random::Random;
-use crate::log::directory::OffsetFile;
+use crate::log::checkpoint::Offsets;
 use crate::log::{self, Log};
 use crate::meta::Image;
+use crate::meta::configs::ResourceKind;
+use crate::meta::delta::Changes;
 use crate::meta::topics::{Partition, Topic};
 use crate::replication::Leadership;
 
@@ -54,21 +55,12 @@ pub struct Set {
     changing: Mutex<()>,
 }
 
-/// A replica that could not be opened; the others go on.
-#[derive(Debug)]
-pub struct Failed {
-    /// Which.
-    pub name: TopicPartition,
-    /// Why.
-    pub error: log::Error,
-}
-
 impl Set {
     /// Opens every replica that `image` places here. After an unclean stop logs are recovered, several at a
     /// time. A replica that cannot be opened is left out.
-    pub fn open(parts: Parts, image: &Image, was_clean: bool, threads: usize) -> Arc<Self> {
+    pub fn open(parts: Parts, image: &Image, threads: usize) -> Arc<Self> {
         let set = Self { parts, topics: ArcSwap::default(), changing: Mutex::new(()) };
-        let found = open::all(&set.parts, image, was_clean, threads);
+        let found = open::all(&set.parts, image, threads);
         let mut topics: HashMap<TopicId, Replicas> = HashMap::new();
         for replica in found {
             let topic = topics.entry(replica.topic_id()).or_insert_with(|| Replicas {
@@ -99,6 +91,22 @@ impl Set {
         &self.parts.directories
     }
 
+    /// Follows a metadata change: new, changed and deleted topics, and changed configurations.
+    pub fn apply_changes(&self, image: &Image, changes: &Changes) {
+        let mut changed: BTreeSet<TopicId> = changes.topics.partitions.keys().copied().collect();
+        changed.extend(changes.topics.deleted.iter().map(|t| t.id));
+        for resource in &changes.configs {
+            match resource.kind {
+                ResourceKind::Topic => changed.extend(image.topics.by_name(&resource.name).map(|t| t.id)),
+                ResourceKind::Broker => changed.extend(image.topics.iter().map(|t| t.id)),
+                ResourceKind::ClientMetrics | ResourceKind::Group => {}
+            }
+        }
+        if !changed.is_empty() {
+            self.apply(image, &changed.into_iter().collect::<Vec<_>>());
+        }
+    }
+
     /// Brings the replicas of `changed` topics in line with `image`: makes, leads, follows, deletes.
     pub fn apply(&self, image: &Image, changed: &[TopicId]) {
         let _changing = self.changing.lock();
@@ -122,8 +130,8 @@ impl Set {
     fn topic_changed(&self, image: &Image, topic: &Topic, before: Option<&Replicas>) -> Replicas {
         let mut by_index = before.map(|r| r.by_index.clone()).unwrap_or_default();
         let settings = (self.parts.settings)(image, &topic.name);
-        for (index, partition) in &topic.partitions {
-            if !partition.replicas.contains(&self.parts.node) {
+        for (index, partition) in topic.partitions.iter() {
+            if !partition.replicas.contains(&self.parts.node.0) {
                 continue;
             }
             if !by_index.contains_key(index) {
@@ -150,7 +158,7 @@ impl Set {
             node: self.parts.node,
             epoch: partition.leader_epoch,
             start_offset: end_offset,
-            isr: partition.isr.clone(),
+            isr: partition.isr.iter().map(|id| NodeId(*id)).collect(),
             high_watermark,
             min_insync,
         });
@@ -172,10 +180,9 @@ impl Set {
 
     /// The directory that the metadata names, else the online one with the fewest replicas.
     fn place(&self, partition: &Partition) -> Arc<Directory> {
-        let own = partition.replicas.iter().position(|n| *n == self.parts.node);
-        let named = own.and_then(|i| partition.directories.get(i)).copied().unwrap_or(DirectoryId::UNASSIGNED);
+        let named = partition.directory_of(self.parts.node.0);
         let directories = &self.parts.directories;
-        if let Some(directory) = directories.iter().find(|d| d.log_directory().id() == named) {
+        if let Some(directory) = directories.iter().find(|d| Some(d.log_directory().id()) == named) {
             return directory.clone();
         }
         let mut counts: HashMap<DirectoryId, usize> = HashMap::new();
@@ -197,35 +204,33 @@ impl Set {
     }
 
     /// Writes the recovery points, log start offsets and high watermarks of every directory.
-    pub fn checkpoint(&self) -> io::Result<()> {
+    fn checkpoint(&self) {
         let all = self.all();
         for directory in &self.parts.directories {
-            let log_directory = directory.log_directory();
-            if log_directory.is_offline() {
+            if directory.log_directory().is_offline() {
                 continue;
             }
             let here = all.iter().filter(|r| Arc::ptr_eq(r.directory(), directory));
-            let mut files = [BTreeMap::new(), BTreeMap::new(), BTreeMap::new()];
+            let mut offsets = [Offsets::new(), Offsets::new(), Offsets::new()];
             for replica in here {
                 let marks = replica.checkpoint_marks();
-                for (file, offset) in files.iter_mut().zip([marks.recovery_point, marks.log_start, marks.high_watermark])
-                {
-                    file.insert(replica.name().clone(), offset);
+                let marks = [marks.recovery_point, marks.log_start, marks.high_watermark];
+                for (offsets, mark) in offsets.iter_mut().zip(marks) {
+                    offsets.insert(replica.name().clone(), mark);
                 }
             }
-            let [recovery_points, log_starts, high_watermarks] = files;
-            log_directory.write_offsets(OffsetFile::RecoveryPoint, &recovery_points)?;
-            log_directory.write_offsets(OffsetFile::LogStartOffset, &log_starts)?;
-            log_directory.write_offsets(OffsetFile::HighWatermark, &high_watermarks)?;
+            if let Err(error) = directory.write_checkpoints(offsets) {
+                error!(dir = %directory.log_directory().path().display(), %error, "checkpoints cannot be written");
+            }
         }
-        Ok(())
     }
 
-    /// Hands everything that was marked for later to the committers.
-    pub fn sync_later(&self) {
+    /// Hands everything that was marked for later to the committers, and writes the checkpoints.
+    pub fn sync_and_checkpoint(&self) {
         for directory in &self.parts.directories {
             directory.sync_later();
         }
+        self.checkpoint();
     }
 
     /// Closes files that were not used since the last call.
@@ -235,15 +240,16 @@ impl Set {
         }
     }
 
-    /// Syncs and closes every log, writes the checkpoints and, where all went well, the clean-shutdown marker.
-    pub fn close(&self, broker_epoch: i64) {
-        let all = self.all();
-        for replica in &all {
+    /// Syncs and closes every log and writes the checkpoints.
+    pub fn close_logs(&self) {
+        for replica in self.all() {
             replica.close();
         }
-        if let Err(error) = self.checkpoint() {
-            error!(%error, "checkpoints cannot be written");
-        }
+        self.checkpoint();
+    }
+
+    /// Vouches for everything that is in the directories; to be called last.
+    pub fn write_clean_shutdown(&self, broker_epoch: i64) {
         for directory in &self.parts.directories {
             let log_directory = directory.log_directory();
             if !log_directory.is_offline()

@@ -115,6 +115,7 @@ impl Base {
     }
 
     /// Reads the record at the start of `bytes`, which may end within it.
+    #[inline]
     pub fn split<'a>(&self, bytes: &'a [u8]) -> Result<Split<'a>, Error> {
         let mut reader = Reader::new(bytes);
         let length = match reader.varint() {
@@ -129,6 +130,7 @@ impl Base {
     }
 
     /// Reads the record that `body` is, without its length.
+    #[inline]
     fn read<'a>(&self, body: &'a [u8]) -> Result<Record<'a>, Error> {
         let mut reader = Reader::new(body);
         let attributes = reader.i8()?;
@@ -209,6 +211,7 @@ impl<'a> Records<'a> {
         }
     }
 
+    #[inline]
     fn step(&mut self) -> Result<Record<'a>, Error> {
         match self.base.split(self.bytes)? {
             Split::Partial { missing: _ } => Err(Error::Truncated),
@@ -224,6 +227,7 @@ impl<'a> Records<'a> {
 impl<'a> Iterator for Records<'a> {
     type Item = Result<Record<'a>, Error>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.left == 0 {
             return None;

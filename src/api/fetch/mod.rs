@@ -80,7 +80,7 @@ impl Fetch {
             asked = Asked { id: session::NO_SESSION, epoch: -1, uses_topic_ids };
         }
         let replica_id = if version >= 15 { request.replica_state.replica_id } else { request.replica_id };
-        let bytes_max = bytes(request.max_bytes).min(context.config.fetch_bytes_max());
+        let bytes_max = bytes(request.max_bytes).min(context.config.requests.fetch_bytes_max);
         let (wanted, forgotten) = partitions(&request, uses_topic_ids);
         let now_ms = context.clock.now_ms();
         let (mode, wanted) = context

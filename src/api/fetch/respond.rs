@@ -1,7 +1,6 @@
 //! The fetch response: what of the reading goes out, and its frame.
 
 use std::io;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use tracing::error;
@@ -93,7 +92,7 @@ impl Fetch {
             // Clients of that age do not know the code and would not retry.
             code = Code::NotLeaderOrFollower.code();
         }
-        let is_elsewhere = code == Code::NotLeaderOrFollower.code() || code == Code::FencedLeaderEpoch.code();
+        let current_leader = (version >= 16 && is_elsewhere(code)).then(|| leader(image, &answer)).flatten();
         wire::Partition {
             index: answer.key.partition,
             error_code: code,
@@ -105,11 +104,15 @@ impl Fetch {
                 list.into_iter().map(entry).collect()
             }),
             diverging_epoch: answer.diverging.map(|(epoch, end_offset)| DivergingEpoch { epoch, end_offset }),
-            current_leader: if version >= 16 && is_elsewhere { leader(image, &answer) } else { None },
+            current_leader,
             preferred_read_replica: -1,
             records: answer.records,
         }
     }
+}
+
+fn is_elsewhere(code: i16) -> bool {
+    code == Code::NotLeaderOrFollower.code() || code == Code::FencedLeaderEpoch.code()
 }
 
 fn leader(image: &Image, answer: &Answer) -> Option<CurrentLeader> {

@@ -23,8 +23,9 @@ use crate::base::reader::{ReadError, Reader};
 
 const MAGIC: u32 = 0x184d_2204;
 const STORED: u32 = 0x8000_0000;
-/// Smallest first guess at the output of a block.
-const ROOM_MIN: usize = 64 * 1024;
+/// First guess at the output of a block, as a multiple of the block and at least.
+const ROOM_RATIO: usize = 8;
+const ROOM_MIN: usize = 1024;
 
 const RESERVED: u8 = 0b0000_0011;
 const CONTENT_CHECKSUM: u8 = 0b0000_0100;
@@ -101,11 +102,12 @@ impl<'a> Decoder<'a> {
         Ok(true)
     }
 
-    /// Guesses the size of the output, because clients that allow blocks of 4 MiB send blocks of 16 KiB.
+    /// Guesses the size of the output, because clients that allow blocks of 4 MiB send blocks of 16 KiB, and
+    /// hostile ones thousands of a few bytes.
     fn decompress_block(&self, block: &[u8], out: &mut Vec<u8>, left: usize) -> Result<(), Failure> {
         let before = out.len();
         let room_max = self.block_len_max.min(left);
-        let mut room = room_max.min(ROOM_MIN.max(4 * block.len()));
+        let mut room = room_max.min(ROOM_MIN.max(ROOM_RATIO * block.len()));
         loop {
             out.resize(before + room, 0);
             match lz4_flex::block::decompress_into(block, &mut out[before..]) {

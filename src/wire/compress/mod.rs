@@ -14,6 +14,8 @@ use std::fmt;
 
 /// How much a step of a codec without own blocks gives out, in bytes.
 const STEP: usize = 64 * 1024;
+/// Largest zstd context that is kept: that of level 3, whose streams announce windows of 2 MiB, fits.
+const ZSTD_CONTEXT_KEPT: usize = 4 << 20;
 
 /// The codec in the attributes of a batch (`CompressionType`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,6 +159,19 @@ enum Decoder<'a> {
     Zstd(zstd::Decoder<'a>),
 }
 
+/// What decoders can keep from one stream to the next: a context of zstd costs as much as 16 KiB of output.
+#[derive(Default)]
+pub struct Contexts {
+    zstd: Option<::zstd::zstd_safe::DCtx<'static>>,
+}
+
+impl Contexts {
+    /// Frees what the last stream made larger than usual.
+    pub fn trim(&mut self) {
+        self.zstd.take_if(|context| context.sizeof() > ZSTD_CONTEXT_KEPT);
+    }
+}
+
 /// Decompresses one stream step by step.
 pub struct Decompressor<'a> {
     codec: Codec,
@@ -167,20 +182,25 @@ pub struct Decompressor<'a> {
 
 impl<'a> Decompressor<'a> {
     /// Decompresses `input` into at most `budget` bytes.
-    pub fn new(codec: Codec, input: &'a [u8], budget: usize) -> Result<Self, Error> {
+    pub fn new(
+        codec: Codec,
+        input: &'a [u8],
+        budget: usize,
+        contexts: &'a mut Contexts,
+    ) -> Result<Self, Error> {
         let decoder = match codec {
             Codec::None => Ok(Decoder::None(input)),
             Codec::Gzip => Ok(Decoder::Gzip(gzip::Decoder::new(input))),
             Codec::Snappy => snappy::Decoder::new(input).map(Decoder::Snappy),
             Codec::Lz4 => lz4::Decoder::new(input).map(Decoder::Lz4),
-            Codec::Zstd => zstd::Decoder::new(input).map(Decoder::Zstd),
+            Codec::Zstd => zstd::Decoder::new(input, &mut contexts.zstd).map(Decoder::Zstd),
         };
         let decoder = decoder.map_err(|failure| described(failure, codec, budget))?;
         Ok(Self { codec, decoder, budget, used: 0 })
     }
 
     /// Appends the output of one step to `out`: a codec's block, or up to 64 KiB. `false` at the end, and
-    /// only after the whole input was read and found good.
+    /// only after the whole input was read and found good. An error leaves `out` as it was.
     pub fn step(&mut self, out: &mut Vec<u8>) -> Result<bool, Error> {
         let before = out.len();
         let left = self.budget - self.used;
@@ -191,7 +211,10 @@ impl<'a> Decompressor<'a> {
             Decoder::Lz4(decoder) => decoder.step(out, left),
             Decoder::Zstd(decoder) => decoder.step(out, left),
         };
-        let more = step.map_err(|failure| described(failure, self.codec, self.budget))?;
+        let more = step.map_err(|failure| {
+            out.truncate(before);
+            described(failure, self.codec, self.budget)
+        })?;
         self.used += out.len() - before;
         assert!(self.used <= self.budget, "a decoder went over its budget");
         Ok(more)
@@ -218,7 +241,8 @@ fn copy(input: &mut &[u8], out: &mut Vec<u8>, left: usize) -> Result<bool, Failu
     Ok(!std::mem::take(input).is_empty())
 }
 
-/// Appends to `out` what `read` puts into up to [`STEP`] new bytes; `false` when it puts nothing.
+/// Appends what `read` gives to `out` until it gives nothing or [`STEP`] bytes are full; `false` when it gave
+/// nothing at all. Short reads are put together, so that a stream of tiny members or frames costs no more.
 fn fill(
     out: &mut Vec<u8>,
     left: usize,
@@ -227,18 +251,25 @@ fn fill(
     let before = out.len();
     // One byte more than is left tells a stream that ends here from one that goes on.
     out.resize(before + STEP.min(left.saturating_add(1)), 0);
-    let filled = read(&mut out[before..]);
-    let count = filled.as_ref().map_or(0, |count| *count).min(left);
-    out.truncate(before + count);
-    match filled? {
-        filled if filled > left => Err(Failure::OverBudget),
-        filled => Ok(filled > 0),
+    let room = &mut out[before..];
+    let mut filled = 0;
+    while filled < room.len() {
+        match read(&mut room[filled..])? {
+            0 => break,
+            count => filled += count,
+        }
     }
+    if filled > left {
+        return Err(Failure::OverBudget);
+    }
+    out.truncate(before + filled);
+    Ok(filled > 0)
 }
 
 /// Appends the whole output of `input` to `out`, at most `budget` bytes.
 pub fn decompress(codec: Codec, input: &[u8], budget: usize, out: &mut Vec<u8>) -> Result<(), Error> {
-    let mut decompressor = Decompressor::new(codec, input, budget)?;
+    let mut contexts = Contexts::default();
+    let mut decompressor = Decompressor::new(codec, input, budget, &mut contexts)?;
     while decompressor.step(out)? {}
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! zstd: frames that may follow each other.
 
-use zstd::stream::raw::{DParameter, Decoder as RawDecoder, InBuffer, Operation, OutBuffer};
+use zstd::zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer, ResetDirective, get_error_name};
 
 use super::{Failure, fill};
 
@@ -12,16 +12,21 @@ const WINDOW_LOG_MAX: u32 = 27;
 
 pub(super) struct Decoder<'a> {
     input: &'a [u8],
-    stream: RawDecoder<'static>,
+    context: &'a mut DCtx<'static>,
     /// Whether the input so far ends with a frame.
     whole: bool,
 }
 
 impl<'a> Decoder<'a> {
-    pub(super) fn new(input: &'a [u8]) -> Result<Self, Failure> {
-        let mut stream = RawDecoder::new()?;
-        stream.set_parameter(DParameter::WindowLogMax(WINDOW_LOG_MAX))?;
-        Ok(Self { input, stream, whole: false })
+    /// Works with the context in `slot`, which may be left from another stream.
+    pub(super) fn new(input: &'a [u8], slot: &'a mut Option<DCtx<'static>>) -> Result<Self, Failure> {
+        let context = match slot {
+            Some(context) => context,
+            None => slot.insert(DCtx::try_create().ok_or("no memory for a context")?),
+        };
+        context.reset(ResetDirective::SessionOnly).map_err(named)?;
+        context.set_parameter(DParameter::WindowLogMax(WINDOW_LOG_MAX)).map_err(named)?;
+        Ok(Self { input, context, whole: false })
     }
 
     pub(super) fn step(&mut self, out: &mut Vec<u8>, left: usize) -> Result<bool, Failure> {
@@ -32,7 +37,7 @@ impl<'a> Decoder<'a> {
         let mut output = OutBuffer::around(room);
         while output.pos() == 0 && !(self.whole && self.input.is_empty()) {
             let mut input = InBuffer::around(self.input);
-            let hint = self.stream.run(&mut input, &mut output)?;
+            let hint = self.context.decompress_stream(&mut output, &mut input).map_err(named)?;
             let read = input.pos();
             if read == 0 && output.pos() == 0 {
                 return Err("the stream is cut short".into());
@@ -42,6 +47,10 @@ impl<'a> Decoder<'a> {
         }
         Ok(output.pos())
     }
+}
+
+fn named(code: usize) -> Failure {
+    get_error_name(code).into()
 }
 
 pub(super) fn compress(level: i32, input: &[u8]) -> Result<Vec<u8>, Failure> {

@@ -1,7 +1,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::wire::builder::Fields;
+use crate::wire::batch::BatchHeader;
+use crate::wire::builder::{BatchBuilder, Fields, assemble};
+use crate::wire::record::Records;
 
 const NOW: i64 = 1_700_000_100_000;
 const DAY: i64 = 86_400_000;
@@ -54,6 +56,11 @@ const JAVA: [(Codec, &str); 5] = [
     ),
 ];
 
+/// The same at zstd's level 22, whose frames announce a window of 128 MiB whatever they hold.
+const JAVA_ZSTD_22: &str = "000000000000000000000072ffffffff02c71e0c150014000000020000018bcfe568000000018bcfe568070000000000\
+     00126700030000002a0000000328b52ffd0088ac0100b4025e0000000a6b65792d613a76616c75652d040268023102680146000e0201\
+     00160001040a6b65792d63010002004e897feab204010000";
+
 fn unhex(hex: &str) -> Bytes {
     let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
     digits.chunks(2).map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
@@ -64,7 +71,7 @@ fn validate_at(bytes: Bytes, rules: &Rules, produce_version: i16) -> Result<Vali
     let mut scratch = Scratch::new();
     let arrival = Arrival { tp: &tp, produce_version, now_ms: NOW };
     let validated = validate_produce(bytes, rules, &arrival, &mut scratch);
-    assert!(scratch.window.capacity() <= SCRATCH_KEPT);
+    assert!(scratch.window.capacity() <= WINDOW_KEPT);
     if let Ok(validated) = &validated {
         // What is appended is what a reader will check.
         let mut written = validated.batch.header.encode().to_vec();
@@ -140,6 +147,20 @@ fn batches_of_the_java_client_pass_without_a_copy() {
             (2, 1_699_999_999_999, Some(b"key-c".to_vec()), None),
         ];
         assert_eq!(read(&validated.batch), expected, "{codec}");
+    }
+}
+
+#[test]
+fn a_scratch_serves_on_after_a_broken_or_a_large_stream() {
+    let tp = TopicPartition::new("t", 0);
+    let arrival = Arrival { tp: &tp, produce_version: 13, now_ms: NOW };
+    let mut scratch = Scratch::new();
+    let good = unhex(JAVA_ZSTD_22);
+    let whole = Batch::split_from(&mut good.clone()).unwrap();
+    let broken = assemble(whole.header, &whole.records()[..30]);
+    for bytes in [&broken.bytes, &good, &broken.bytes, &unhex(JAVA[4].1), &unhex(JAVA[1].1), &good] {
+        let validated = validate_produce(bytes.clone(), &RULES, &arrival, &mut scratch);
+        assert_eq!(validated.is_ok(), *bytes != broken.bytes, "{validated:?}");
     }
 }
 
@@ -375,12 +396,13 @@ fn a_bomb_is_too_large_and_takes_little_memory() {
     }
     for codec in [Codec::Gzip, Codec::Lz4, Codec::Zstd] {
         let bytes = builder.clone().build(&Fields::default(), codec.into()).unwrap().bytes;
-        let mut window = Vec::new();
+        let mut scratch = Scratch::new();
         let tp = TopicPartition::new("t", 0);
         let arrival = Arrival { tp: &tp, produce_version: 13, now_ms: NOW };
-        let rejection = validate(bytes.clone(), &rules, &arrival, &mut window).unwrap_err();
+        let rejection = validate(bytes.clone(), &rules, &arrival, &mut scratch).unwrap_err();
         assert_eq!(rejection.reason, Reason::MessageTooLarge, "{codec}");
-        assert!(window.capacity() <= 256 * 1024, "{codec} {}", window.capacity());
+        let capacity = scratch.window.capacity();
+        assert!(capacity <= 256 * 1024, "{codec} {capacity}");
         accept(bytes, &RULES);
     }
     // One record that announces more than the budget: refused at its length.

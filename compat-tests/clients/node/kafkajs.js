@@ -1,0 +1,176 @@
+// Adapter of kafkajs. Its public consumer works in groups only, so that reading uses its Cluster and Broker classes:
+// the same requests and decoders (Fetch 11, ListOffsets 3) without the group around them.
+import { createRequire } from 'node:module'
+import zlib from 'node:zlib'
+import { lz4Compress, lz4Decompress, snappyCompress, snappyDecompress } from '@platformatic/wasm-utils'
+
+const require = createRequire(import.meta.url)
+const { Kafka, CompressionTypes, CompressionCodecs, logLevel } = require('kafkajs')
+const Cluster = require('kafkajs/src/cluster')
+const { createLogger } = require('kafkajs/src/loggers')
+const socketFactory = require('kafkajs/src/network/socketFactory')
+const { EARLIEST_OFFSET, LATEST_OFFSET } = require('kafkajs/src/constants')
+
+// kafkajs leaves snappy, lz4 and zstd to plug-ins.
+const plugin = (compress, decompress) => () => ({
+  compress: async encoder => compress(encoder.buffer),
+  decompress: async buffer => decompress(buffer)
+})
+CompressionCodecs[CompressionTypes.Snappy] = plugin(snappyCompress, snappyDecompress)
+CompressionCodecs[CompressionTypes.LZ4] = plugin(lz4Compress, lz4Decompress)
+if (zlib.zstdCompressSync) {
+  CompressionCodecs[CompressionTypes.ZSTD] = plugin(zlib.zstdCompressSync, zlib.zstdDecompressSync)
+}
+
+const CODECS = {
+  none: CompressionTypes.None,
+  gzip: CompressionTypes.GZIP,
+  snappy: CompressionTypes.Snappy,
+  lz4: CompressionTypes.LZ4,
+  zstd: CompressionTypes.ZSTD
+}
+
+const quiet = () => () => {}
+
+export class KafkaJs {
+  canIdempotent = true
+  codecs = zlib.zstdCompressSync ? {} : { zstd: 'kafkajs needs a plug-in for zstd, and this Node has no zstd for one' }
+  quirks = { headersByName: true, noNullHeaders: true }
+
+  constructor (bootstrap) {
+    this.brokers = [bootstrap]
+    this.kafka = new Kafka({ brokers: this.brokers, clientId: 'compat', logLevel: logLevel.NOTHING })
+    this.admin = this.kafka.admin()
+    this.connected = this.admin.connect()
+  }
+
+  async createTopic (topic, numPartitions, configs) {
+    await this.connected
+    const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }))
+    const created = await this.admin.createTopics({ waitForLeaders: false, topics: [{ topic, numPartitions, replicationFactor: 1, configEntries }] })
+    // The one error that kafkajs turns into a result.
+    if (!created) throw Object.assign(new Error('createTopics returned false'), { code: 36 })
+  }
+
+  async deleteTopic (topic) {
+    await this.admin.deleteTopics({ topics: [topic] })
+  }
+
+  async listTopics () {
+    return await this.admin.listTopics()
+  }
+
+  async describeTopic (topic) {
+    await this.connected
+    const { topics } = await this.admin.fetchTopicMetadata({ topics: [topic] })
+    return topics[0].partitions.map(p => ({ id: p.partitionId, leader: p.leader }))
+  }
+
+  async describeConfigs (topic) {
+    const { resources } = await this.admin.describeConfigs({ includeSynonyms: false, resources: [{ type: 2, name: topic }] })
+    return Object.fromEntries(resources[0].configEntries.map(c => [c.configName, c.configValue]))
+  }
+
+  async growTopic (topic, count) {
+    await this.admin.createPartitions({ topicPartitions: [{ topic, count }] })
+  }
+
+  async offset (topic, partition, at) {
+    const timestamp = { earliest: EARLIEST_OFFSET, latest: LATEST_OFFSET }[at] ?? at
+    const broker = await this.leader(topic)
+    const { responses } = await broker.listOffsets({ replicaId: -1, isolationLevel: 0, topics: [{ topic, partitions: [{ partition, timestamp }] }] })
+    return Number(responses[0].partitions[0].offset)
+  }
+
+  async latestOffsets (topic) {
+    const offsets = await this.admin.fetchTopicOffsets(topic)
+    return offsets.sort((a, b) => a.partition - b.partition).map(o => Number(o.offset))
+  }
+
+  async producer ({ topic, codec, idempotent = false, autoCreate = false, retryMs }) {
+    const retry = { initialRetryTime: 100, maxRetryTime: 500, factor: 0, multiplier: 1, retries: Math.ceil(retryMs / 100) }
+    const kafka = new Kafka({ brokers: this.brokers, clientId: 'compat', logLevel: logLevel.NOTHING, retry })
+    const base = kafka.producer({ idempotent, retry, allowAutoTopicCreation: autoCreate, createPartitioner: () => ({ message }) => message.partition })
+    await base.connect()
+    return {
+      // The order of concurrent sends is not kept, which matters where it is checked: with idempotence.
+      concurrency: idempotent ? 1 : 5,
+      close: () => base.disconnect(),
+      send: async records => {
+        const metadata = await base.send({ topic, acks: -1, compression: CODECS[codec], messages: records.map(toMessage) })
+        const next = new Map(metadata.map(m => [m.partition, Number(m.baseOffset)]))
+        for (const record of records) {
+          // kafkajs drops records to unknown partitions silently.
+          if (!next.has(record.partition)) throw new Error(`no acknowledgement for partition ${record.partition}`)
+          record.offset = next.get(record.partition)
+          next.set(record.partition, record.offset + 1)
+        }
+      }
+    }
+  }
+
+  async fetch (topic, positions, waitMs, bytesMax) {
+    const broker = await this.leader(topic)
+    const partitions = [...positions].map(([partition, offset]) => ({ partition, fetchOffset: `${offset}`, maxBytes: bytesMax }))
+    const { responses } = await broker.fetch({ maxWaitTime: waitMs, minBytes: 1, maxBytes: bytesMax, isolationLevel: 0, topics: [{ topic, partitions }] })
+    const answer = { records: [], next: new Map() }
+    for (const { partitions } of responses) {
+      for (const { partition, messages } of partitions) {
+        for (const message of messages) {
+          const record = fromMessage(partition, message)
+          answer.records.push(record)
+          answer.next.set(partition, record.offset + 1)
+        }
+      }
+    }
+    return answer
+  }
+
+  // One broker leads everything here.
+  async leader (topic) {
+    if (!this.cluster) {
+      this.cluster = new Cluster({
+        logger: createLogger({ level: logLevel.NOTHING, logCreator: quiet }),
+        brokers: this.brokers,
+        clientId: 'compat-reader',
+        socketFactory: socketFactory(),
+        connectionTimeout: 1000,
+        enforceRequestTimeout: true,
+        metadataMaxAge: 300000,
+        allowAutoTopicCreation: false,
+        maxInFlightRequests: null
+      })
+      await this.cluster.connect()
+    }
+    await this.cluster.addTargetTopic(topic)
+    const { leader } = this.cluster.findTopicPartitionMetadata(topic)[0]
+    return await this.cluster.findBroker({ nodeId: `${leader}` })
+  }
+
+  async reconnect () {
+    await this.cluster.disconnect().catch(() => {})
+    this.cluster = undefined
+  }
+
+  errorCode (error) {
+    if (Number.isInteger(error.code) && error.code > 0) return error.code
+    return [...(error.errors ?? []), error.cause].filter(Boolean).map(e => this.errorCode(e)).find(code => code !== 0) ?? 0
+  }
+}
+
+function toMessage ({ partition, key, value, headers, timestampMs }) {
+  const grouped = {}
+  for (const [name, bytes] of headers) grouped[name] = name in grouped ? [].concat(grouped[name], bytes) : bytes
+  return { partition, key, value, headers: grouped, timestamp: timestampMs === undefined ? undefined : `${timestampMs}` }
+}
+
+function fromMessage (partition, { offset, timestamp, key, value, headers }) {
+  return {
+    partition,
+    offset: Number(offset),
+    timestampMs: Number(timestamp),
+    key,
+    value,
+    headers: Object.entries(headers).flatMap(([name, values]) => [].concat(values).map(bytes => [name, bytes]))
+  }
+}
