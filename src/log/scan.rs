@@ -15,7 +15,7 @@ pub enum Flaw {
     /// No batch, or one with a wrong CRC.
     #[error(transparent)]
     Batch(#[from] BatchError),
-    /// Offsets do not grow.
+    /// Offsets do not grow, or some are missing that may not be.
     #[error("base offset {base_offset} is below {expected}")]
     BaseOffset {
         /// The header's field.
@@ -62,6 +62,8 @@ pub(super) struct Scan<'a> {
     base_offset: i64,
     /// The lowest offset that may follow.
     expected: i64,
+    /// From this offset on no offset may be missing.
+    gapless_from: i64,
     position: u64,
     end: u64,
     buf: Vec<u8>,
@@ -69,9 +71,25 @@ pub(super) struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    /// Scans the batches from `position` to `end`; the first one has offset `expected` or above.
-    pub(super) fn new(file: &'a dyn File, base_offset: i64, expected: i64, position: u64, end: u64) -> Self {
-        Self { file, base_offset, expected, position, end, buf: Vec::new(), buf_position: position }
+    /// Scans the batches of the segment at `base_offset` from `position` to `end`.
+    pub(super) fn new(file: &'a dyn File, base_offset: i64, position: u64, end: u64) -> Self {
+        let (expected, gapless_from) = (base_offset, i64::MAX);
+        Self {
+            file,
+            base_offset,
+            expected,
+            gapless_from,
+            position,
+            end,
+            buf: Vec::new(),
+            buf_position: position,
+        }
+    }
+
+    /// Takes a missing offset for a flaw, from `offset` on.
+    pub(super) fn gapless_from(mut self, offset: i64) -> Self {
+        self.gapless_from = offset;
+        self
     }
 
     /// The byte after the last sound batch.
@@ -121,7 +139,9 @@ impl<'a> Scan<'a> {
             .is_some_and(|d| i32::try_from(d).is_ok());
         if found.end() > self.end {
             Some(BatchError::Truncated.into())
-        } else if base_offset < self.expected {
+        } else if base_offset < self.expected
+            || (base_offset > self.expected && self.expected >= self.gapless_from)
+        {
             Some(Flaw::BaseOffset { base_offset, expected: self.expected })
         } else if last_offset_delta < 0 || !fits {
             Some(Flaw::LastOffsetDelta { last_offset_delta })

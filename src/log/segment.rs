@@ -185,10 +185,45 @@ impl Segment {
         let Some(files) = IndexFiles::open(&*self.disk, &self.dir, self.base_offset, self.size())? else {
             return Ok(None);
         };
-        // A time index that lost all its entries is as plausible as one that never had any: ask the first batch.
-        let first = Walk::new(log, 0, self.size()).next()?;
-        let is_timeless = files.last_time()?.timestamp < 0;
-        Ok(if is_timeless && first.is_some_and(|f| f.header.max_timestamp >= 0) { None } else { Some(files) })
+        Ok(if self.are_complete(log, &files)? { Some(files) } else { None })
+    }
+
+    /// Whether the files speak for the whole segment, as far as its last batches can tell: a file that lost its end is
+    /// as plausible as one that never had it.
+    fn are_complete(&self, log: &dyn File, files: &IndexFiles) -> io::Result<bool> {
+        let (anchor, max) = (files.last()?, files.last_time()?);
+        if max.timestamp >= 0 {
+            let start = files.lookup(max.offset)?;
+            let reached = match walk_to(log, max.offset, start, self.size()) {
+                Ok(Ok(found)) => found,
+                Ok(Err(Misled)) => return Ok(false),
+                Err(e) if e.kind() == io::ErrorKind::InvalidData => None,
+                Err(e) => return Err(e),
+            };
+            if reached.is_none_or(|found| found.header.max_timestamp != max.timestamp) {
+                return Ok(false);
+            }
+        }
+        let mut walk = Walk::new(log, anchor.position, self.size());
+        loop {
+            match walk.next() {
+                Ok(Some(found)) => {
+                    let is_first = found.position == anchor.position;
+                    if found.header.max_timestamp > max.timestamp
+                        || found.position - anchor.position > UNINDEXED_BYTES_MAX
+                        || (is_first && !keeps_promise(log, &found, anchor)?)
+                    {
+                        return Ok(false);
+                    }
+                }
+                Ok(None) => return Ok(true),
+                // Damage of the log further on is for the reader who gets there.
+                Err(e) if e.kind() == io::ErrorKind::InvalidData => {
+                    return Ok(walk.position() > anchor.position);
+                }
+                Err(e) => return Err(e),
+            }
+        }
     }
 
     /// The indexes as the log's batches give them; whoever was misled by the old ones is not by these.
@@ -295,6 +330,9 @@ impl Segment {
         Ok(())
     }
 }
+
+/// Most bytes after the last entry of an offset index, unless its last batch is larger.
+const UNINDEXED_BYTES_MAX: u64 = 1 << 20;
 
 /// Density of an index that is rebuilt while it is read, where the topic's setting is not known.
 const DEFAULT_INTERVAL_BYTES: u32 = 4096;

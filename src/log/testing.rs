@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::disk::{Disk, MemDisk};
+use super::disk::{Disk, MemDisk, Mode};
 use super::{Appended, Error, Log, Opening, Recovered, Settings};
 use crate::base::id::TopicId;
 use crate::wire::batch::{Batch, BatchHeader};
-use crate::wire::builder::{BatchBuilder, Fields};
+use crate::wire::builder::{BatchBuilder, ControlRecord, Fields};
 use crate::wire::compress::Compression;
 
 /// Where the tests' log lives.
@@ -103,4 +103,40 @@ pub(super) fn headers(mut bytes: &[u8]) -> Vec<BatchHeader> {
         bytes = rest;
     }
     headers
+}
+
+/// All files of the log's directory.
+pub(super) fn files(disk: &MemDisk) -> std::collections::BTreeMap<String, Vec<u8>> {
+    let names = disk.list(Path::new(DIR)).unwrap().into_iter().map(|e| e.name);
+    names.map(|name| (name.clone(), read_file(disk, &name))).collect()
+}
+
+/// The bytes of a file of the log's directory.
+pub(super) fn read_file(disk: &MemDisk, name: &str) -> Vec<u8> {
+    let file = disk.open(&Path::new(DIR).join(name), Mode::Read).unwrap();
+    let mut bytes = vec![0; usize::try_from(file.len().unwrap()).unwrap()];
+    file.read_exact_at(&mut bytes, 0).unwrap();
+    bytes
+}
+
+/// Replaces the bytes of a file of the log's directory, durably.
+pub(super) fn write_file(disk: &MemDisk, name: &str, bytes: &[u8]) {
+    let file = disk.open(&Path::new(DIR).join(name), Mode::Create).unwrap();
+    file.set_len(0).unwrap();
+    file.write_at(&[std::io::IoSlice::new(bytes)], 0).unwrap();
+    file.sync_data().unwrap();
+}
+
+/// Removes a file of the log's directory.
+pub(super) fn remove_file(disk: &MemDisk, name: &str) {
+    disk.remove_file(&Path::new(DIR).join(name)).unwrap();
+}
+
+/// The marker that aborts a transaction of producer 7.
+pub(super) fn abort() -> Batch {
+    let fields =
+        Fields { producer_id: 7, producer_epoch: 0, transactional: true, control: true, ..Fields::default() };
+    let mut builder = BatchBuilder::new();
+    builder.push(2000, Some(&ControlRecord::Abort.key()), Some(&[0, 0, 0, 0, 0, 3]), &[]);
+    builder.build(&fields, Compression::None).unwrap()
 }

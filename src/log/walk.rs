@@ -43,6 +43,11 @@ impl<'a> Walk<'a> {
         Self { file, position, end, buf: Vec::new(), buf_position: 0 }
     }
 
+    /// Where the next batch starts.
+    pub(super) fn position(&self) -> u64 {
+        self.position
+    }
+
     /// The next batch; none at the end.
     pub(super) fn next(&mut self) -> io::Result<Option<Found>> {
         if self.position >= self.end {
