@@ -191,9 +191,8 @@ impl Opener {
     /// The epochs that begin below `offset`, from their file, or if that is not sound, from the batches.
     fn epochs_below(&self, segments: &[Arc<Segment>], offset: i64) -> Result<LeaderEpochs, Error> {
         let path = self.dir.join(checkpoint::LEADER_EPOCH_FILE);
-        let exists = self.disk.exists(&path).map_err(self.io())?;
         match checkpoint::read_epochs(&*self.disk, &path) {
-            Ok(mut epochs) if exists => {
+            Ok(mut epochs) if !epochs.entries().is_empty() => {
                 epochs.truncate_from_end(offset);
                 Ok(epochs)
             }
@@ -264,8 +263,7 @@ impl Opener {
     ) -> Result<(Option<(u64, Flaw)>, i64), Error> {
         let io = self.io();
         let log = segment.log().map_err(&io)?;
-        let mut scan =
-            Scan::new(&*log, segment.base_offset, segment.base_offset, anchor.position, segment.size());
+        let mut scan = Scan::new(&*log, segment.base_offset, anchor.position, segment.size());
         loop {
             match scan.next().map_err(&io)? {
                 Step::Batch(found) => {
@@ -329,7 +327,7 @@ impl Opener {
             }
             indexes = Indexes::new(segment.base_offset);
             let derived = Derived { indexes: &mut indexes, epochs: &mut epochs, producers: &mut producers };
-            let (flaw, offset) = self.scan_segment(segment, end_offset, derived)?;
+            let (flaw, offset) = self.scan_segment(segment, derived)?;
             end_offset = offset;
             if let Some((position, flaw)) = flaw {
                 stop = Some(Stop { at, position, flaw });
@@ -344,12 +342,18 @@ impl Opener {
         Ok(Scanned { segments, active, end_offset, epochs, producers })
     }
 
+    /// The offset from which on none may be missing. What was synced may have been compacted once, whatever the topic's
+    /// policy is now; but writes that were lost must not leave a hole.
+    fn gapless_from(&self) -> i64 {
+        if self.settings.compact { i64::MAX } else { self.opening.recovery_point }
+    }
+
     /// Whether a segment cannot follow what ends at `end_offset`.
     fn flaw_between(&self, end_offset: i64, segment: &Segment) -> Option<Flaw> {
         let base_offset = segment.base_offset;
         if base_offset < end_offset {
             Some(Flaw::BaseOffset { base_offset, expected: end_offset })
-        } else if base_offset > end_offset && !self.settings.compact {
+        } else if base_offset > end_offset && end_offset >= self.gapless_from() {
             Some(Flaw::Gap { base_offset, expected: end_offset })
         } else {
             None
@@ -359,13 +363,12 @@ impl Opener {
     fn scan_segment(
         &mut self,
         segment: &Segment,
-        end_offset: i64,
         derived: Derived<'_>,
     ) -> Result<(Option<(u64, Flaw)>, i64), Error> {
         let io = self.io();
         let log = segment.log().map_err(&io)?;
-        let base_offset = segment.base_offset;
-        let mut scan = Scan::new(&*log, base_offset, end_offset.max(base_offset), 0, segment.size());
+        let scan = Scan::new(&*log, segment.base_offset, 0, segment.size());
+        let mut scan = scan.gapless_from(self.gapless_from());
         let mut ended: Vec<CompletedTxn> = Vec::new();
         let flaw = loop {
             match scan.next().map_err(&io)? {
