@@ -101,7 +101,10 @@ impl Log {
         now_ms: i64,
     ) -> io::Result<Self> {
         let dir: Arc<Path> = Arc::from(dir);
-        let segments = vec![Arc::new(Segment::create(&disk, &dir, start_offset)?)];
+        let segment = Segment::create(&disk, &dir, start_offset)?;
+        // Many partitions are made at once, and have no use for a file before their first record.
+        segment.close();
+        let segments = vec![Arc::new(segment)];
         let active = Active::new(start_offset, now_ms);
         let parts =
             Parts { disk, dir, topic_id, settings, segments, active, start_offset, end_offset: start_offset };
