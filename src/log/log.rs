@@ -15,7 +15,8 @@ use super::epochs::{EpochEntry, LeaderEpochs};
 use super::error::Error;
 use super::flush::Unflushed;
 use super::names::Kind;
-use super::producers::{ProducerStates, snapshot};
+use super::producers::ProducerStates;
+use super::replay;
 use super::segment::Segment;
 use super::settings::Settings;
 use crate::base::id::TopicId;
@@ -250,12 +251,7 @@ impl Log {
 
     /// Writes the snapshot of the producers at the log's end; the next flush makes it durable.
     pub(super) fn write_snapshot(&mut self) -> io::Result<()> {
-        let path = self.dir.join(snapshot::file_name(self.producers.end_offset()));
-        let file = self.disk.open(&path, Mode::Create)?;
-        let bytes = snapshot::encode(&self.producers);
-        file.write_at(&[IoSlice::new(&bytes)], 0)?;
-        file.set_len(u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
-        self.unflushed.file(path);
+        self.unflushed.file(replay::write_snapshot(&*self.disk, &self.dir, &self.producers)?);
         Ok(())
     }
 
