@@ -12,6 +12,7 @@ pub mod names;
 mod partitions;
 mod placement;
 pub mod request;
+mod rules;
 mod sessions;
 mod topics;
 
@@ -21,7 +22,9 @@ pub use self::configs::ConfigRules;
 pub use self::error::{Error, Kind};
 use self::names::Names;
 pub use self::request::{Input, Reply, Request};
+pub use self::rules::TableRules;
 use self::sessions::Sessions;
+use crate::config::broker::Config;
 use crate::machine::{Decision, Machine, Moment, Token};
 use crate::meta::transaction::Transaction;
 use crate::meta::{Changes, Delta, Image, Provenance, ReplayError};
@@ -51,6 +54,22 @@ pub struct Settings {
     pub delete_topic_enable: bool,
     /// What configurations may be.
     pub config_rules: Box<dyn ConfigRules>,
+}
+
+impl Settings {
+    /// As a node's configuration says.
+    pub fn of(config: &Arc<Config>, cluster_id: impl Into<Arc<str>>) -> Self {
+        let creation = &config.topic_creation;
+        Self {
+            cluster_id: cluster_id.into(),
+            node_id: config.node_id.0,
+            session_timeout_ms: config.values.int("broker.session.timeout.ms").into(),
+            num_partitions: creation.num_partitions,
+            default_replication_factor: i16::try_from(creation.replication_factor).unwrap_or(i16::MAX),
+            delete_topic_enable: creation.delete_enabled,
+            config_rules: Box::new(TableRules::new(Arc::clone(config))),
+        }
+    }
 }
 
 impl std::fmt::Debug for Settings {

@@ -1,57 +1,107 @@
-//! stub
-#![allow(missing_docs)]
+//! Layer 6: the metadata quorum. Runs the controller over a log of ours and publishes the cluster's image.
+//!
+//! ```text
+//! <metadata.log.dir>/bootstrap.checkpoint            what a new cluster begins with; optional
+//! <metadata.log.dir>/__cluster_metadata-0/
+//!     quorum-state                                   the last epoch that was used
+//!     <end offset>-<epoch>.checkpoint                snapshots
+//!     recovery-point-offset-checkpoint               up to where the log is known to be on the device
+//!     <base offset>.log ...                          the log
+//! ```
+//! [`Quorum::load`] replays what is there and begins a new epoch; [`Loaded::run`] starts the thread that owns the
+//! log and the controller; [`Quorum`] is the handle to both. There is one voter, this node.
+
+mod batches;
+mod error;
+mod json;
+mod load;
+mod membership;
+mod queue;
+mod quorum;
+mod quorum_state;
+mod runner;
+mod sink;
+mod snapshot;
+mod snapshots;
+
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::path::Path;
-use arc_swap::ArcSwap;
-use parking_lot::Mutex;
+
+pub use self::batches::Malformed;
+pub use self::error::{Error, Failure};
+pub use self::load::Loaded;
+pub use self::quorum::{Quorum, Status, Unavailable};
+pub use self::runner::Subscriber;
 use crate::base::clock::Clock;
-use crate::config::broker::Config;
-use crate::controller::{Input, Reply, Controller, Settings, default_bootstrap};
+use crate::base::id::DirectoryId;
+use crate::controller;
 use crate::log::disk::Disk;
-use crate::machine::{Driver, Sink};
-use crate::meta::{Image, Provenance};
-use crate::meta::delta::Changes;
-use crate::wire::kraft::Record;
-pub struct Mem(i64);
-impl Sink<Record> for Mem { type Error = std::convert::Infallible;
- fn next_offset(&self)->i64 {self.0}
- fn append(&mut self, _n: i64, r: &[Record]) -> Result<(), Self::Error> { self.0 += r.len() as i64; Ok(()) } }
-type D = Driver<Controller, Mem, tokio::sync::oneshot::Sender<Reply>>;
-struct Inner { driver: D, sub: Box<dyn Fn(&Image,&Changes)+Send> }
-#[derive(Clone)]
-pub struct Quorum { inner: Arc<Mutex<Inner>>, image: Arc<ArcSwap<Image>>, clock: Clock }
-#[derive(Debug, thiserror::Error)]
-#[error("x")]
-pub struct Unavailable;
-pub struct Parts(Settings, Clock);
-impl Parts { pub fn new(_d: Arc<dyn Disk>, _p: &Path, c: Settings, clock: Clock) -> Self { Self(c, clock) } }
-pub struct Loaded(Parts);
-impl Loaded { pub fn image(&self) -> Arc<Image> { Arc::new(Image::empty()) }
- pub fn run(self, sub: Box<dyn Fn(&Image,&Changes)+Send>) -> Result<Quorum, Unavailable> {
-   let Parts(settings, clock) = self.0;
-   let c = Controller::new(settings, Image::empty());
-   let q = Quorum { inner: Arc::new(Mutex::new(Inner { driver: Driver::new(c, Mem(0), 0), sub })), image: Arc::new(ArcSwap::from_pointee(Image::empty())), clock };
-   q.go(Input::Activate(crate::controller::request::Activate { bootstrap: default_bootstrap() }));
-   Ok(q) } }
-impl Quorum {
- pub fn load(p: Parts) -> Result<Loaded, Unavailable> { Ok(Loaded(p)) }
- fn go(&self, i: Input) -> tokio::sync::oneshot::Receiver<Reply> {
-   let (tx, rx) = tokio::sync::oneshot::channel();
-   let mut g = self.inner.lock();
-   let g = &mut *g;
-   let now = self.clock.now_ms();
-   let _ = g.driver.step(now, i, tx);
-   let end = g.driver.sink_mut().0;
-   g.driver.machine_mut().set_provenance(Provenance { offset: end - 1, epoch: 1, timestamp_ms: now });
-   g.driver.commit(end);
-   let changes = g.driver.machine_mut().take_changes();
-   let image = Arc::new(g.driver.machine().image().clone());
-   self.image.store(image.clone());
-   (g.sub)(&image, &changes);
-   while let Some((tx, r)) = g.driver.release() { let _ = tx.send(r); }
-   rx
- }
- pub async fn submit(&self, i: Input) -> Result<Reply, Unavailable> { self.go(i).await.map_err(|_| Unavailable) }
- pub fn image(&self) -> Arc<Image> { self.image.load_full() }
- pub fn stop(&self) {}
+
+/// The directory of the metadata log.
+pub const PARTITION_DIR: &str = "__cluster_metadata-0";
+
+/// What configures the metadata log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// `metadata.log.segment.bytes`.
+    pub segment_bytes: u32,
+    /// `metadata.log.segment.ms`.
+    pub segment_ms: i64,
+    /// `metadata.log.max.record.bytes.between.snapshots`.
+    pub snapshot_bytes: u64,
+    /// `metadata.log.max.snapshot.interval.ms`; looked at with every change only, 0 for never.
+    pub snapshot_interval_ms: i64,
+}
+
+impl Default for Settings {
+    /// Kafka's defaults.
+    fn default() -> Self {
+        Self {
+            segment_bytes: 1 << 30,
+            segment_ms: 7 * 24 * 3_600_000,
+            snapshot_bytes: 20 << 20,
+            snapshot_interval_ms: 3_600_000,
+        }
+    }
+}
+
+/// What a quorum is made of.
+pub struct Parts {
+    /// The file system.
+    pub disk: Arc<dyn Disk>,
+    /// `metadata.log.dir`, which exists, is locked and is this node's.
+    pub dir: PathBuf,
+    /// Its id, from `meta.properties`.
+    pub directory_id: DirectoryId,
+    /// The metadata log.
+    pub settings: Settings,
+    /// The controller; its `node_id` is the quorum's too.
+    pub controller: controller::Settings,
+    /// The clock.
+    pub clock: Clock,
+    /// Called once, on the controller's thread, when nothing more can be written.
+    pub on_failure: Box<dyn FnOnce(&Failure) + Send>,
+}
+
+impl Parts {
+    /// Parts with Kafka's defaults, a directory without id, and nobody to tell of a failure.
+    pub fn new(disk: Arc<dyn Disk>, dir: &Path, controller: controller::Settings, clock: Clock) -> Self {
+        Self {
+            disk,
+            dir: dir.to_owned(),
+            directory_id: DirectoryId::UNASSIGNED,
+            settings: Settings::default(),
+            controller,
+            clock,
+            on_failure: Box::new(|_| ()),
+        }
+    }
+}
+
+/// Removes a file that may be gone already.
+fn remove_if_there(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
+    match disk.remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io(path, e)),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
