@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::active::Active;
-use super::error::{AppendError, Error};
+use super::error::{AppendError, Error, is_out_of_descriptors};
 use super::log::Log;
 use super::names::Kind;
 use super::producers::{Marker, MarkerError, Origin, Outcome, Verdict};
@@ -148,7 +148,9 @@ impl Log {
     fn write(&mut self, batches: &[(BatchHeader, &[&[u8]])], now_ms: i64) -> Result<(), AppendError> {
         let written = self.roll_for(batches, now_ms).and_then(|()| self.write_to_active(batches));
         written.map_err(|e| {
-            self.poison();
+            if !is_out_of_descriptors(&e) {
+                self.poison();
+            }
             AppendError::Storage(e)
         })
     }

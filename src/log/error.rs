@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 use super::checkpoint;
 use super::producers::{MarkerError, ProducerError};
 use super::scan::Flaw;
@@ -73,9 +75,16 @@ impl From<checkpoint::Error> for Error {
     }
 }
 
-/// Bytes of one log that make no sense are no failure of the disk.
+/// Bytes of one log that make no sense are no failure of the disk, nor is a lack of file descriptors.
 fn is_disk_failure(error: &io::Error) -> bool {
     !matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
+        && !is_out_of_descriptors(error)
+}
+
+/// Whether no file could be opened because too many are open: nothing was written then, and later it may work.
+pub(super) fn is_out_of_descriptors(error: &io::Error) -> bool {
+    let code = error.raw_os_error();
+    [Errno::MFILE, Errno::NFILE].into_iter().any(|e| code == Some(e.raw_os_error()))
 }
 
 impl AppendError {
@@ -92,7 +101,7 @@ impl AppendError {
     }
 }
 
-/// Why a batch was not appended. After `Storage` nothing more can be.
+/// Why a batch was not appended. After a `Storage` error that is a disk failure nothing more can be.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
     /// The producer's sequence, epoch or transaction forbids it.

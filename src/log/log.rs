@@ -15,7 +15,8 @@ use super::epochs::{EpochEntry, LeaderEpochs};
 use super::error::Error;
 use super::flush::Unflushed;
 use super::names::Kind;
-use super::producers::{ProducerStates, snapshot};
+use super::producers::ProducerStates;
+use super::replay;
 use super::segment::Segment;
 use super::settings::Settings;
 use crate::base::id::TopicId;
@@ -101,7 +102,10 @@ impl Log {
         now_ms: i64,
     ) -> io::Result<Self> {
         let dir: Arc<Path> = Arc::from(dir);
-        let segments = vec![Arc::new(Segment::create(&disk, &dir, start_offset)?)];
+        let segment = Segment::create(&disk, &dir, start_offset)?;
+        // Many partitions are made at once, and have no use for a file before their first record.
+        segment.close();
+        let segments = vec![Arc::new(segment)];
         let active = Active::new(start_offset, now_ms);
         let parts =
             Parts { disk, dir, topic_id, settings, segments, active, start_offset, end_offset: start_offset };
@@ -247,12 +251,7 @@ impl Log {
 
     /// Writes the snapshot of the producers at the log's end; the next flush makes it durable.
     pub(super) fn write_snapshot(&mut self) -> io::Result<()> {
-        let path = self.dir.join(snapshot::file_name(self.producers.end_offset()));
-        let file = self.disk.open(&path, Mode::Create)?;
-        let bytes = snapshot::encode(&self.producers);
-        file.write_at(&[IoSlice::new(&bytes)], 0)?;
-        file.set_len(u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
-        self.unflushed.file(path);
+        self.unflushed.file(replay::write_snapshot(&*self.disk, &self.dir, &self.producers)?);
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use super::error::ReadError;
 use super::index::Anchor;
 use super::log::Log;
 use super::segment::Segment;
+use super::txn_index::AbortedTxn;
 
 /// A run of batches in a file.
 #[derive(Clone)]
@@ -18,6 +19,8 @@ pub struct Slice {
     pub position: u64,
     /// How many bytes; the last batch may be cut.
     pub len: usize,
+    /// Where in the plan's list its segment is.
+    segment: usize,
 }
 
 impl Slice {
@@ -106,7 +109,7 @@ impl ReadPlan {
             let end = self.end_in(at, segment)?;
             let start = if at == self.at { self.start } else { Place::Near(Anchor::START) };
             if let Some((position, len)) = self.first_batch(segment, start, end)? {
-                return self.slice(segment, position, len, end);
+                return self.slice(at, position, len, end);
             }
         }
         Ok(None)
@@ -139,7 +142,23 @@ impl ReadPlan {
         Ok(segment.locate(self.from, anchor, end)?.map(|found| (found.position, found.len())))
     }
 
-    fn slice(&self, segment: &Segment, position: u64, first_len: u64, end: u64) -> io::Result<Option<Slice>> {
+    /// The aborted transactions that overlap what may be read of the slice's segment, in the order of their first
+    /// offsets: what a reader of committed data has to be told (`LocalLog.collectAbortedTransactions`). Reads the
+    /// transaction indexes.
+    pub fn aborted(&self, slice: &Slice) -> io::Result<Vec<AbortedTxn>> {
+        let next = self.segments.get(slice.segment + 1);
+        let up_to = next.map_or(self.up_to, |next| next.base_offset.min(self.up_to));
+        let mut found = Vec::new();
+        for segment in self.segments.iter().skip(slice.segment) {
+            if segment.collect_aborted(self.from, up_to, &mut found)? {
+                break;
+            }
+        }
+        found.sort_unstable_by_key(|txn| txn.first_offset);
+        Ok(found)
+    }
+
+    fn slice(&self, at: usize, position: u64, first_len: u64, end: u64) -> io::Result<Option<Slice>> {
         let first_len = usize::try_from(first_len).unwrap_or(usize::MAX);
         let readable = usize::try_from(end - position).unwrap_or(usize::MAX);
         let len = match (first_len <= self.bytes_max, self.whole_first_batch) {
@@ -147,6 +166,6 @@ impl ReadPlan {
             (false, true) => first_len.min(readable),
             (false, false) => return Ok(None),
         };
-        Ok(Some(Slice { file: segment.log()?, position, len }))
+        Ok(Some(Slice { file: self.segments[at].log()?, position, len, segment: at }))
     }
 }

@@ -324,6 +324,8 @@ impl Opener {
             }
             if at > first {
                 segments[at - 1].write_indexes(&mut indexes).map_err(&io)?;
+                producers.set_end_offset(segment.base_offset);
+                replay::write_snapshot(&*self.disk, &self.dir, &producers).map_err(&io)?;
             }
             indexes = Indexes::new(segment.base_offset);
             let derived = Derived { indexes: &mut indexes, epochs: &mut epochs, producers: &mut producers };

@@ -1,7 +1,7 @@
 //! Rebuilding what is derived from batches: producer state, leader epochs.
 
-use std::io;
-use std::path::Path;
+use std::io::{self, IoSlice};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::append::marker_of;
@@ -59,6 +59,16 @@ pub(super) fn producers_at(
     })?;
     producers.set_end_offset(end_offset);
     Ok(producers)
+}
+
+/// Writes the snapshot of the producers' end offset and gives its path. Not durable.
+pub(super) fn write_snapshot(disk: &dyn Disk, dir: &Path, producers: &ProducerStates) -> io::Result<PathBuf> {
+    let path = dir.join(snapshot::file_name(producers.end_offset()));
+    let file = disk.open(&path, Mode::Create)?;
+    let bytes = snapshot::encode(producers);
+    file.write_at(&[IoSlice::new(&bytes)], 0)?;
+    file.set_len(u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
+    Ok(path)
 }
 
 fn read_snapshot(disk: &dyn Disk, path: &Path) -> io::Result<Option<Vec<(i64, Entry)>>> {

@@ -11,7 +11,7 @@ use super::disk::{Disk, File, Mode};
 use super::index::{Anchor, IndexFiles, Indexes, TimeEntry};
 use super::names::Kind;
 use super::producers::{CompletedTxn, Verdict};
-use super::txn_index::{self, TxnIndex};
+use super::txn_index::{self, AbortedTxn, TxnIndex};
 use super::walk::{Found, Walk, invalid};
 use crate::wire::batch::{CRC_FROM, crc32c};
 
@@ -30,6 +30,8 @@ pub(super) struct Segment {
     used: AtomicBool,
     /// Whether an index entry did not hold what it promised.
     misled: AtomicBool,
+    /// Whether there is no transaction index, as for most segments.
+    has_no_aborted: AtomicBool,
 }
 
 #[derive(Default)]
@@ -57,6 +59,7 @@ impl Segment {
             open: Mutex::default(),
             used: AtomicBool::new(true),
             misled: AtomicBool::new(false),
+            has_no_aborted: AtomicBool::new(false),
         }
     }
 
@@ -294,11 +297,36 @@ impl Segment {
             return Ok(());
         }
         let file = self.disk.open(&self.path(Kind::TxnIndex), Mode::Create)?;
+        self.has_no_aborted.store(false, Ordering::Release);
         let mut index = TxnIndex::open(file, self.base_offset).map_err(txn_index_error)?;
         for txn in aborted {
             index.append(&(*txn).into())?;
         }
         Ok(())
+    }
+
+    /// Adds to `found` the aborted transactions that overlap the offsets from `from` up to, and without, `up_to`.
+    /// Answers whether no later segment can hold more.
+    pub(super) fn collect_aborted(
+        &self,
+        from: i64,
+        up_to: i64,
+        found: &mut Vec<AbortedTxn>,
+    ) -> io::Result<bool> {
+        if self.has_no_aborted.load(Ordering::Acquire) {
+            return Ok(false);
+        }
+        match self.disk.open(&self.path(Kind::TxnIndex), Mode::Write) {
+            Ok(file) => {
+                let index = TxnIndex::open(file, self.base_offset).map_err(txn_index_error)?;
+                index.collect(from, up_to, found).map_err(txn_index_error)
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                self.has_no_aborted.store(true, Ordering::Release);
+                Ok(false)
+            }
+            Err(e) => Err(e),
+        }
     }
 
     /// Drops aborted transactions whose marker is at or above `offset`.

@@ -168,7 +168,8 @@ fn first_record(
     let base = Base::of(&found.header);
     let codec = Codec::from_id(found.header.codec()).map_err(invalid)?;
     let mut contexts = crate::wire::compress::Contexts::default();
-    let mut stream = Decompressor::new(codec, records, DECOMPRESSED_BYTES_MAX, &mut contexts).map_err(invalid)?;
+    let mut stream =
+        Decompressor::new(codec, records, DECOMPRESSED_BYTES_MAX, &mut contexts).map_err(invalid)?;
     let mut window = Vec::new();
     let (mut from, mut left) = (0, found.header.record_count);
     while left > 0 {

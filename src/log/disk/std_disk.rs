@@ -94,11 +94,19 @@ impl File for StdFile {
     }
 
     fn write_at(&self, parts: &[IoSlice<'_>], position: u64) -> io::Result<()> {
+        // Nearly always one call takes all.
+        let len: usize = parts.iter().map(|part| part.len()).sum();
+        let written = match pwritev(&self.0, &parts[..parts.len().min(SLICES_MAX)], position) {
+            Ok(written) if written == len => return Ok(()),
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => written,
+            Err(Errno::INTR) => 0,
+            Err(e) => return Err(e.into()),
+        };
         let mut parts = parts.to_vec();
         let mut rest = &mut parts[..];
-        let mut at = position;
-        // A first part without bytes would look like a disk that takes none.
-        IoSlice::advance_slices(&mut rest, 0);
+        let mut at = position + u64::try_from(written).unwrap_or(u64::MAX);
+        IoSlice::advance_slices(&mut rest, written);
         while !rest.is_empty() {
             match pwritev(&self.0, &rest[..rest.len().min(SLICES_MAX)], at) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -140,6 +148,7 @@ mod tests {
         let path = dir.path().join("f");
         let file = StdDisk.open(&path, Mode::CreateNew).unwrap();
         file.write_at(&[IoSlice::new(b""), IoSlice::new(b"abc"), IoSlice::new(b"def")], 2).unwrap();
+        file.write_at(&[], 0).unwrap();
         let many: Vec<_> = (0..3000).map(|_| IoSlice::new(b"xy")).collect();
         file.write_at(&many, 8).unwrap();
         assert_eq!(StdDisk.file_len(&path).unwrap(), 6008);

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::log::testing::{append, built, contents, create, flush, headers, reopen, settings};
+use crate::log::testing::{abort, append, built, contents, create, flush, headers, reopen, settings};
 use crate::log::{Log, ReadError, Settings};
 use crate::wire::batch::Batch;
 use crate::wire::builder::Fields;
@@ -160,4 +160,47 @@ fn a_search_by_time_looks_into_compressed_batches_and_heeds_the_logs_start() {
         let expected = if start % 3 == 0 { (30, start + 1) } else { next };
         assert_eq!(find(&log, 15), Some(expected), "from {start}");
     }
+}
+
+#[test]
+fn aborted_transactions_are_told_to_whoever_reads_over_them() {
+    let settings = Settings { segment_bytes: 800, ..settings() };
+    let (disk, mut log) = create(settings);
+    let data = |sequence| {
+        let fields = Fields {
+            producer_id: 7,
+            producer_epoch: 0,
+            base_sequence: sequence,
+            transactional: true,
+            ..Fields::default()
+        };
+        built(1, 1, 10, &fields)
+    };
+    // Transactions of two segments and more: data at 0 and 20, markers at 19 and 39.
+    for (sequence, at) in [(0, 0), (1, 20)] {
+        assert_eq!(log.append_as_leader(&data(sequence), 0, 0).unwrap().first_offset, at);
+        for _ in 0..18 {
+            append(&mut log, 1, 1);
+        }
+        log.append_as_leader(&abort(), 0, 0).unwrap();
+    }
+    let aborted = |log: &Log, from, up_to| {
+        let plan = log.plan_read(from, 100, up_to, true).unwrap().unwrap();
+        let slice = plan.resolve().unwrap().unwrap();
+        let found: Vec<_> =
+            plan.aborted(&slice).unwrap().iter().map(|t| (t.first_offset, t.last_offset)).collect();
+        found
+    };
+    assert!(log.segment_count() > 2);
+    for _ in 0..2 {
+        assert_eq!(aborted(&log, 0, 40), [(0, 19)], "the marker is in a later segment");
+        assert_eq!(aborted(&log, 19, 20), [(0, 19)]);
+        assert_eq!(aborted(&log, 25, 40), [(20, 39)]);
+        flush(&mut log);
+        log = crate::log::testing::recover(&disk, settings, 0).unwrap().0;
+    }
+    log.truncate_to(39, 0).unwrap();
+    assert_eq!(aborted(&log, 25, 40), []);
+    log.producers_mut().high_watermark_advanced(39);
+    assert_eq!(log.last_stable_bound(), Some(20));
 }
