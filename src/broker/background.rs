@@ -1,4 +1,6 @@
-//! What runs by the clock: heartbeats, background syncs, checkpoints, closing idle files.
+//! What runs by the clock: background syncs, checkpoints, closing idle files.
+//!
+//! There are no heartbeats: the controller is in this process, and its own broker needs no session.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,33 +9,14 @@ use tokio::time::{MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::registration::Registered;
-use crate::config::broker::Config;
 use crate::partition::Set;
-use crate::raft::Quorum;
 
 /// How long bytes that nobody waits for stay unsynced, and checkpoints unwritten.
 const SYNC_INTERVAL: Duration = Duration::from_secs(5);
 /// How long a file that nobody uses stays open, at least.
 const IDLE_FILE_INTERVAL: Duration = Duration::from_secs(60);
 
-pub(super) fn start(
-    config: &Config,
-    registered: &Registered,
-    quorum: &Quorum,
-    partitions: &Arc<Set>,
-    stop: &CancellationToken,
-) {
-    let (registered, quorum) = (registered.clone(), quorum.clone());
-    let heartbeat_ms = u64::try_from(config.values.int("broker.heartbeat.interval.ms")).unwrap_or(1).max(1);
-    every(Duration::from_millis(heartbeat_ms), stop, move || {
-        let (registered, quorum) = (registered.clone(), quorum.clone());
-        async move {
-            if let Err(error) = registered.heartbeat(&quorum).await {
-                warn!(%error, "heartbeat failed");
-            }
-        }
-    });
+pub(super) fn start(partitions: &Arc<Set>, stop: &CancellationToken) {
     let syncing = partitions.clone();
     every(SYNC_INTERVAL, stop, move || {
         let partitions = syncing.clone();

@@ -75,6 +75,25 @@ impl Directories {
             delete_topic_enable: config.topic_creation.delete_enabled,
             config_rules: Box::new(Rules::new(config.clone())),
         };
-        raft::Parts::new(self.disk.clone(), &self.metadata, controller, clock.clone())
+        let metadata = self.all.iter().find(|d| d.log_directory().path() == self.metadata);
+        let log = &config.metadata_log;
+        raft::Parts {
+            directory_id: metadata.map_or(DirectoryId::ZERO, |d| d.log_directory().id()),
+            settings: raft::Settings {
+                segment_bytes: log.segment_bytes,
+                segment_ms: log.segment_ms,
+                snapshot_bytes: u64::try_from(log.record_bytes_between_snapshots_max).unwrap_or(u64::MAX),
+                snapshot_interval_ms: log.snapshot_interval_ms_max,
+            },
+            on_failure: {
+                let metadata = metadata.cloned();
+                Box::new(move |failure| {
+                    if let Some(directory) = metadata {
+                        directory.log_directory().fail(std::io::Error::other(failure.to_string()));
+                    }
+                })
+            },
+            ..raft::Parts::new(self.disk.clone(), &self.metadata, controller, clock.clone())
+        }
     }
 }

@@ -74,9 +74,10 @@ pub async fn run(config: Config) -> Result<()> {
         server.serve(listener);
     }
     registered.unfence(&quorum).await?;
+    registered.finish_recovery(&quorum).await?;
     announce(&config);
     pages.set_ready(true);
-    background::start(&config, &registered, &quorum, &partitions, &stop);
+    background::start(&partitions, &stop);
 
     await_signal().await?;
     pages.set_ready(false);

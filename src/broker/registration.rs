@@ -6,10 +6,11 @@ use super::directories::Directories;
 use crate::base::random::Random;
 use crate::config::broker::Config;
 use crate::config::listener::Listener;
-use crate::controller::request::{BrokerHeartbeat, HeartbeatAnswer, RegisterBroker};
+use crate::controller::request::{AlterPartition, BrokerHeartbeat, HeartbeatAnswer, ProposedIsr, RegisterBroker};
 use crate::controller::{self, Request};
 use crate::meta::cluster::Endpoint;
 use crate::meta::features;
+use crate::meta::topics::LeaderRecoveryState;
 use crate::net::listener::Bound;
 use crate::raft::Quorum;
 
@@ -74,7 +75,7 @@ where
 
 impl Registered {
     /// One heartbeat.
-    pub(super) async fn heartbeat(&self, quorum: &Quorum) -> Result<HeartbeatAnswer> {
+    async fn heartbeat(&self, quorum: &Quorum) -> Result<HeartbeatAnswer> {
         let heartbeat = BrokerHeartbeat {
             broker_id: self.id,
             broker_epoch: self.epoch,
@@ -85,6 +86,31 @@ impl Registered {
             cordoned_log_dirs: None,
         };
         ask(quorum, heartbeat).await
+    }
+
+    /// Tells the controller that this node's partitions are recovered: their logs were, before it registered.
+    pub(super) async fn finish_recovery(&self, quorum: &Quorum) -> Result<()> {
+        let image = quorum.image();
+        let mut partitions = Vec::new();
+        for topic in image.topics.iter() {
+            for (index, partition) in topic.partitions.iter() {
+                let is_recovering = partition.leader_recovery_state == LeaderRecoveryState::Recovering;
+                if partition.leader == self.id && is_recovering {
+                    partitions.push(ProposedIsr {
+                        topic_id: topic.id,
+                        partition: *index,
+                        leader_epoch: partition.leader_epoch,
+                        partition_epoch: partition.partition_epoch,
+                        isr: partition.isr.iter().map(|id| (*id, -1)).collect(),
+                        leader_recovery_state: LeaderRecoveryState::Recovered,
+                    });
+                }
+            }
+        }
+        if !partitions.is_empty() {
+            ask(quorum, AlterPartition { broker_id: self.id, broker_epoch: self.epoch, partitions }).await?;
+        }
+        Ok(())
     }
 
     /// Waits until clients may be served.

@@ -7,29 +7,31 @@ use super::change::{Change, Election, Exceptions};
 use super::error::{Error, Kind};
 use super::request::{AlterPartition, AlteredPartition, ElectLeaders, ElectedLeader, ProposedIsr};
 use super::{Controller, Outcome, REQUEST_RECORDS_MAX};
-use crate::meta::{LeaderRecoveryState, Partition, Topic};
+use crate::meta::{LeaderRecoveryState, Partition, ResourceKind, Topic};
 use crate::wire::kraft::{PartitionChangeRecord, Record};
 
 /// What the configuration says about a topic's elections.
+#[derive(Clone, Copy)]
 struct Policy {
-    min_isr: usize,
+    min_insync_replicas: i32,
     unclean: bool,
 }
 
 impl Controller {
     fn policy(&self, topic: &Topic) -> Policy {
         let (rules, configs) = (&self.settings.config_rules, &self.image().configs);
-        let replicas = topic.partition(0).map_or(0, |partition| partition.replicas.len());
-        let min_isr = usize::try_from(rules.min_insync_replicas(configs, &topic.name)).unwrap_or(0);
         Policy {
-            min_isr: min_isr.min(replicas),
+            min_insync_replicas: rules.min_insync_replicas(configs, &topic.name),
             unclean: rules.unclean_leader_election(configs, &topic.name),
         }
     }
 
-    fn change<'a>(&'a self, partition: &'a Partition, policy: &Policy) -> Change<'a> {
+    fn change<'a>(&'a self, topic: &Topic, partition: &'a Partition, policy: Policy) -> Change<'a> {
         let image = self.image();
-        let mut change = Change::of(partition, &image.cluster, &image.features, policy.min_isr);
+        // A minimum beyond the number of replicas means all of them (`getTopicEffectiveMinIsr`).
+        let replicas = topic.partition(0).map_or(0, |first| first.replicas.len());
+        let min_isr = usize::try_from(policy.min_insync_replicas).unwrap_or(0).min(replicas);
+        let mut change = Change::of(partition, &image.cluster, &image.features, min_isr);
         if policy.unclean {
             change.election = Election::Unclean;
         }
@@ -43,11 +45,21 @@ impl Controller {
         choose: impl Fn(&Partition) -> bool,
     ) -> Vec<Record> {
         let mut records = Vec::new();
+        // Topics without a configuration of their own have one policy, so it is asked for once: at a start all
+        // topics come through here.
+        let mut common = None;
         for topic in self.image().topics.iter() {
-            let mut policy = None;
-            for (index, partition) in topic.partitions.iter().filter(|(_, found)| choose(found)) {
-                let policy = policy.get_or_insert_with(|| self.policy(topic));
-                let mut change = self.change(partition, policy);
+            let mut chosen = topic.partitions.iter().filter(|(_, found)| choose(found)).peekable();
+            if chosen.peek().is_none() {
+                continue;
+            }
+            let policy = if self.image().configs.of(ResourceKind::Topic, &topic.name).is_some() {
+                self.policy(topic)
+            } else {
+                *common.get_or_insert_with(|| self.policy(topic))
+            };
+            for (index, partition) in chosen {
+                let mut change = self.change(topic, partition, policy);
                 change.exceptions = exceptions;
                 change.isr.retain(|id| Some(*id) != exceptions.leaving && Some(*id) != exceptions.unclean);
                 records.extend(change.build(topic.id, *index).map(Record::from));
@@ -93,7 +105,7 @@ impl Controller {
         let topic = self.image().topics.by_id(proposed.topic_id).ok_or(Kind::UnknownTopicId)?;
         let partition = topic.partition(proposed.partition).ok_or(Kind::UnknownTopicOrPartition)?;
         self.check_proposed(broker_id, partition, proposed)?;
-        let mut change = self.change(partition, &self.policy(topic));
+        let mut change = self.change(topic, partition, self.policy(topic));
         change.isr = proposed.isr.iter().map(|(id, _)| *id).collect();
         change.leader_recovery_state = proposed.leader_recovery_state;
         // A retry of what is already so makes no record, and succeeds (KAFKA-14144).
@@ -197,7 +209,7 @@ impl Controller {
         if needless {
             return Err(Kind::ElectionNotNeeded.into());
         }
-        let mut change = self.change(partition, &self.policy(topic));
+        let mut change = self.change(topic, partition, self.policy(topic));
         change.election = if unclean { Election::Unclean } else { Election::Preferred };
         let nobody =
             if unclean { Kind::EligibleLeadersNotAvailable } else { Kind::PreferredLeaderNotAvailable };
