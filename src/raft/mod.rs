@@ -105,3 +105,6 @@ fn remove_if_there(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
         Ok(()) | Err(_) => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;
