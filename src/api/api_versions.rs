@@ -24,7 +24,10 @@ use crate::wire::versions::ApiKey;
 /// The longest client software name or version that is kept.
 const SOFTWARE_BYTES_MAX: usize = 256;
 
-pub(super) async fn handle(context: Arc<Context>, request: Request<ApiVersionsRequest>) -> ApiVersionsResponse {
+pub(super) async fn handle(
+    context: Arc<Context>,
+    request: Request<ApiVersionsRequest>,
+) -> ApiVersionsResponse {
     let version = request.version();
     if version >= 3 {
         let (name, software) = (&request.body.client_software_name, &request.body.client_software_version);

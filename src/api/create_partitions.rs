@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use kafka_protocol::messages::TopicName;
 use kafka_protocol::messages::create_partitions_request::{CreatePartitionsRequest, CreatePartitionsTopic};
-use kafka_protocol::messages::create_partitions_response::{CreatePartitionsResponse, CreatePartitionsTopicResult};
+use kafka_protocol::messages::create_partitions_response::{
+    CreatePartitionsResponse, CreatePartitionsTopicResult,
+};
 use kafka_protocol::protocol::StrBytes;
 
 use super::context::Context;
@@ -37,7 +39,8 @@ fn more_partitions(topic: &CreatePartitionsTopic) -> MorePartitions {
     MorePartitions {
         name: topic.name.as_str().into(),
         count: topic.count,
-        assignments: assignments.map(|a| a.iter().map(|a| a.broker_ids.iter().map(|b| b.0).collect()).collect()),
+        assignments: assignments
+            .map(|a| a.iter().map(|a| a.broker_ids.iter().map(|b| b.0).collect()).collect()),
     }
 }
 

@@ -24,11 +24,15 @@ use crate::config::dynamic::Overrides;
 use crate::controller::request::{CreateTopics, CreatedTopic, NewTopic};
 use crate::controller::{self, Kind};
 
-pub(super) async fn handle(context: Arc<Context>, request: Request<CreateTopicsRequest>) -> CreateTopicsResponse {
+pub(super) async fn handle(
+    context: Arc<Context>,
+    request: Request<CreateTopicsRequest>,
+) -> CreateTopicsResponse {
     let version = request.version();
     let body = request.body;
     let topics: Vec<NewTopic> = body.topics.iter().map(|topic| new_topic(&context, topic)).collect();
-    let overrides: Vec<(StrBytes, Overrides)> = body.topics.iter().map(|t| (t.name.0.clone(), overrides(t))).collect();
+    let overrides: Vec<(StrBytes, Overrides)> =
+        body.topics.iter().map(|t| (t.name.0.clone(), overrides(t))).collect();
     let names: Vec<TopicName> = body.topics.into_iter().map(|t| t.name).collect();
     let asked = CreateTopics { topics, validate_only: body.validate_only, seed: seed(&context) };
     let results = match context.ask(asked).await {
@@ -52,7 +56,10 @@ pub(super) async fn handle(context: Arc<Context>, request: Request<CreateTopicsR
 }
 
 /// Makes topics that a client only asked about, with the broker's defaults; gives those that could not be made.
-pub(super) async fn create_automatically(context: &Arc<Context>, names: Vec<TopicName>) -> Vec<(TopicName, Code)> {
+pub(super) async fn create_automatically(
+    context: &Arc<Context>,
+    names: Vec<TopicName>,
+) -> Vec<(TopicName, Code)> {
     let new = |name: &TopicName| NewTopic {
         name: name.as_str().into(),
         id: fresh_id(context),
@@ -68,11 +75,11 @@ pub(super) async fn create_automatically(context: &Arc<Context>, names: Vec<Topi
     let Ok(results) = context.ask(asked).await else { return Vec::new() };
     let failures = results.into_iter().filter_map(|(name, result)| {
         let error = result.err()?;
-        let code = match error.kind {
-            Kind::TopicAlreadyExists => return None,
-            Kind::InvalidTopic => Code::InvalidTopicException,
-            _ => Code::UnknownTopicOrPartition,
-        };
+        if error.kind == Kind::TopicAlreadyExists {
+            return None;
+        }
+        let is_bad_name = error.kind == Kind::InvalidTopic;
+        let code = if is_bad_name { Code::InvalidTopicException } else { Code::UnknownTopicOrPartition };
         Some((TopicName(StrBytes::from_string(name.to_string())), code))
     });
     failures.collect()
@@ -94,8 +101,12 @@ fn new_topic(context: &Context, topic: &CreatableTopic) -> NewTopic {
         id: fresh_id(context),
         partitions: topic.num_partitions,
         replication_factor: topic.replication_factor,
-        assignments: assignments.map(|a| (a.partition_index, a.broker_ids.iter().map(|b| b.0).collect())).collect(),
-        configs: configs.map(|c| (c.name.as_str().into(), c.value.as_ref().map(|v| v.as_str().into()))).collect(),
+        assignments: assignments
+            .map(|a| (a.partition_index, a.broker_ids.iter().map(|b| b.0).collect()))
+            .collect(),
+        configs: configs
+            .map(|c| (c.name.as_str().into(), c.value.as_ref().map(|v| v.as_str().into())))
+            .collect(),
     }
 }
 

@@ -17,7 +17,10 @@ use super::error::{Code, NONE, controller_code};
 use crate::base::id::TopicId;
 use crate::controller::request::{DeleteTopics, DeletedTopic, TopicRef};
 
-pub(super) async fn handle(context: Arc<Context>, request: Request<DeleteTopicsRequest>) -> DeleteTopicsResponse {
+pub(super) async fn handle(
+    context: Arc<Context>,
+    request: Request<DeleteTopicsRequest>,
+) -> DeleteTopicsResponse {
     let version = request.version();
     let topics: Vec<DeleteTopicState> = if version >= 6 {
         request.body.topics
@@ -29,7 +32,8 @@ pub(super) async fn handle(context: Arc<Context>, request: Request<DeleteTopicsR
         let code = if version >= 3 { Code::TopicDeletionDisabled } else { Code::InvalidRequest };
         return respond(topics.iter().map(|t| refused(t, code, None, version)).collect());
     }
-    let (bad, good): (Vec<_>, Vec<_>) = topics.into_iter().partition(|t| t.name.is_some() != t.topic_id.is_nil());
+    let (bad, good): (Vec<_>, Vec<_>) =
+        topics.into_iter().partition(|t| t.name.is_some() != t.topic_id.is_nil());
     let message = |t: &DeleteTopicState| {
         if t.name.is_some() {
             "You may not specify both topic name and topic id."
@@ -57,7 +61,12 @@ fn respond(results: Vec<DeletableTopicResult>) -> DeleteTopicsResponse {
     DeleteTopicsResponse::default().with_responses(results)
 }
 
-fn refused(topic: &DeleteTopicState, code: Code, message: Option<&str>, version: i16) -> DeletableTopicResult {
+fn refused(
+    topic: &DeleteTopicState,
+    code: Code,
+    message: Option<&str>,
+    version: i16,
+) -> DeletableTopicResult {
     result(topic.name.clone(), TopicId(topic.topic_id), code.code(), message, version)
 }
 

@@ -47,7 +47,9 @@ pub(super) async fn handle(
         .with_cluster_id(StrBytes::from_string(context.cluster_id.to_string()))
         .with_controller_id(BrokerId(context.node.0))
         .with_brokers(brokers.collect())
-        .with_cluster_authorized_operations(operations::on_cluster(body.include_cluster_authorized_operations));
+        .with_cluster_authorized_operations(operations::on_cluster(
+            body.include_cluster_authorized_operations,
+        ));
     if version >= 1 {
         response.endpoint_type = BROKERS;
     }

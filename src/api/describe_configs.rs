@@ -88,7 +88,10 @@ fn entries(context: &Context, resource: &DescribeConfigsResource) -> Result<Vec<
                 (Code::InvalidRequest, format!("Broker id must be an integer, but it is: {name}"))
             })?;
             if id != context.node.0 {
-                let text = format!("Unexpected broker id, expected {} or empty string, but received {name}", context.node);
+                let text = format!(
+                    "Unexpected broker id, expected {} or empty string, but received {name}",
+                    context.node
+                );
                 return Err((Code::InvalidRequest, text));
             }
             Ok(with_layers(context, &image, describe_broker))

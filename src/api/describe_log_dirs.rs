@@ -46,9 +46,8 @@ pub(super) async fn handle(
         let here = by_directory.remove(&directory.log_directory().id()).unwrap_or_default();
         described(directory, &here, request.header.api_version)
     };
-    let mut describe = describe;
     DescribeLogDirsResponse::default()
-        .with_results(context.partitions.directories().iter().map(|d| describe(d)).collect())
+        .with_results(context.partitions.directories().iter().map(describe).collect())
 }
 
 fn described(directory: &Directory, here: &[Arc<Replica>], version: i16) -> DescribeLogDirsResult {

@@ -41,10 +41,19 @@ pub(super) async fn handle(
     {
         return refuse(body);
     }
-    let limit = body.response_partition_limit.min(i32::try_from(context.config.requests.partition_count_max).unwrap_or(i32::MAX)).max(1);
-    let mut page = Page { image: &image, listener: &request.peer.listener, left: limit, response: DescribeTopicPartitionsResponse::default() };
+    let limit = body
+        .response_partition_limit
+        .min(i32::try_from(context.config.requests.partition_count_max).unwrap_or(i32::MAX))
+        .max(1);
+    let mut page = Page {
+        image: &image,
+        listener: &request.peer.listener,
+        left: limit,
+        response: DescribeTopicPartitionsResponse::default(),
+    };
     for name in names {
-        let start = body.cursor.as_ref().filter(|c| c.topic_name.as_str() == name).map_or(0, |c| c.partition_index);
+        let start =
+            body.cursor.as_ref().filter(|c| c.topic_name.as_str() == name).map_or(0, |c| c.partition_index);
         if !page.add(name, start, is_all) {
             break;
         }
@@ -87,7 +96,8 @@ impl Page<'_> {
             return true;
         };
         let end = topic.partition_count().min(start.saturating_add(self.left));
-        let partitions: Vec<_> = (start..end).filter_map(|i| Some(self.partition(i, topic.partition(i)?))).collect();
+        let partitions: Vec<_> =
+            (start..end).filter_map(|i| Some(self.partition(i, topic.partition(i)?))).collect();
         self.left -= i32::try_from(partitions.len()).unwrap_or(self.left);
         self.response.topics.push(described(topic, partitions));
         if end < topic.partition_count() {
@@ -99,13 +109,15 @@ impl Page<'_> {
 
     fn end(&mut self, topic: &str, partition: i32) {
         let name = TopicName(StrBytes::from_string(topic.to_owned()));
-        self.response.next_cursor = Some(Cursor::default().with_topic_name(name).with_partition_index(partition));
+        self.response.next_cursor =
+            Some(Cursor::default().with_topic_name(name).with_partition_index(partition));
     }
 
     fn partition(&self, index: i32, partition: &Partition) -> DescribeTopicPartitionsResponsePartition {
         let nodes = |ids: &[i32]| ids.iter().map(|id| BrokerId(*id)).collect::<Vec<_>>();
         let cluster = &self.image.cluster;
-        let offline: Vec<i32> = partition.replicas.iter().copied().filter(|id| !cluster.is_active(*id)).collect();
+        let offline: Vec<i32> =
+            partition.replicas.iter().copied().filter(|id| !cluster.is_active(*id)).collect();
         let leader = cluster.broker(partition.leader).filter(|b| b.is_active());
         let code = match leader {
             None => Code::LeaderNotAvailable.code(),

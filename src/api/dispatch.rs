@@ -86,9 +86,10 @@ impl Api {
         let (key, version) = (header.api_key, header.api_version);
         if !key.accepts(version) {
             debug!(from = %peer.address, api = key.name(), version, "version is not served");
-            return Call::Ready(match key {
-                ApiKey::ApiVersions => super::api_versions::unsupported(&self.context, &header),
-                _ => Outcome::Close("version is not served"),
+            return Call::Ready(if key == ApiKey::ApiVersions {
+                super::api_versions::unsupported(&self.context, &header)
+            } else {
+                Outcome::Close("version is not served")
             });
         }
         let body = frame.slice(body_at..);

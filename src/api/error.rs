@@ -4,8 +4,8 @@ pub(super) use kafka_protocol::error::ResponseError as Code;
 
 use crate::controller::{self, Kind};
 use crate::log::AppendError;
-use crate::partition;
 use crate::log::producers::ProducerError;
+use crate::partition;
 use crate::wire::validator::Reason;
 
 /// No error.
@@ -34,7 +34,9 @@ fn append_code(error: &AppendError) -> Code {
         AppendError::Producer(error) => producer_code(error),
         AppendError::Marker(_) => Code::InvalidRecord,
         AppendError::TooLarge { .. } => Code::RecordListTooLarge,
-        AppendError::UnexpectedOffset { .. } | AppendError::OffsetsExhausted { .. } => Code::UnknownServerError,
+        AppendError::UnexpectedOffset { .. } | AppendError::OffsetsExhausted { .. } => {
+            Code::UnknownServerError
+        }
         AppendError::Storage(_) => Code::KafkaStorageError,
     }
 }

@@ -18,7 +18,10 @@ use super::error::Code;
 /// No node.
 const NOBODY: BrokerId = BrokerId(-1);
 
-pub(super) async fn handle(_: Arc<Context>, request: Request<FindCoordinatorRequest>) -> FindCoordinatorResponse {
+pub(super) async fn handle(
+    _: Arc<Context>,
+    request: Request<FindCoordinatorRequest>,
+) -> FindCoordinatorResponse {
     let code = Code::CoordinatorNotAvailable;
     let message = Some(StrBytes::from_static_str("The coordinator is not available."));
     if request.version() >= 4 {

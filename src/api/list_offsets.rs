@@ -30,7 +30,10 @@ const MAX_TIMESTAMP: i64 = -3;
 const EARLIEST_LOCAL: i64 = -4;
 const LATEST_TIERED: i64 = -5;
 
-pub(super) async fn handle(context: Arc<Context>, request: Request<ListOffsetsRequest>) -> ListOffsetsResponse {
+pub(super) async fn handle(
+    context: Arc<Context>,
+    request: Request<ListOffsetsRequest>,
+) -> ListOffsetsResponse {
     let version = request.version();
     let isolation =
         if request.body.isolation_level == 1 { Isolation::ReadCommitted } else { Isolation::ReadUncommitted };
@@ -76,7 +79,8 @@ fn find(
         timestamp if timestamp < 0 => return Err(Code::UnsupportedVersion),
         timestamp => Target::Timestamp(timestamp),
     };
-    let found = replica.offset_for(target, isolation, asked.current_leader_epoch).map_err(|e| Code::from(&e))?;
+    let found =
+        replica.offset_for(target, isolation, asked.current_leader_epoch).map_err(|e| Code::from(&e))?;
     Ok(found.unwrap_or(NOTHING))
 }
 

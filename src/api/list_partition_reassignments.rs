@@ -23,7 +23,8 @@ pub(super) async fn handle(
     let topics = match &request.body.topics {
         None => image.topics.iter().filter_map(|topic| in_motion(topic, None)).collect(),
         Some(asked) => {
-            let found = asked.iter().filter_map(|t| Some((image.topics.by_name(&t.name)?, &t.partition_indexes)));
+            let found =
+                asked.iter().filter_map(|t| Some((image.topics.by_name(&t.name)?, &t.partition_indexes)));
             found.filter_map(|(topic, only)| in_motion(topic, Some(only))).collect()
         }
     };
@@ -32,7 +33,8 @@ pub(super) async fn handle(
 
 fn in_motion(topic: &Topic, only: Option<&Vec<i32>>) -> Option<OngoingTopicReassignment> {
     let moving = topic.partitions.iter().filter(|(index, p)| {
-        only.is_none_or(|only| only.contains(index)) && !(p.adding_replicas.is_empty() && p.removing_replicas.is_empty())
+        only.is_none_or(|only| only.contains(index))
+            && !(p.adding_replicas.is_empty() && p.removing_replicas.is_empty())
     });
     let partitions: Vec<_> = moving
         .map(|(index, p)| {

@@ -36,7 +36,8 @@ pub(super) async fn handle(context: Arc<Context>, request: Request<MetadataReque
     {
         return refuse(asked, version);
     }
-    let may_create = context.config.topic_creation.auto_create && (version < 4 || body.allow_auto_topic_creation);
+    let may_create =
+        context.config.topic_creation.auto_create && (version < 4 || body.allow_auto_topic_creation);
     let mut failures = Vec::new();
     if let Some(asked) = asked
         && may_create
@@ -44,7 +45,12 @@ pub(super) async fn handle(context: Arc<Context>, request: Request<MetadataReque
         failures = create_missing(&context, asked).await;
     }
     let image = context.quorum.image();
-    let view = View { image: &image, listener: &request.peer.listener, version, operations: body.include_topic_authorized_operations };
+    let view = View {
+        image: &image,
+        listener: &request.peer.listener,
+        version,
+        operations: body.include_topic_authorized_operations,
+    };
     let topics = match asked {
         None => image.topics.iter().map(|topic| view.topic(topic)).collect(),
         Some(asked) => asked.iter().map(|t| view.asked(t, &failures)).collect(),
@@ -59,7 +65,8 @@ pub(super) async fn handle(context: Arc<Context>, request: Request<MetadataReque
         response.cluster_id = Some(StrBytes::from_string(context.cluster_id.to_string()));
     }
     if (8..=10).contains(&version) {
-        response.cluster_authorized_operations = operations::on_cluster(body.include_cluster_authorized_operations);
+        response.cluster_authorized_operations =
+            operations::on_cluster(body.include_cluster_authorized_operations);
     }
     response
 }
@@ -73,10 +80,7 @@ fn refuse(asked: &[MetadataRequestTopic], version: i16) -> MetadataResponse {
 }
 
 /// Makes what is missing; gives the topics that could not be made and why.
-async fn create_missing(
-    context: &Arc<Context>,
-    asked: &[MetadataRequestTopic],
-) -> Vec<(TopicName, Code)> {
+async fn create_missing(context: &Arc<Context>, asked: &[MetadataRequestTopic]) -> Vec<(TopicName, Code)> {
     let image = context.quorum.image();
     let missing = asked.iter().filter_map(|t| t.name.clone()).filter(|n| image.topics.by_name(n).is_none());
     let missing: Vec<TopicName> = missing.collect();

@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 
-use kafka_protocol::messages::offset_for_leader_epoch_request::{OffsetForLeaderEpochRequest, OffsetForLeaderPartition};
+use kafka_protocol::messages::offset_for_leader_epoch_request::{
+    OffsetForLeaderEpochRequest, OffsetForLeaderPartition,
+};
 use kafka_protocol::messages::offset_for_leader_epoch_response::{
     EpochEndOffset, OffsetForLeaderEpochResponse, OffsetForLeaderTopicResult,
 };
@@ -20,8 +22,9 @@ pub(super) async fn handle(
 ) -> OffsetForLeaderEpochResponse {
     let topics = request.body.topics.into_iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|p| {
-            let found = resolve::replica_by_name(&context, &topic.topic, p.partition)
-                .and_then(|r| r.epoch_end_offset(p.leader_epoch, p.current_leader_epoch).map_err(|e| Code::from(&e)));
+            let found = resolve::replica_by_name(&context, &topic.topic, p.partition).and_then(|r| {
+                r.epoch_end_offset(p.leader_epoch, p.current_leader_epoch).map_err(|e| Code::from(&e))
+            });
             answer(p, found)
         });
         let partitions = partitions.collect();

@@ -24,8 +24,8 @@ use kafka_protocol::protocol::StrBytes;
 use super::context::Context;
 use super::dispatch::{Call, Raw, Request, encode};
 use super::endpoints;
-use super::resolve;
 use super::error::{Code, NONE, rejection_code};
+use super::resolve;
 use super::response::Outcome;
 use crate::base::id::TopicId;
 use crate::log::Appended;
@@ -113,7 +113,11 @@ impl Work {
 
     fn refuse_all(&mut self, code: Code) {
         for topic in std::mem::take(&mut self.request.body.topic_data) {
-            let part = |p: &PartitionProduceData| Part { index: p.index, replica: None, status: Status::failed(code) };
+            let part = |p: &PartitionProduceData| Part {
+                index: p.index,
+                replica: None,
+                status: Status::failed(code),
+            };
             let parts = topic.partition_data.iter().map(part).collect();
             self.topics.push(Topic { name: topic.name, id: topic.topic_id, parts });
         }
@@ -208,7 +212,8 @@ impl Work {
 
     fn respond(self) -> Outcome {
         if self.request.body.acks == 0 {
-            let failed = self.topics.iter().flat_map(|t| &t.parts).any(|p| matches!(p.status, Status::Failed { .. }));
+            let failed =
+                self.topics.iter().flat_map(|t| &t.parts).any(|p| matches!(p.status, Status::Failed { .. }));
             return if failed { Outcome::Close("produce with acks=0 failed") } else { Outcome::Silent };
         }
         let version = self.request.version();
@@ -232,7 +237,11 @@ impl Work {
         }
         if is_moved {
             response.node_endpoints = endpoints::of_all(&self.image, &self.request.peer.listener, |b| {
-                NodeEndpoint::default().with_node_id(b.id).with_host(b.host).with_port(b.port).with_rack(b.rack)
+                NodeEndpoint::default()
+                    .with_node_id(b.id)
+                    .with_host(b.host)
+                    .with_port(b.port)
+                    .with_rack(b.rack)
             });
         }
         encode(&self.request.header, version, &response)

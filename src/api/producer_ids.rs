@@ -17,7 +17,8 @@ impl ProducerIds {
     pub(super) async fn next(&self, context: &Context) -> Result<i64, Code> {
         let mut block = self.block.lock().await;
         if block.is_empty() {
-            let request = AllocateProducerIds { broker_id: context.node.0, broker_epoch: context.broker_epoch };
+            let request =
+                AllocateProducerIds { broker_id: context.node.0, broker_epoch: context.broker_epoch };
             // As Kafka does: the client retries until the controller has answered.
             let next = context.ask(request).await.map_err(|_| Code::CoordinatorLoadInProgress)?;
             *block = next.first_id..next.first_id.saturating_add(next.len);

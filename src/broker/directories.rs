@@ -37,7 +37,9 @@ impl Directories {
             .logs
             .dirs
             .iter()
-            .map(|dir| Claimed::claim(disk.clone(), dir).with_context(|| format!("log.dirs: {}", super::shown(dir))))
+            .map(|dir| {
+                Claimed::claim(disk.clone(), dir).with_context(|| format!("log.dirs: {}", super::shown(dir)))
+            })
             .collect::<Result<_>>()?;
         let owners = claimed.iter().filter_map(|c| Some((c.path(), c.properties()?)));
         let known = meta_properties::verify(owners, config.cluster_id.as_deref(), config.node_id)?;

@@ -20,8 +20,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-pub use self::lookup::config_lookup;
 use self::directories::Directories;
+pub use self::lookup::config_lookup;
 use self::pages::BrokerPages;
 use self::registration::Registered;
 use crate::api::{Api, Context, Parts};
@@ -29,11 +29,10 @@ use crate::base::clock::Clock;
 use crate::base::random::Random;
 use crate::config::broker::Config;
 use crate::meta::Image;
-use crate::meta::delta::Changes;
 use crate::net::http;
 use crate::net::listener::{self, Bound, Limits, Server, Settings};
 use crate::partition::{self, Set};
-use crate::raft::Quorum;
+use crate::raft::{self, Quorum};
 
 /// How long requests under way may take to finish at shutdown.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
@@ -49,7 +48,8 @@ pub async fn run(config: Config) -> Result<()> {
     let directories = Directories::open(&config, &random)?;
     info!(cluster = %directories.cluster_id, node = %config.node_id, dirs = ?config.logs.dirs, "starting");
 
-    let loaded = Quorum::load(directories.quorum_parts(&config, &clock)).context("the metadata log cannot be loaded")?;
+    let loaded = Quorum::load(directories.quorum_parts(&config, &clock))
+        .context("the metadata log cannot be loaded")?;
     let partitions = open_partitions(&config, &directories, &clock, &random, &loaded.image());
     let quorum = loaded.run(subscriber(partitions.clone()))?;
 
@@ -94,7 +94,8 @@ fn open_partitions(
     image: &Image,
 ) -> Arc<Set> {
     let (for_settings, node) = (config.clone(), config.node_id);
-    let settings = move |image: &Image, topic: &str| partition::Settings::of_topic(&for_settings, image, node, topic);
+    let settings =
+        move |image: &Image, topic: &str| partition::Settings::of_topic(&for_settings, image, node, topic);
     let parts = partition::Parts {
         node,
         directories: directories.all.clone(),
@@ -109,7 +110,7 @@ fn open_partitions(
     set
 }
 
-fn subscriber(partitions: Arc<Set>) -> Box<dyn Fn(&Image, &Changes) + Send> {
+fn subscriber(partitions: Arc<Set>) -> Box<raft::Subscriber> {
     Box::new(move |image, changes| partitions.apply_changes(image, changes))
 }
 
@@ -163,7 +164,8 @@ fn serve_pages(config: &Config, pages: &Arc<BrokerPages>, stop: &CancellationTok
         }
         // A second broker on one machine should not fail for its metrics port alone.
         Err(error) if config.is_set("metrics.listener") => {
-            return Err(error).with_context(|| format!("cannot listen on {}:{} for metrics", at.host, at.port));
+            return Err(error)
+                .with_context(|| format!("cannot listen on {}:{} for metrics", at.host, at.port));
         }
         Err(error) => warn!(host = %at.host, port = at.port, %error, "metrics are not served"),
     }
@@ -173,7 +175,9 @@ fn serve_pages(config: &Config, pages: &Arc<BrokerPages>, stop: &CancellationTok
 /// The lines that container images and test frameworks wait for, in Apache Kafka's words.
 fn announce(config: &Config) {
     let node = config.node_id;
-    info!("[BrokerLifecycleManager id={node}] The broker has been unfenced. Transitioning from RECOVERY to RUNNING.");
+    info!(
+        "[BrokerLifecycleManager id={node}] The broker has been unfenced. Transitioning from RECOVERY to RUNNING."
+    );
     info!("[KafkaRaftServer nodeId={node}] Kafka Server started");
 }
 

@@ -6,7 +6,9 @@ use super::directories::Directories;
 use crate::base::random::Random;
 use crate::config::broker::Config;
 use crate::config::listener::Listener;
-use crate::controller::request::{AlterPartition, BrokerHeartbeat, HeartbeatAnswer, ProposedIsr, RegisterBroker};
+use crate::controller::request::{
+    AlterPartition, BrokerHeartbeat, HeartbeatAnswer, ProposedIsr, RegisterBroker,
+};
 use crate::controller::{self, Request};
 use crate::meta::cluster::Endpoint;
 use crate::meta::features;
@@ -69,7 +71,8 @@ async fn ask<R, T>(quorum: &Quorum, request: R) -> Result<T>
 where
     R: Request<Answer = Result<T, controller::Error>>,
 {
-    let reply = quorum.submit(request.into_input()).await.map_err(|_| anyhow!("the controller has stopped"))?;
+    let reply =
+        quorum.submit(request.into_input()).await.map_err(|_| anyhow!("the controller has stopped"))?;
     Ok(R::answer(reply).context("the controller answered something else")??)
 }
 

@@ -50,11 +50,16 @@ pub(super) struct Shared {
 }
 
 enum Slot {
-    Running { call: Pin<Box<dyn Future<Output = Outcome> + Send>>, _permit: Option<OwnedSemaphorePermit>, bytes: usize },
+    Running {
+        call: Pin<Box<dyn Future<Output = Outcome> + Send>>,
+        _permit: Option<OwnedSemaphorePermit>,
+        bytes: usize,
+    },
     Done(Outcome),
 }
 
-type MemoryWait = Pin<Box<dyn Future<Output = Result<Result<OwnedSemaphorePermit, AcquireError>, Elapsed>> + Send>>;
+type MemoryWait =
+    Pin<Box<dyn Future<Output = Result<Result<OwnedSemaphorePermit, AcquireError>, Elapsed>> + Send>>;
 
 /// Why a connection ended.
 #[derive(Debug)]
@@ -149,7 +154,9 @@ impl Connection {
     }
 
     fn has_room(&self) -> bool {
-        self.slots.len() < IN_FLIGHT_MAX && self.bytes_in_flight < IN_FLIGHT_BYTES_MAX && self.output.is_empty()
+        self.slots.len() < IN_FLIGHT_MAX
+            && self.bytes_in_flight < IN_FLIGHT_BYTES_MAX
+            && self.output.is_empty()
     }
 
     fn poll_calls(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {

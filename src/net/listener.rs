@@ -13,8 +13,8 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use super::connection::{Connection, End, MEMORY_UNIT, Shared};
-use super::limits::Quota;
 pub use super::limits::Limits;
+use super::limits::Quota;
 use crate::api::Api;
 
 /// How long the accept loop rests after the system refused it a socket (out of file descriptors).
@@ -95,7 +95,9 @@ pub fn bind(name: &str, host: &str, port: u16, backlog: i32) -> io::Result<Bound
 
 fn is_no_ipv6(error: &io::Error) -> bool {
     use rustix::io::Errno;
-    [Errno::AFNOSUPPORT, Errno::ADDRNOTAVAIL].into_iter().any(|e| error.raw_os_error() == Some(e.raw_os_error()))
+    [Errno::AFNOSUPPORT, Errno::ADDRNOTAVAIL]
+        .into_iter()
+        .any(|e| error.raw_os_error() == Some(e.raw_os_error()))
 }
 
 fn addresses(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {

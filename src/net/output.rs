@@ -37,7 +37,11 @@ impl Output {
     }
 
     /// Writes until all is written (true if anything was) or the socket is full.
-    pub(super) fn poll_write(&mut self, stream: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+    pub(super) fn poll_write(
+        &mut self,
+        stream: &mut TcpStream,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<bool>> {
         let mut wrote = false;
         while let Some(front) = self.parts.front() {
             let step = match front {

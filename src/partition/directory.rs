@@ -40,7 +40,13 @@ impl Directory {
                 failing.fail(error);
             }),
         )?;
-        Ok(Arc::new(Self { log_directory, committer, was_clean, later: Mutex::default(), written: Mutex::default() }))
+        Ok(Arc::new(Self {
+            log_directory,
+            committer,
+            was_clean,
+            later: Mutex::default(),
+            written: Mutex::default(),
+        }))
     }
 
     /// The directory on disk.

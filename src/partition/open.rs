@@ -158,4 +158,3 @@ fn open(parts: &Parts, image: &Image, found: &Found) -> Option<Arc<Replica>> {
         }
     }
 }
-

@@ -12,10 +12,10 @@ use super::directory::Directory;
 use super::error::{Error, FetchError};
 use super::settings::Settings;
 use crate::base::id::{TopicId, TopicPartition};
+use crate::log;
 use crate::log::committer::{Dirty, Ticket};
 use crate::log::read::ReadPlan;
 use crate::log::{AppendError, Appended, Log, TimestampOffset};
-use crate::log;
 use crate::purgatory::{Arrivals, Countdown, Offsets, Signal};
 use crate::replication::{LeaderState, Leadership};
 use crate::wire::batch::Batch;
@@ -55,8 +55,6 @@ pub struct Fetched {
     pub marks: Watermarks,
     /// The largest epoch that client and leader share, with its end offset, if the client has to truncate.
     pub diverging: Option<(i32, i64)>,
-    /// (producer id, first offset) of aborted transactions, under read_committed.
-    pub aborted: Option<Vec<(i64, i64)>>,
 }
 
 /// Which offset a client asks for.
@@ -143,6 +141,7 @@ impl State {
         let acknowledged = self.local_acknowledged();
         let Some(leader) = &mut self.leader else { return };
         if let Some(high_watermark) = leader.local_acknowledged(acknowledged) {
+            self.log.producers_mut().high_watermark_advanced(high_watermark);
             self.produced.reached(high_watermark);
             self.arrivals.wake();
         }
@@ -227,7 +226,12 @@ impl Replica {
 
     /// Appends one validated batch as the leader, and says what it became. The caller then waits with
     /// [`Replica::wait_committed`] if its client wants to.
-    pub fn append(self: &Arc<Self>, batch: &Batch, all_in_sync: bool, now_ms: i64) -> Result<Appended, Error> {
+    pub fn append(
+        self: &Arc<Self>,
+        batch: &Batch,
+        all_in_sync: bool,
+        now_ms: i64,
+    ) -> Result<Appended, Error> {
         let mut state = self.state.lock();
         self.directory.check_online()?;
         let leader = state.leader_for(-1)?;
@@ -262,11 +266,22 @@ impl Replica {
     }
 
     fn append_error(&self, error: AppendError) -> Error {
-        if let AppendError::Storage(why) = error {
-            self.directory.log_directory().fail(why);
-            return Error::Storage;
+        let is_disk_failure = error.is_disk_failure();
+        match error {
+            AppendError::Storage(why) if is_disk_failure => {
+                self.directory.log_directory().fail(why);
+                Error::Storage
+            }
+            AppendError::Storage(why) => {
+                error!(tp = %self.name, %why, "log takes no more appends");
+                Error::Storage
+            }
+            AppendError::Producer(_)
+            | AppendError::Marker(_)
+            | AppendError::TooLarge { .. }
+            | AppendError::UnexpectedOffset { .. }
+            | AppendError::OffsetsExhausted { .. } => Error::Append(error),
         }
-        Error::Append(error)
     }
 
     /// Has the committer sync this replica.
@@ -316,7 +331,7 @@ impl Replica {
         let marks = found.map_err(|error| FetchError { error, marks: None })?;
         let failed = |error| FetchError { error, marks: Some(marks) };
         if let Some(diverging) = diverging(&state.log, spec) {
-            return Ok(Fetched { plan: None, marks, diverging: Some(diverging), aborted: None });
+            return Ok(Fetched { plan: None, marks, diverging: Some(diverging) });
         }
         let up_to = match spec.isolation {
             Isolation::ReadUncommitted => marks.high_watermark,
@@ -328,10 +343,12 @@ impl Replica {
         let plan = if spec.offset >= up_to {
             None
         } else {
-            state.log.plan_read(spec.offset, spec.bytes_max, up_to, spec.whole_first_batch).map_err(|_| failed(Error::OffsetOutOfRange))?
+            state
+                .log
+                .plan_read(spec.offset, spec.bytes_max, up_to, spec.whole_first_batch)
+                .map_err(|_| failed(Error::OffsetOutOfRange))?
         };
-        let aborted = matches!(spec.isolation, Isolation::ReadCommitted).then(Vec::new);
-        Ok(Fetched { plan, marks, diverging: None, aborted })
+        Ok(Fetched { plan, marks, diverging: None })
     }
 
     /// Wakes `signal` once when there is more to read, or the replica stops serving.
@@ -416,7 +433,8 @@ impl Replica {
     pub(super) fn lead(self: &Arc<Self>, leadership: impl FnOnce(i64, i64, usize) -> Leadership) {
         let mut state = self.state.lock();
         let (end, min_insync) = (state.log.end_offset(), state.settings.min_insync);
-        let leadership = leadership(end, state.known_high_watermark.clamp(state.log.start_offset(), end), min_insync);
+        let leadership =
+            leadership(end, state.known_high_watermark.clamp(state.log.start_offset(), end), min_insync);
         match &mut state.leader {
             Some(leader) if leader.epoch() == leadership.epoch => {
                 leader.isr_committed(leadership.isr);
@@ -479,7 +497,8 @@ impl Replica {
     /// What the checkpoint files hold of this replica.
     pub(super) fn checkpoint_marks(&self) -> CheckpointMarks {
         let state = self.state.lock();
-        let high_watermark = state.leader.as_ref().map_or(state.known_high_watermark, LeaderState::high_watermark);
+        let high_watermark =
+            state.leader.as_ref().map_or(state.known_high_watermark, LeaderState::high_watermark);
         CheckpointMarks {
             recovery_point: state.log.flushed_offset(),
             log_start: state.log.start_offset(),

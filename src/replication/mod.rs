@@ -151,7 +151,14 @@ mod tests {
 
     fn leader(isr: &[NodeId], min_insync: usize) -> LeaderState {
         let isr = isr.to_vec();
-        LeaderState::new(Leadership { node: A, epoch: 5, start_offset: 10, isr, high_watermark: 7, min_insync })
+        LeaderState::new(Leadership {
+            node: A,
+            epoch: 5,
+            start_offset: 10,
+            isr,
+            high_watermark: 7,
+            min_insync,
+        })
     }
 
     #[test]

@@ -93,7 +93,11 @@ impl Fetch {
             peer,
             mode,
             wanted,
-            isolation: if request.isolation_level == 1 { Isolation::ReadCommitted } else { Isolation::ReadUncommitted },
+            isolation: if request.isolation_level == 1 {
+                Isolation::ReadCommitted
+            } else {
+                Isolation::ReadUncommitted
+            },
             bytes_min: bytes(request.min_bytes).min(bytes_max),
             bytes_max,
             wait: Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)),
@@ -102,7 +106,10 @@ impl Fetch {
     }
 
     fn is_satisfied_by(&self, reading: &Reading) -> bool {
-        self.wait.is_zero() || self.wanted.is_empty() || reading.must_answer || reading.bytes >= self.bytes_min
+        self.wait.is_zero()
+            || self.wanted.is_empty()
+            || reading.must_answer
+            || reading.bytes >= self.bytes_min
     }
 
     async fn wait(&self) -> Reading {

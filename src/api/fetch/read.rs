@@ -1,5 +1,6 @@
 //! One pass over everything that a fetch asks for.
 
+use std::io;
 use std::sync::Arc;
 
 use tracing::error;
@@ -9,9 +10,9 @@ use super::{Fetch, bytes};
 use crate::api::error::{Code, NONE};
 use crate::api::resolve;
 use crate::base::id::TopicId;
-use crate::log::read::Slice;
+use crate::log::read::{ReadPlan, Slice};
 use crate::meta::Image;
-use crate::partition::{FetchSpec, Fetched, Replica, Watermarks};
+use crate::partition::{FetchSpec, Fetched, Isolation, Replica, Watermarks};
 use crate::purgatory::Signal;
 
 /// What one pass found.
@@ -38,7 +39,15 @@ const UNKNOWN: Told = Told { high_watermark: -1, last_stable_offset: -1, log_sta
 impl Answer {
     fn failed(key: &Key, wanted: Wanted, code: Code, marks: Option<Watermarks>) -> Self {
         let told = marks.map_or(UNKNOWN, told);
-        Self { key: key.clone(), wanted, code: code.code(), told, records: None, diverging: None, aborted: None }
+        Self {
+            key: key.clone(),
+            wanted,
+            code: code.code(),
+            told,
+            records: None,
+            diverging: None,
+            aborted: None,
+        }
     }
 }
 
@@ -98,14 +107,14 @@ impl Fetch {
             last_fetched_epoch: wanted.last_fetched_epoch,
             isolation: self.isolation,
         };
-        let Fetched { plan, marks, diverging, aborted } = match replica.fetch(spec) {
+        let Fetched { plan, marks, diverging } = match replica.fetch(spec) {
             Ok(fetched) => fetched,
             Err(failed) => {
                 return Answer::failed(key, wanted, Code::from(&failed.error), failed.marks);
             }
         };
-        let records = match plan.map(|plan| plan.resolve()).transpose() {
-            Ok(slice) => slice.flatten(),
+        let (records, aborted) = match self.resolve(plan.as_ref()) {
+            Ok(resolved) => resolved,
             Err(why) => {
                 error!(tp = %replica.name(), %why, "log cannot be read");
                 return Answer::failed(key, wanted, Code::KafkaStorageError, Some(marks));
@@ -113,4 +122,21 @@ impl Fetch {
         };
         Answer { key: key.clone(), wanted, code: NONE, told: told(marks), records, diverging, aborted }
     }
+
+    /// The records' place in the file and, for readers of committed data, the aborted transactions among them.
+    fn resolve(&self, plan: Option<&ReadPlan>) -> io::Result<Resolved> {
+        let slice = plan.map(ReadPlan::resolve).transpose()?.flatten();
+        let aborted = match (self.isolation, plan, &slice) {
+            (Isolation::ReadUncommitted, ..) => None,
+            (Isolation::ReadCommitted, Some(plan), Some(slice)) => {
+                let found = plan.aborted(slice)?;
+                Some(found.iter().map(|txn| (txn.producer_id, txn.first_offset)).collect())
+            }
+            (Isolation::ReadCommitted, ..) => Some(Vec::new()),
+        };
+        Ok((slice, aborted))
+    }
 }
+
+/// Records, and (producer id, first offset) of aborted transactions.
+type Resolved = (Option<Slice>, Option<Vec<(i64, i64)>>);

@@ -26,7 +26,13 @@ pub(super) fn session_error(header: &RequestHeader, code: Code) -> Outcome {
 }
 
 fn response(error_code: i16, session_id: i32) -> wire::Response<Slice> {
-    wire::Response { throttle_time_ms: 0, error_code, session_id, topics: Vec::new(), node_endpoints: Vec::new() }
+    wire::Response {
+        throttle_time_ms: 0,
+        error_code,
+        session_id,
+        topics: Vec::new(),
+        node_endpoints: Vec::new(),
+    }
 }
 
 impl Fetch {
@@ -69,7 +75,8 @@ impl Fetch {
             Mode::Full { uses_topic_ids } => {
                 let partitions = answers.iter().map(|a| (a.key.clone(), a.wanted, a.told)).collect();
                 let now_ms = self.context.clock.now_ms();
-                let id = self.context.sessions.open(*uses_topic_ids, partitions, &self.context.random, now_ms);
+                let id =
+                    self.context.sessions.open(*uses_topic_ids, partitions, &self.context.random, now_ms);
                 Ok((id, answers))
             }
             Mode::Incremental { id, session, epoch } => {

@@ -135,10 +135,6 @@ impl Cache {
         Self { slots, sessions: Mutex::default() }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.sessions.lock().len()
-    }
-
     /// Finds how to answer, and everything that the request asks for in the order of service.
     pub(super) fn begin(
         &self,
@@ -188,7 +184,9 @@ impl Cache {
         now_ms: i64,
     ) -> i32 {
         let mut sessions = self.sessions.lock();
-        if partitions.is_empty() || (sessions.len() >= self.slots && !evict(&mut sessions, partitions.len(), now_ms)) {
+        if partitions.is_empty()
+            || (sessions.len() >= self.slots && !evict(&mut sessions, partitions.len(), now_ms))
+        {
             return NO_SESSION;
         }
         let id = loop {
@@ -235,7 +233,14 @@ impl SessionState {
     }
 
     /// Whether `key` belongs in an incremental response, and remembers what is told.
-    pub(super) fn tell(&mut self, key: &Key, told: Told, has_records: bool, has_error: bool, must: bool) -> bool {
+    pub(super) fn tell(
+        &mut self,
+        key: &Key,
+        told: Told,
+        has_records: bool,
+        has_error: bool,
+        must: bool,
+    ) -> bool {
         let Some(place) = self.0.places.get(key).copied() else { return false };
         let Some(cached) = self.0.partitions.get_mut(&place) else { return false };
         let changed = cached.told != told || has_records || has_error || must;
@@ -341,7 +346,7 @@ mod tests {
         cache.begin(asked(first, 1), vec![], &[], EVICTION_MS).unwrap();
         assert_eq!(opened(&cache, 1, EVICTION_MS + 1), NO_SESSION);
         assert_ne!(opened(&cache, 2, EVICTION_MS + 1), NO_SESSION);
-        assert_eq!(cache.len(), 1);
+        assert_eq!(cache.sessions.lock().len(), 1);
         let long_after = 2 * EVICTION_MS + 2;
         assert_ne!(opened(&cache, 1, long_after), NO_SESSION);
     }
