@@ -19,6 +19,8 @@ pub struct Directory {
     was_clean: bool,
     /// Replicas with unsynced bytes that nobody waits for.
     later: Mutex<Vec<Weak<Replica>>>,
+    /// Whether a log was synced since the checkpoints were written.
+    has_progress: AtomicBool,
     /// Hashes of what the three checkpoint files hold, so that an idle broker writes nothing.
     written: Mutex<[Option<u64>; 3]>,
 }
