@@ -2,6 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -47,6 +48,7 @@ impl Directory {
             committer,
             was_clean,
             later: Mutex::default(),
+            has_progress: AtomicBool::new(false),
             written: Mutex::default(),
         }))
     }
@@ -72,6 +74,16 @@ impl Directory {
     /// Has `replica` synced at the next [`Directory::sync_later`].
     pub(super) fn mark_later(&self, replica: &Arc<Replica>) {
         self.later.lock().push(Arc::downgrade(replica));
+    }
+
+    /// Notes that a log was synced.
+    pub(super) fn note_progress(&self) {
+        self.has_progress.store(true, Ordering::Release);
+    }
+
+    /// Whether a log was synced since the last call.
+    pub(super) fn take_progress(&self) -> bool {
+        self.has_progress.swap(false, Ordering::AcqRel)
     }
 
     /// Writes recovery points, log start offsets and high watermarks, each file only if it changed.

@@ -551,6 +551,8 @@ impl Dirty for Replica {
         let mut state = self.state.lock();
         state.log.flushed(&flush);
         state.advance();
+        drop(state);
+        self.directory.note_progress();
         Ok(())
     }
 }

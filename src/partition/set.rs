@@ -203,13 +203,14 @@ impl Set {
         }
     }
 
-    /// Writes the recovery points, log start offsets and high watermarks of every directory.
-    fn checkpoint(&self) {
-        let all = self.all();
+    /// Writes the recovery points, log start offsets and high watermarks of every directory in which a log was
+    /// synced, or of all.
+    fn checkpoint(&self, always: bool) {
         for directory in &self.parts.directories {
-            if directory.log_directory().is_offline() {
+            if directory.log_directory().is_offline() || !(always || directory.take_progress()) {
                 continue;
             }
+            let all = self.all();
             let here = all.iter().filter(|r| Arc::ptr_eq(r.directory(), directory));
             let mut offsets = [Offsets::new(), Offsets::new(), Offsets::new()];
             for replica in here {
@@ -230,7 +231,7 @@ impl Set {
         for directory in &self.parts.directories {
             directory.sync_later();
         }
-        self.checkpoint();
+        self.checkpoint(false);
     }
 
     /// Closes files that were not used since the last call.
@@ -245,7 +246,7 @@ impl Set {
         for replica in self.all() {
             replica.close();
         }
-        self.checkpoint();
+        self.checkpoint(true);
     }
 
     /// Vouches for everything that is in the directories; to be called last.
