@@ -7,10 +7,10 @@
 #![expect(unreachable_pub, reason = "the whole crate is one test")]
 
 mod api_versions;
-//mod bounds;
+mod bounds;
 mod create_partitions;
 mod create_topics;
-//mod data_directory;
+mod data_directory;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
@@ -18,16 +18,16 @@ mod describe_log_dirs;
 mod describe_topic_partitions;
 mod fetch;
 mod fetch_sessions;
-//mod full_disk;
+mod full_disk;
 mod hostile;
-//mod http;
-//mod kill;
+mod http;
+mod kill;
 mod leader_epochs;
 mod list_offsets;
-//mod listeners;
+mod listeners;
 mod metadata;
 mod pipelining;
 mod produce;
 mod producers;
-//mod start;
+mod start;
 mod support;

@@ -9,8 +9,8 @@ use kafka_protocol::messages::produce_response::PartitionProduceResponse;
 use kafka_protocol::messages::{ProduceRequest, TopicName};
 
 use super::support::{
-    Broker, Client, Records, header_of, headers_in, now_ms, produce_request, seal, stranger, tests_kafka,
-    text, unique, values_in,
+    Broker, Client, Records, eventually, header_of, headers_in, now_ms, produce_request, seal, stranger,
+    tests_kafka, text, unique, values_in,
 };
 
 /// Position of the attributes in a batch.
@@ -161,10 +161,12 @@ fn acks_0_is_appended_without_an_answer() {
         let request = produce_request(&topic.name, 0, Records::of([format!("{number}")]).bytes());
         client.send(&request.with_acks(0), 9);
     }
-    // The next answer on the connection is that of the next request, which sees all ten.
-    let read = client.fetch(&topic.name, 0, 0);
-    let values: Vec<_> = values_in(&read.records.unwrap()).into_iter().map(|(_, value)| value).collect();
-    assert_eq!(values, (0..10).map(|n| n.to_string()).collect::<Vec<_>>());
+    // The next answer on the connection is that of the next request.
+    let values = eventually("all ten", || {
+        let values = values_in(&client.fetch(&topic.name, 0, 0).records.unwrap());
+        (values.len() == 10).then_some(values)
+    });
+    assert_eq!(values, (0..10).map(|n| (n, n.to_string())).collect::<Vec<_>>());
 }
 
 #[test]

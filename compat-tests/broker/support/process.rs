@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use super::apache_kafka::ApacheKafka;
-use super::{Client, has_come};
+use super::{Client, eventually, has_come};
 
 /// How long a test waits for something that must happen; only ever reached by a failure.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -40,7 +40,7 @@ struct Running {
 
 /// What a broker is started from.
 enum Program {
-    Barnabas(Vec<String>),
+    Barnabas(Invocation),
     Kafka(ApacheKafka),
 }
 
@@ -59,7 +59,7 @@ impl Broker {
             ports: vec![port],
             metrics_port: 0,
             dir: PathBuf::new(),
-            program: Program::Barnabas(vec![]),
+            program: Program::Barnabas(Invocation::over(Path::new("."), &[])),
             seen: vec![],
             _temp: None,
         }
@@ -77,10 +77,20 @@ impl Broker {
     /// The same over a directory of the test.
     pub fn start_in(dir: &Path, overrides: &[&str]) -> Option<Self> {
         let program = match (tests_kafka(), std::env::var("KAFKA_LIB")) {
-            (false, _) => Program::Barnabas(overrides.iter().map(|o| (*o).to_owned()).collect()),
+            (false, _) => Program::Barnabas(Invocation::over(dir, overrides)),
             (true, Ok(lib)) => Program::Kafka(ApacheKafka::new(&lib, dir, overrides)),
             (true, Err(_)) => return None,
         };
+        Some(Self::launch(dir, program))
+    }
+
+    /// Barnabas as somebody would call it; `None` if another broker is under test.
+    pub fn invoked(invocation: Invocation) -> Option<Self> {
+        let dir = invocation.working_directory.clone();
+        (!tests_kafka()).then(|| Self::launch(&dir, Program::Barnabas(invocation)))
+    }
+
+    fn launch(dir: &Path, program: Program) -> Self {
         let mut broker = Self {
             running: None,
             host: "127.0.0.1".to_owned(),
@@ -93,7 +103,7 @@ impl Broker {
             _temp: None,
         };
         broker.restart();
-        Some(broker)
+        broker
     }
 
     /// The same for what is expected of barnabas alone.
@@ -105,7 +115,7 @@ impl Broker {
     pub fn restart(&mut self) {
         self.seen.clear();
         let mut command = match &self.program {
-            Program::Barnabas(overrides) => barnabas(&self.dir, overrides),
+            Program::Barnabas(invocation) => invocation.command(),
             Program::Kafka(kafka) => kafka.command(),
         };
         self.running = Some(Running::spawn(&mut command));
@@ -116,14 +126,24 @@ impl Broker {
             has_come("Apache Kafka answers", || ApacheKafka::answers(&address));
             return;
         }
-        self.metrics_port = self.ports_of("serving metrics").first().copied().unwrap_or_default();
         self.await_log("Kafka Server started");
+        self.metrics_port = self.ports_of("serving metrics").first().copied().unwrap_or_default();
         self.ports = self.ports_of("listening");
         self.port = self.ports[0];
     }
 
-    fn ports_of(&mut self, message: &str) -> Vec<u16> {
-        self.await_log(message);
+    /// Starts and waits for a log line only; gives up if it never comes because the start is over.
+    pub fn start_until(&mut self, text: &str) {
+        let Program::Barnabas(invocation) = &self.program else { return };
+        self.seen.clear();
+        self.running = Some(Running::spawn(&mut invocation.command()));
+        while !self.seen.iter().any(|line| line.contains(text) || line.contains("Kafka Server started")) {
+            let line = self.running.as_ref().expect("just started").log.recv_timeout(PATIENCE);
+            self.seen.push(line.expect("the start goes on"));
+        }
+    }
+
+    fn ports_of(&self, message: &str) -> Vec<u16> {
         let lines = self.seen.iter().filter(|line| line.contains(message));
         lines.filter_map(|line| port_in(line)).collect()
     }
@@ -167,7 +187,7 @@ impl Broker {
 
     /// Waits for the end of the process; its exit code.
     pub fn wait(&mut self) -> Option<i32> {
-        self.child().wait().unwrap().code()
+        eventually("the process ends", || self.child().try_wait().unwrap()).code()
     }
 
     /// SIGTERM, and the exit code.
@@ -183,28 +203,6 @@ impl Broker {
 
     pub fn connect(&self) -> Client {
         Client::connect((self.host.as_str(), self.port))
-    }
-
-    /// Runs barnabas with these arguments and waits for its end: exit code, standard output, standard error.
-    pub fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
-        Self::run_in(Path::new("."), arguments)
-    }
-
-    /// The same in a working directory.
-    pub fn run_in(dir: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_barnabas"));
-        command.args(arguments).current_dir(dir).env_remove("RUST_LOG").stdin(Stdio::null());
-        let output = command.output().unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (output.status.code(), text(&output.stdout), text(&output.stderr))
-    }
-
-    /// Runs barnabas over `dir` on free ports and waits for its end: exit code and everything it said.
-    pub fn run_over(dir: &Path, overrides: &[&str]) -> (Option<i32>, String) {
-        let overrides: Vec<String> = overrides.iter().map(|o| (*o).to_owned()).collect();
-        let output = barnabas(dir, &overrides).output().unwrap();
-        let text = [output.stdout, output.stderr].concat();
-        (output.status.code(), String::from_utf8_lossy(&text).into_owned())
     }
 }
 
@@ -237,17 +235,62 @@ impl Running {
     }
 }
 
-fn barnabas(dir: &Path, overrides: &[String]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_barnabas"));
-    command.args(["--override", &format!("log.dirs={}", dir.display())]);
-    for given in ["listeners=PLAINTEXT://127.0.0.1:0", "metrics.listener=127.0.0.1:0"] {
-        command.args(["--override", given]);
+/// A call of the command.
+#[derive(Clone, Debug, Default)]
+pub struct Invocation {
+    pub working_directory: PathBuf,
+    pub arguments: Vec<String>,
+    pub environment: Vec<(String, String)>,
+}
+
+impl Invocation {
+    /// On free ports, with its data in `dir`.
+    pub fn over(dir: &Path, overrides: &[&str]) -> Self {
+        let dirs = format!("log.dirs={}", dir.display());
+        Self::in_directory(Path::new(".")).and(&[&dirs]).and(overrides)
     }
-    for given in overrides {
-        command.args(["--override", given]);
+
+    /// On free ports, without more being said.
+    pub fn in_directory(working_directory: &Path) -> Self {
+        let free = ["listeners=PLAINTEXT://127.0.0.1:0", "metrics.listener=127.0.0.1:0"];
+        Self { working_directory: working_directory.to_owned(), ..Self::default() }.and(&free)
     }
-    command.env_remove("RUST_LOG").stdin(Stdio::null());
-    command
+
+    /// With further overrides; later ones win.
+    pub fn and(mut self, overrides: &[&str]) -> Self {
+        for given in overrides {
+            self.arguments.extend(["--override".to_owned(), (*given).to_owned()]);
+        }
+        self
+    }
+
+    /// With an environment variable.
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_barnabas"));
+        command.args(&self.arguments).current_dir(&self.working_directory);
+        command.env_remove("RUST_LOG").envs(self.environment.iter().cloned()).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs it to its end.
+    pub fn run(&self) -> Ended {
+        let output = self.command().output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ended { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+    }
+}
+
+/// What a process left.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
 }
 
 fn port_in(line: &str) -> Option<u16> {
