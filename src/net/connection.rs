@@ -20,7 +20,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::output::Output;
 use crate::api::response::Outcome;
-use crate::api::{Api, Call, Peer};
+use crate::api::{Api, Peer, Running, Started};
 
 /// Requests of one connection that may be under way at once.
 const IN_FLIGHT_MAX: usize = 256;
@@ -50,11 +50,7 @@ pub(super) struct Shared {
 }
 
 enum Slot {
-    Running {
-        call: Pin<Box<dyn Future<Output = Outcome> + Send>>,
-        _permit: Option<OwnedSemaphorePermit>,
-        bytes: usize,
-    },
+    Running { call: Running, _permit: Option<OwnedSemaphorePermit>, bytes: usize },
     Done(Outcome),
 }
 
@@ -162,7 +158,7 @@ impl Connection {
     fn poll_calls(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
         for slot in &mut self.slots {
             if let Slot::Running { call, bytes, .. } = slot
-                && let Poll::Ready(outcome) = call.as_mut().poll(cx)
+                && let Poll::Ready(outcome) = Pin::new(call).poll(cx)
             {
                 self.bytes_in_flight -= *bytes;
                 *slot = Slot::Done(outcome);
@@ -232,8 +228,8 @@ impl Connection {
         let bytes = frame.len();
         let permit = self.permit.take();
         let slot = match self.shared.api.call(&self.peer, frame) {
-            Call::Ready(outcome) => Slot::Done(outcome),
-            Call::Running(mut call) => match call.as_mut().poll(cx) {
+            Started::Ready(outcome) => Slot::Done(outcome),
+            Started::Running(mut call) => match Pin::new(&mut call).poll(cx) {
                 Poll::Ready(outcome) => Slot::Done(outcome),
                 Poll::Pending => {
                     self.bytes_in_flight += bytes;

@@ -9,15 +9,18 @@ use parking_lot::Mutex;
 
 use super::error::Error;
 use super::replica::Replica;
+use crate::base::clock::Clock;
 use crate::log::checkpoint::Offsets;
 use crate::log::committer::Committer;
 use crate::log::directory::{LogDirectory, OffsetFile};
+use crate::metrics::timers::{self, Timer};
 
 /// A log directory in use.
 pub struct Directory {
     log_directory: Arc<LogDirectory>,
     committer: Committer,
     was_clean: bool,
+    flush_timer: Timer,
     /// Replicas with unsynced bytes that nobody waits for.
     later: Mutex<Vec<Weak<Replica>>>,
     /// Whether a log was synced since the checkpoints were written.
@@ -34,7 +37,7 @@ fn hash(offsets: &Offsets) -> u64 {
 
 impl Directory {
     /// Starts the committer of `log_directory`; `was_clean` is whether it had a clean-shutdown marker.
-    pub fn start(log_directory: LogDirectory, was_clean: bool) -> io::Result<Arc<Self>> {
+    pub fn start(log_directory: LogDirectory, was_clean: bool, clock: Clock) -> io::Result<Arc<Self>> {
         let log_directory = Arc::new(log_directory);
         let failing = log_directory.clone();
         let committer = Committer::start(
@@ -47,6 +50,7 @@ impl Directory {
             log_directory,
             committer,
             was_clean,
+            flush_timer: timers::log_flush_time(clock),
             later: Mutex::default(),
             has_progress: AtomicBool::new(false),
             written: Mutex::default(),
@@ -65,6 +69,11 @@ impl Directory {
 
     pub(super) fn committer(&self) -> &Committer {
         &self.committer
+    }
+
+    /// Times the flushes of the directory's logs.
+    pub(super) fn flush_timer(&self) -> &Timer {
+        &self.flush_timer
     }
 
     pub(super) fn check_online(&self) -> Result<(), Error> {

@@ -11,7 +11,7 @@ mod settings;
 
 pub use directory::Directory;
 pub use error::{Error, FetchError};
-pub use replica::{FetchSpec, Fetched, Isolation, Replica, Target, Watermarks};
+pub use replica::{FetchSpec, Fetched, Isolation, Observed, Replica, Target, Watermarks};
 pub use set::{Parts, Set, SettingsOf};
 pub use settings::{Settings, overrides};
 

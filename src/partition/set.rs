@@ -20,6 +20,7 @@ use crate::meta::Image;
 use crate::meta::configs::ResourceKind;
 use crate::meta::delta::Changes;
 use crate::meta::topics::{Partition, Topic};
+use crate::metrics::Metrics;
 use crate::replication::Leadership;
 
 type Topics = HashMap<TopicId, Arc<Replicas>>;
@@ -45,6 +46,8 @@ pub struct Parts {
     pub clock: Clock,
     /// For names of directories that are set aside.
     pub random: Random,
+    /// Where topics are counted.
+    pub metrics: Metrics,
 }
 
 /// All replicas on this node.
@@ -175,7 +178,8 @@ impl Set {
         let path = directory.log_directory().path().join(name.to_string());
         let disk = directory.log_directory().disk().clone();
         let log = Log::create(disk, &path, topic_id, settings.log, self.parts.clock.now_ms())?;
-        Ok(Replica::new(name.clone(), topic_id, directory, log, 0, settings))
+        let metrics = self.parts.metrics.topic(&name.topic);
+        Ok(Replica::new(name.clone(), topic_id, directory, log, 0, settings, metrics))
     }
 
     /// The directory that the metadata names, else the online one with the fewest replicas.
