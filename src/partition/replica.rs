@@ -499,6 +499,11 @@ impl Replica {
         state.release_all();
     }
 
+    /// Lets everybody who waits look for himself: the directory has failed.
+    pub(super) fn release(&self) {
+        self.state.lock().release_all();
+    }
+
     /// Takes over a changed configuration.
     pub(super) fn configure(&self, settings: Settings) {
         let mut state = self.state.lock();

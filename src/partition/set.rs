@@ -1,7 +1,7 @@
 //! All replicas on this node, kept as the metadata image says.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -58,6 +58,19 @@ pub struct Set {
     changing: Mutex<()>,
 }
 
+/// On a thread of its own: whoever met the error may hold a replica's lock.
+fn release_in_background(set: &Weak<Set>, directory: DirectoryId) {
+    let set = set.clone();
+    let release = move || {
+        if let Some(set) = set.upgrade() {
+            set.release(directory);
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("directory-failure".to_owned()).spawn(release) {
+        error!(%error, "waiting requests are not told of the failed directory");
+    }
+}
+
 impl Set {
     /// Opens every replica that `image` places here. After an unclean stop logs are recovered, several at a
     /// time. A replica that cannot be opened is left out.
@@ -75,7 +88,21 @@ impl Set {
         set.topics.store(Arc::new(topics.into_iter().map(|(id, t)| (id, Arc::new(t))).collect()));
         let all: Vec<TopicId> = image.topics.iter().map(|t| t.id).collect();
         set.apply(image, &all);
-        Arc::new(set)
+        let set = Arc::new(set);
+        for directory in &set.parts.directories {
+            let set = Arc::downgrade(&set);
+            directory
+                .log_directory()
+                .on_failure(Box::new(move |failed| release_in_background(&set, failed.id())));
+        }
+        set
+    }
+
+    /// Tells everybody who waits on a replica in `directory` that nothing will come.
+    fn release(&self, directory: DirectoryId) {
+        for replica in self.all().iter().filter(|r| r.directory().log_directory().id() == directory) {
+            replica.release();
+        }
     }
 
     /// The replica of partition `index` of `topic`, if it is here.

@@ -94,7 +94,7 @@ pub(super) fn load(parts: Parts) -> Result<Loaded, Error> {
         recovery_debt: 0,
         appended_ms: last.timestamp_ms,
     };
-    let change = membership.leader_change(node_id, directory_id);
+    let change = Membership::leader_change(node_id);
     let driver = take_over(controller, sink, (change, bootstrap), clock.now_ms())?;
     let kept = ids.into_iter().filter(|id| base.id.is_some_and(|used| *id <= used)).collect();
     let snapshots = Snapshots::new(kept, membership, &settings, clock.now_ms());

@@ -1,7 +1,8 @@
 //! Who votes, as the control records say.
 
+use uuid::Uuid;
+
 use super::error::Error;
-use crate::base::id::DirectoryId;
 use crate::wire::kraft::control::{ControlRecord, KRaftVersion, KRaftVoters, LeaderChange, Voter};
 
 /// `kraft.version` and the voters of a quorum with dynamic voters (KIP-853).
@@ -40,11 +41,12 @@ impl Membership {
         std::iter::once(version.into()).chain(voters).collect()
     }
 
-    /// The first record of the node's epoch.
-    pub(super) fn leader_change(&self, node_id: i32, directory_id: DirectoryId) -> ControlRecord {
-        let voter = Voter { voter_id: node_id, voter_directory_id: directory_id.0 };
+    /// The first record of the node's epoch, in version 0 whatever `kraft.version`: Kafka 4.3 writes no other and takes
+    /// what it reads for version 0 (`ControlRecordUtils`). Directory ids are thus not in it.
+    pub(super) fn leader_change(node_id: i32) -> ControlRecord {
+        let voter = Voter { voter_id: node_id, voter_directory_id: Uuid::nil() };
         LeaderChange {
-            version: self.kraft_version.min(1),
+            version: 0,
             leader_id: node_id,
             voters: vec![voter.clone()],
             granting_voters: vec![voter],

@@ -94,10 +94,15 @@ impl Records {
     pub fn bytes_but(&self, change: impl FnOnce(&mut [u8])) -> Bytes {
         let mut bytes = self.bytes().to_vec();
         change(&mut bytes);
-        let crc = crc32c(&bytes[CRC_FROM..]);
-        bytes[CRC_FROM - 4..CRC_FROM].copy_from_slice(&crc.to_be_bytes());
+        seal(&mut bytes);
         bytes.into()
     }
+}
+
+/// Makes the CRC of a batch right.
+pub fn seal(batch: &mut [u8]) {
+    let crc = crc32c(&batch[CRC_FROM..]);
+    batch[CRC_FROM - 4..CRC_FROM].copy_from_slice(&crc.to_be_bytes());
 }
 
 /// The wall clock: brokers compare timestamps with theirs.

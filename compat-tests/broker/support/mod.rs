@@ -9,7 +9,7 @@ mod client;
 mod process;
 mod wait;
 
-pub use batch::{Records, header_of, headers_in, now_ms, values_in};
+pub use batch::{Records, header_of, headers_in, now_ms, seal, values_in};
 pub use calls::{Created, fetch_partition, fetch_request, produce_request, text};
 pub use client::{Client, frame};
 pub use process::{Broker, PATIENCE, tests_kafka};

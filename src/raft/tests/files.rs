@@ -89,6 +89,10 @@ fn dynamic_voters_are_kept_in_snapshots_and_in_the_vote() {
     let directory_id = DirectoryId(Uuid::from_u128(9));
     let quorum =
         run(Quorum::load(crate::raft::Parts { directory_id, ..parts_with_snapshots(&disk, 1000) }).unwrap());
+    let bytes = read(&disk, &files(&disk, ".log")[0]);
+    let entries = batches::decode(&Batch::split_from(&mut bytes.into()).unwrap(), 0).unwrap();
+    let Entry::Control(ControlRecord::LeaderChange(change)) = &entries[0] else { panic!("{entries:?}") };
+    assert_eq!(change.version, 0, "all that Kafka 4.3 reads");
     register(&quorum).unwrap();
     (0..8).for_each(|number| create(&quorum, number).unwrap());
     quorum.stop();

@@ -16,10 +16,12 @@ final class Tool {
     static final class Result {
         final int code;
         final String out;
+        final String err;
 
-        Result(int code, String out) {
+        Result(int code, String out, String err) {
             this.code = code;
             this.out = out;
+            this.err = err;
         }
 
         List<String> lines() {
@@ -37,7 +39,9 @@ final class Tool {
     }
 
     private static final PrintStream TERMINAL = new PrintStream(new FileOutputStream(FileDescriptor.out), true);
+    private static final PrintStream ERROR_TERMINAL = System.err;
     private static final ByteArrayOutputStream CAPTURED = new ByteArrayOutputStream();
+    private static final ByteArrayOutputStream ERRORS = new ByteArrayOutputStream();
     private static final List<Runnable> HOOKS = new ArrayList<>();
     private static Integer firstCode;
 
@@ -68,6 +72,19 @@ final class Tool {
 
     private static Result runWith(String stdin, String name, String... args) throws Exception {
         CAPTURED.reset();
+        ERRORS.reset();
+        System.setErr(new PrintStream(ERRORS, true));
+        try {
+            int code = main(name, args, stdin);
+            System.out.flush();
+            return new Result(code, CAPTURED.toString(StandardCharsets.UTF_8), ERRORS.toString(StandardCharsets.UTF_8));
+        } finally {
+            System.setErr(ERROR_TERMINAL);
+            ERROR_TERMINAL.print(ERRORS.toString(StandardCharsets.UTF_8));
+        }
+    }
+
+    private static int main(String name, String[] args, String stdin) throws Exception {
         firstCode = null;
         System.setIn(new ByteArrayInputStream(stdin.getBytes(StandardCharsets.UTF_8)));
         int code = 0;
@@ -81,8 +98,7 @@ final class Tool {
         }
         HOOKS.forEach(Runnable::run);
         HOOKS.clear();
-        System.out.flush();
-        return new Result(code, CAPTURED.toString(StandardCharsets.UTF_8));
+        return code;
     }
 
     /** Runs a tool that must succeed. */

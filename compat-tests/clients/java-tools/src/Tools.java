@@ -194,7 +194,7 @@ public final class Tools {
 
     private int quorum() throws Exception {
         Tool.Result result = Tool.run(PACKAGE + "MetadataQuorumCommand", with("describe", "--status"));
-        if (result.code != 0 && result.out.contains("UnsupportedVersion")) {
+        if (result.code != 0 && result.err.contains("does not support DESCRIBE_QUORUM")) {
             Tool.say("DescribeQuorum is not served yet");
             return SKIP;
         }
