@@ -43,10 +43,9 @@ pub(super) async fn handle(
             .with_resource_name(resource.resource_name.clone());
         match entries(&context, resource) {
             Ok(entries) => {
-                let wanted = |entry: &Entry| {
-                    let keys = resource.configuration_keys.as_ref();
-                    keys.is_none_or(|keys| keys.iter().any(|key| key.as_str() == entry.name))
-                };
+                let keys = resource.configuration_keys.as_deref().unwrap_or_default();
+                let wanted =
+                    |entry: &Entry| keys.is_empty() || keys.iter().any(|key| key.as_str() == entry.name);
                 out.with_error_code(NONE)
                     .with_configs(entries.into_iter().filter(wanted).map(|e| show.entry(e)).collect())
             }
@@ -77,8 +76,8 @@ fn entries(context: &Context, resource: &DescribeConfigsResource) -> Result<Vec<
             controller::names::validate(name)
                 .map_err(|error| (Code::InvalidTopicException, error.message.to_string()))?;
             if image.topics.by_name(name).is_none() {
-                let text = controller::Kind::UnknownTopicOrPartition.text();
-                return Err((Code::UnknownTopicOrPartition, text.to_owned()));
+                // Kafka sends no text here, and its tools print none.
+                return Err((Code::UnknownTopicOrPartition, String::new()));
             }
             Ok(topic_entries(context, &overrides(&image, ResourceKind::Topic, name)))
         }
