@@ -37,8 +37,8 @@ const IMPURE: &[&str] =
     &["tokio::", "std::fs", "std::net", "async fn", "Instant::now", "SystemTime::now", "rand::"];
 
 fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(dir).expect("a source directory") {
+        let path = entry.expect("a directory entry").path();
         if path.is_dir() {
             sources(&path, found);
         } else if path.extension().is_some_and(|e| e == "rs") {

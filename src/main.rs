@@ -1,3 +1,71 @@
 //! The `barnabas` command.
 
-fn main() {}
+use std::io::Write;
+use std::process::ExitCode;
+
+use barnabas::broker;
+use barnabas::config::broker::Config;
+use barnabas::config::cli::{self, Command};
+use barnabas::config::layers::{File, Input};
+use tracing::{error, info, warn};
+
+fn main() -> ExitCode {
+    match cli::parse(std::env::args().skip(1)) {
+        Ok(Command::Help) => say(cli::USAGE),
+        Ok(Command::Version) => say(&format!("{} (barnabas)\n", env!("CARGO_PKG_VERSION"))),
+        Ok(Command::Run { file, overrides }) => match load(file, overrides) {
+            Ok(config) => run(config),
+            Err(why) => fail(&why),
+        },
+        Err(why) => fail(&format!("{why}\n\n{}", cli::USAGE)),
+    }
+}
+
+fn say(text: &str) -> ExitCode {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// What stops a start goes to stderr: there is no log yet, and people look there.
+fn fail(why: &str) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "barnabas: {why}");
+    ExitCode::FAILURE
+}
+
+fn load(file: Option<String>, overrides: Vec<(String, String)>) -> Result<Config, String> {
+    let file = match file {
+        Some(name) => {
+            let bytes = std::fs::read(&name).map_err(|why| format!("{name}: {why}"))?;
+            Some(File { name, bytes })
+        }
+        None => None,
+    };
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let input = Input { file, environment, overrides };
+    Config::load(&input, &broker::config_lookup).map_err(|why| why.to_string())
+}
+
+fn run(config: Config) -> ExitCode {
+    broker::logging::start();
+    if !config.unknown_keys.is_empty() {
+        info!("These configurations '{:?}' were supplied but are not used yet.", config.unknown_keys);
+    }
+    for warning in &config.warnings {
+        warn!("{warning}");
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(why) => return fail(&format!("cannot start threads: {why}")),
+    };
+    match runtime.block_on(broker::run(config)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            error!("{why:#}");
+            fail(&format!("{why:#}"))
+        }
+    }
+}

@@ -1,1 +1,33 @@
-//! To be written.
+//! Layer 8: one file per Kafka API, the table they register in, and the dispatch of a frame to its handler.
+//!
+//! A handler authorises, resolves names, makes one call into a lower layer and builds the response. What a
+//! request means for logs or metadata is not decided here.
+
+mod api_versions;
+mod context;
+mod create_partitions;
+mod create_topics;
+mod delete_topics;
+mod describe_cluster;
+mod describe_configs;
+mod describe_log_dirs;
+mod describe_topic_partitions;
+mod dispatch;
+mod endpoints;
+mod error;
+mod fetch;
+mod find_coordinator;
+mod init_producer_id;
+mod list_offsets;
+mod list_partition_reassignments;
+mod metadata;
+mod offset_for_leader_epoch;
+mod operations;
+mod produce;
+mod producer_ids;
+mod resolve;
+pub mod response;
+mod table;
+
+pub use context::{Context, Parts, Peer};
+pub use dispatch::{Api, Call};

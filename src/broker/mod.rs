@@ -1,1 +1,220 @@
-//! To be written.
+//! Layer 10: the composition root. Builds and wires everything, in one order, and takes it down again.
+//!
+//! Who hears of a new metadata image, in this order: the replicas (so that an answered CreateTopics can be used).
+
+mod background;
+mod config_rules;
+mod directories;
+pub mod logging;
+mod lookup;
+mod pages;
+mod registration;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use self::directories::Directories;
+pub use self::lookup::config_lookup;
+use self::pages::BrokerPages;
+use self::registration::Registered;
+use crate::api::{Api, Context, Parts};
+use crate::base::clock::Clock;
+use crate::base::random::Random;
+use crate::config::broker::Config;
+use crate::meta::Image;
+use crate::net::http;
+use crate::net::listener::{self, Bound, Limits, Server, Settings};
+use crate::partition::{self, Set};
+use crate::raft::{self, Quorum};
+
+/// How long requests under way may take to finish at shutdown.
+const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+/// Request bytes that all connections together may hold, as a multiple of the largest frame, where
+/// `queued.max.request.bytes` does not say.
+const FRAMES_IN_MEMORY: usize = 2;
+
+/// Runs a node until SIGTERM or SIGINT; ends after a clean shutdown.
+pub async fn run(config: Config) -> Result<()> {
+    let config = Arc::new(config);
+    let clock = Clock::system();
+    let random = Random::system();
+    let directories = Directories::open(&config, &random)?;
+    info!(cluster = %directories.cluster_id, node = %config.node_id, dirs = ?config.logs.dirs, "starting");
+
+    let loaded = Quorum::load(directories.quorum_parts(&config, &clock))
+        .context("the metadata log cannot be loaded")?;
+    let partitions = open_partitions(&config, &directories, &clock, &random, &loaded.image());
+    let quorum = loaded.run(subscriber(partitions.clone()))?;
+
+    let bound = bind_listeners(&config)?;
+    let registered = registration::register(&config, &directories, &quorum, &random, &bound).await?;
+    let context = Arc::new(Context::new(Parts {
+        config: config.clone(),
+        clock: clock.clone(),
+        random,
+        node: config.node_id,
+        cluster_id: directories.cluster_id.clone(),
+        quorum: quorum.clone(),
+        partitions: partitions.clone(),
+        broker_epoch: registered.epoch,
+    }));
+    let server = Server::new(Arc::new(Api::new(context)), socket_settings(&config));
+    let stop = CancellationToken::new();
+    let pages = BrokerPages::new(partitions.clone(), quorum.clone());
+    serve_pages(&config, &pages, &stop)?;
+    for listener in bound {
+        info!(listener = %listener.name, host = %host_of(&config, &listener), port = listener.port()?, "listening");
+        server.serve(listener);
+    }
+    registered.unfence(&quorum).await?;
+    registered.finish_recovery(&quorum).await?;
+    announce(&config);
+    pages.set_ready(true);
+    background::start(&partitions, &stop);
+
+    await_signal().await?;
+    pages.set_ready(false);
+    shut_down(&server, &registered, &quorum, &partitions, &stop).await;
+    info!(node = %config.node_id, "shut down");
+    Ok(())
+}
+
+fn open_partitions(
+    config: &Arc<Config>,
+    directories: &Directories,
+    clock: &Clock,
+    random: &Random,
+    image: &Image,
+) -> Arc<Set> {
+    let (for_settings, node) = (config.clone(), config.node_id);
+    let settings =
+        move |image: &Image, topic: &str| partition::Settings::of_topic(&for_settings, image, node, topic);
+    let parts = partition::Parts {
+        node,
+        directories: directories.all.clone(),
+        settings: Box::new(settings),
+        clock: clock.clone(),
+        random: random.clone(),
+    };
+    let threads = config.logs.recovery_threads_per_data_dir * config.logs.dirs.len();
+    let begun = clock.elapsed();
+    let set = Set::open(parts, image, threads);
+    info!(replicas = set.all().len(), elapsed_ms = (clock.elapsed() - begun).as_millis(), "logs loaded");
+    set
+}
+
+fn subscriber(partitions: Arc<Set>) -> Box<raft::Subscriber> {
+    Box::new(move |image, changes| partitions.apply_changes(image, changes))
+}
+
+fn bind_listeners(config: &Config) -> Result<Vec<Bound>> {
+    let mut bound = Vec::new();
+    for at in config.broker_listeners() {
+        let host = at.host.as_deref().unwrap_or_default();
+        let socket = listener::bind(&at.name, host, at.port, config.sockets.listen_backlog)
+            .with_context(|| format!("cannot listen on {at}"))?;
+        bound.push(socket);
+    }
+    Ok(bound)
+}
+
+fn host_of(config: &Config, bound: &Bound) -> String {
+    let listener = config.broker_listeners().find(|l| l.name == *bound.name);
+    listener.and_then(|l| l.host.clone()).unwrap_or_else(|| "*".to_owned())
+}
+
+fn socket_settings(config: &Config) -> Settings {
+    let sockets = &config.sockets;
+    let connections = &config.connections;
+    let mut overrides = HashMap::new();
+    for (host, max) in &connections.per_ip_overrides {
+        match std::net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), 0)) {
+            Ok(found) => overrides.extend(found.map(|a| (a.ip(), *max))),
+            Err(error) => warn!(%host, %error, "max.connections.per.ip.overrides: unknown host"),
+        }
+    }
+    Settings {
+        frame_bytes_max: sockets.request_bytes_max,
+        idle: connections.idle_ms_max.map(Duration::from_millis),
+        memory_bytes: sockets
+            .queued_request_bytes_max
+            .unwrap_or(FRAMES_IN_MEMORY * sockets.request_bytes_max)
+            .max(sockets.request_bytes_max),
+        backlog: sockets.listen_backlog,
+        send_buffer: sockets.send_buffer_bytes,
+        receive_buffer: sockets.receive_buffer_bytes,
+        limits: Limits { total: connections.max, per_ip: connections.per_ip_max, overrides },
+    }
+}
+
+fn serve_pages(config: &Config, pages: &Arc<BrokerPages>, stop: &CancellationToken) -> Result<()> {
+    let Some(at) = &config.metrics_listener else { return Ok(()) };
+    match listener::bind("metrics", &at.host, at.port, config.sockets.listen_backlog) {
+        Ok(bound) => {
+            info!(host = %at.host, port = bound.port()?, "serving metrics");
+            let pages: Arc<dyn http::Pages> = pages.clone();
+            http::serve(bound, &pages, stop);
+        }
+        // A second broker on one machine should not fail for its metrics port alone.
+        Err(error) if config.is_set("metrics.listener") => {
+            return Err(error)
+                .with_context(|| format!("cannot listen on {}:{} for metrics", at.host, at.port));
+        }
+        Err(error) => warn!(host = %at.host, port = at.port, %error, "metrics are not served"),
+    }
+    Ok(())
+}
+
+/// The lines that container images and test frameworks wait for, in Apache Kafka's words.
+fn announce(config: &Config) {
+    let node = config.node_id;
+    info!(
+        "[BrokerLifecycleManager id={node}] The broker has been unfenced. Transitioning from RECOVERY to RUNNING."
+    );
+    info!("[KafkaRaftServer nodeId={node}] Kafka Server started");
+}
+
+async fn await_signal() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        biased;
+        _ = terminate.recv() => info!("SIGTERM, shutting down"),
+        _ = interrupt.recv() => info!("SIGINT, shutting down"),
+    }
+    Ok(())
+}
+
+async fn shut_down(
+    server: &Server,
+    registered: &Registered,
+    quorum: &Quorum,
+    partitions: &Arc<Set>,
+    stop: &CancellationToken,
+) {
+    server.shutdown(DRAIN_LIMIT).await;
+    stop.cancel();
+    let epoch = registered.epoch;
+    let (quorum, partitions) = (quorum.clone(), partitions.clone());
+    let closing = tokio::task::spawn_blocking(move || {
+        // The marker comes last: it vouches for the metadata log too.
+        partitions.close_logs();
+        quorum.stop();
+        partitions.write_clean_shutdown(epoch);
+    });
+    if let Err(error) = closing.await {
+        warn!(%error, "shutdown did not finish");
+    }
+}
+
+/// Says where a relative path leads, for messages.
+pub(crate) fn shown(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
+}

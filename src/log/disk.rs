@@ -5,6 +5,12 @@ use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
 
+mod mem_disk;
+mod std_disk;
+
+pub use mem_disk::MemDisk;
+pub use std_disk::StdDisk;
+
 /// How [`Disk::open`] opens a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -36,12 +42,14 @@ pub struct Space {
     pub usable: u64,
 }
 
-/// A file system. Nothing is durable before `sync_data` of the file and `sync_dir` of its directory.
+/// A file system. An error of the kind `NotFound` means that there is no such name. Nothing is durable before `sync_data` of the file and `sync_dir` of its directory.
 pub trait Disk: Send + Sync + 'static {
     /// Opens a file.
     fn open(&self, path: &Path, mode: Mode) -> io::Result<Arc<dyn File>>;
     /// The names in a directory, sorted.
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>>;
+    /// A file's length in bytes, without opening it.
+    fn file_len(&self, path: &Path) -> io::Result<u64>;
     /// Whether a file or directory exists.
     fn exists(&self, path: &Path) -> io::Result<bool>;
     /// Makes a directory and its parents.

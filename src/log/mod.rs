@@ -2,4 +2,43 @@
 //!
 //! Synchronous, over [`disk::Disk`]; knows batches, not who owns a topic.
 
+mod active;
+mod append;
+pub mod checkpoint;
+pub mod committer;
+pub mod directory;
 pub mod disk;
+pub mod epochs;
+pub mod error;
+pub mod flush;
+mod index;
+mod leftovers;
+#[expect(clippy::module_inception, reason = "the log itself")]
+mod log;
+pub mod meta_properties;
+mod names;
+pub mod producers;
+pub mod read;
+mod recovery;
+mod replay;
+mod scan;
+mod segment;
+mod settings;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+pub mod timestamps;
+mod truncate;
+pub mod txn_index;
+mod walk;
+
+pub use append::{Appended, Leading};
+pub use error::{AppendError, Error, ReadError};
+pub use flush::Flush;
+pub use log::Log;
+pub use read::{ReadPlan, Slice};
+pub use recovery::{Opening, Recovered};
+pub use scan::Flaw;
+pub use settings::Settings;
+pub use timestamps::{TimestampOffset, TimestampPlan};

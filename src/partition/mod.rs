@@ -1,1 +1,20 @@
-//! To be written.
+//! Layer 6: the replicas on this node. One replica is a log, its replication state and who waits on it.
+//!
+//! Knows offsets, epochs and the metadata image; not requests, error codes or connections.
+
+mod directory;
+mod error;
+mod open;
+mod replica;
+mod set;
+mod settings;
+
+pub use directory::Directory;
+pub use error::{Error, FetchError};
+pub use replica::{FetchSpec, Fetched, Isolation, Replica, Target, Watermarks};
+pub use set::{Parts, Set, SettingsOf};
+pub use settings::{Settings, overrides};
+
+/// How much a log may have unflushed under write caching before it is synced in the background, so that a
+/// restart after a crash has little to scan.
+const BACKGROUND_FLUSH_BYTES: usize = 64 << 20;

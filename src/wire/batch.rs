@@ -24,10 +24,10 @@ pub const MAGIC: i8 = 2;
 /// Where the bytes that the CRC covers begin.
 pub const CRC_FROM: usize = 21;
 
-const COMPRESSION_MASK: i16 = 0x07;
-const LOG_APPEND_TIME: i16 = 0x08;
-const TRANSACTIONAL: i16 = 0x10;
-const CONTROL: i16 = 0x20;
+pub(super) const COMPRESSION_MASK: i16 = 0x07;
+pub(super) const LOG_APPEND_TIME: i16 = 0x08;
+pub(super) const TRANSACTIONAL: i16 = 0x10;
+pub(super) const CONTROL: i16 = 0x20;
 const DELETE_HORIZON: i16 = 0x40;
 
 /// Why bytes are no batch.
@@ -135,6 +135,14 @@ impl BatchHeader {
         out[53..57].copy_from_slice(&self.base_sequence.to_be_bytes());
         out[57..61].copy_from_slice(&self.record_count.to_be_bytes());
         out
+    }
+
+    /// Sets the CRC of this header in front of `records`.
+    pub fn seal(&mut self, records: &[u8]) {
+        let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
+        digest.update(&self.encode()[CRC_FROM..]);
+        digest.update(records);
+        self.crc = u32::try_from(digest.finalize()).expect("a 32-bit algorithm gives 32 bits");
     }
 
     /// Bytes of the whole batch, header included.

@@ -3,3 +3,12 @@
 //! Everything here treats its input as hostile: bounded before allocated, an error instead of a panic.
 
 pub mod batch;
+pub mod builder;
+pub mod compress;
+pub mod fetch_response;
+pub mod header;
+pub mod kraft;
+pub mod record;
+pub mod schema;
+pub mod validator;
+pub mod versions;

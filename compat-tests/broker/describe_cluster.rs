@@ -1,0 +1,64 @@
+//! DescribeCluster and FindCoordinator: who is there.
+
+use kafka_protocol::messages::{DescribeClusterRequest, FindCoordinatorRequest};
+
+use super::support::{Broker, tests_kafka, text};
+
+#[test]
+fn the_cluster_is_the_one_that_metadata_tells_of() {
+    let broker = Broker::shared();
+    let mut client = broker.connect();
+    let metadata = client.metadata(Some(&[]));
+    for version in 0..=2 {
+        let request = DescribeClusterRequest::default().with_endpoint_type(1);
+        let cluster = client.call(&request, version);
+        assert_eq!((cluster.error_code, cluster.endpoint_type), (0, 1));
+        assert_eq!(Some(cluster.cluster_id), metadata.cluster_id);
+        assert_eq!(cluster.brokers.len(), 1);
+        let (listed, told) = (&cluster.brokers[0], &metadata.brokers[0]);
+        assert_eq!((listed.broker_id, &listed.host, listed.port), (told.node_id, &told.host, told.port));
+        assert_eq!(cluster.controller_id, listed.broker_id);
+        assert!(!listed.is_fenced);
+        assert_eq!(cluster.cluster_authorized_operations, i32::MIN);
+    }
+}
+
+#[test]
+fn authorized_operations_are_told_when_asked_for() {
+    let broker = Broker::shared();
+    let request = DescribeClusterRequest::default().with_include_cluster_authorized_operations(true);
+    let cluster = broker.connect().call(&request, 2);
+    assert_eq!(cluster.cluster_authorized_operations, super::metadata::CLUSTER_OPERATIONS);
+}
+
+#[test]
+fn controllers_are_not_described_by_a_broker() {
+    let broker = Broker::shared();
+    let cluster = broker.connect().call(&DescribeClusterRequest::default().with_endpoint_type(2), 2);
+    assert_eq!(cluster.error_code, 114);
+    let cluster = broker.connect().call(&DescribeClusterRequest::default().with_endpoint_type(9), 2);
+    assert_eq!(cluster.error_code, 115);
+}
+
+/// Groups are not there yet: clients try again later, as with a coordinator that moves.
+#[test]
+fn no_coordinator_is_available() {
+    if tests_kafka() {
+        return;
+    }
+    let broker = Broker::shared();
+    let mut client = broker.connect();
+    for version in 0..=6 {
+        let request = FindCoordinatorRequest::default();
+        if version < 4 {
+            let response = client.call(&request.with_key(text("group")), version);
+            assert_eq!((response.error_code, response.node_id.0, response.port), (15, -1, -1));
+        } else {
+            let keys = vec![text("one"), text("two")];
+            let response = client.call(&request.with_coordinator_keys(keys.clone()), version);
+            let answered: Vec<_> = response.coordinators.iter().map(|c| c.key.clone()).collect();
+            assert_eq!(answered, keys);
+            assert!(response.coordinators.iter().all(|c| c.error_code == 15 && c.node_id.0 == -1));
+        }
+    }
+}

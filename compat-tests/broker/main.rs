@@ -1,0 +1,33 @@
+//! Black-box tests of the whole broker: a real process, real sockets, frames byte by byte.
+//!
+//! `BROKER_UNDER_TEST=host:port` points the tests at a broker that runs already, for example Apache Kafka;
+//! those that need a process or settings of their own are left out then, unless `KAFKA_LIB` names a folder
+//! with Apache Kafka's jars: they start one from it. What a test expects of barnabas alone is left out too.
+#![expect(clippy::unwrap_used, reason = "a test may fail anywhere")]
+#![expect(unreachable_pub, reason = "the whole crate is one test")]
+
+mod api_versions;
+//mod bounds;
+mod create_partitions;
+mod create_topics;
+//mod data_directory;
+mod delete_topics;
+mod describe_cluster;
+mod describe_configs;
+mod describe_log_dirs;
+mod describe_topic_partitions;
+mod fetch;
+mod fetch_sessions;
+//mod full_disk;
+mod hostile;
+//mod http;
+//mod kill;
+mod leader_epochs;
+mod list_offsets;
+//mod listeners;
+mod metadata;
+mod pipelining;
+mod produce;
+mod producers;
+//mod start;
+mod support;

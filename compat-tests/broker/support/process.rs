@@ -1,0 +1,256 @@
+//! A broker process of its own for a test.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use super::apache_kafka::ApacheKafka;
+use super::{Client, has_come};
+
+/// How long a test waits for something that must happen; only ever reached by a failure.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Whether the tests run against Apache Kafka, or another broker, instead of barnabas.
+pub fn tests_kafka() -> bool {
+    std::env::var_os("BROKER_UNDER_TEST").is_some()
+}
+
+/// A running broker, with a data directory of its own unless it is `BROKER_UNDER_TEST`.
+pub struct Broker {
+    running: Option<Running>,
+    pub host: String,
+    /// The port of the first listener.
+    pub port: u16,
+    /// The ports of all listeners, in the order of their start.
+    pub ports: Vec<u16>,
+    pub metrics_port: u16,
+    pub dir: PathBuf,
+    program: Program,
+    /// Everything the broker has logged so far, as far as a test has read it.
+    pub seen: Vec<String>,
+    _temp: Option<tempfile::TempDir>,
+}
+
+struct Running {
+    child: Child,
+    log: Receiver<String>,
+}
+
+/// What a broker is started from.
+enum Program {
+    Barnabas(Vec<String>),
+    Kafka(ApacheKafka),
+}
+
+impl Broker {
+    /// A broker with default settings, which it may share with other tests.
+    pub fn shared() -> Self {
+        let Ok(address) = std::env::var("BROKER_UNDER_TEST") else {
+            return Self::start(&[]).expect("barnabas is the broker under test");
+        };
+        let (host, port) = address.rsplit_once(':').expect("host:port");
+        let port = port.parse().expect("host:port");
+        Self {
+            running: None,
+            host: host.to_owned(),
+            port,
+            ports: vec![port],
+            metrics_port: 0,
+            dir: PathBuf::new(),
+            program: Program::Barnabas(vec![]),
+            seen: vec![],
+            _temp: None,
+        }
+    }
+
+    /// A broker with a fresh directory and these settings; `None` if the broker under test is another one
+    /// that cannot be started.
+    pub fn start(overrides: &[&str]) -> Option<Self> {
+        let temp = tempfile::tempdir().unwrap();
+        let mut broker = Self::start_in(&temp.path().join("data"), overrides)?;
+        broker._temp = Some(temp);
+        Some(broker)
+    }
+
+    /// The same over a directory of the test.
+    pub fn start_in(dir: &Path, overrides: &[&str]) -> Option<Self> {
+        let program = match (tests_kafka(), std::env::var("KAFKA_LIB")) {
+            (false, _) => Program::Barnabas(overrides.iter().map(|o| (*o).to_owned()).collect()),
+            (true, Ok(lib)) => Program::Kafka(ApacheKafka::new(&lib, dir, overrides)),
+            (true, Err(_)) => return None,
+        };
+        let mut broker = Self {
+            running: None,
+            host: "127.0.0.1".to_owned(),
+            port: 0,
+            ports: vec![],
+            metrics_port: 0,
+            dir: dir.to_owned(),
+            program,
+            seen: vec![],
+            _temp: None,
+        };
+        broker.restart();
+        Some(broker)
+    }
+
+    /// The same for what is expected of barnabas alone.
+    pub fn barnabas(overrides: &[&str]) -> Option<Self> {
+        if tests_kafka() { None } else { Self::start(overrides) }
+    }
+
+    /// Starts over the same directory, again after it was stopped or killed; ports may change.
+    pub fn restart(&mut self) {
+        self.seen.clear();
+        let mut command = match &self.program {
+            Program::Barnabas(overrides) => barnabas(&self.dir, overrides),
+            Program::Kafka(kafka) => kafka.command(),
+        };
+        self.running = Some(Running::spawn(&mut command));
+        if let Program::Kafka(kafka) = &self.program {
+            self.ports.clone_from(&kafka.ports);
+            self.port = self.ports[0];
+            let address = (self.host.clone(), self.port);
+            has_come("Apache Kafka answers", || ApacheKafka::answers(&address));
+            return;
+        }
+        self.metrics_port = self.ports_of("serving metrics").first().copied().unwrap_or_default();
+        self.await_log("Kafka Server started");
+        self.ports = self.ports_of("listening");
+        self.port = self.ports[0];
+    }
+
+    fn ports_of(&mut self, message: &str) -> Vec<u16> {
+        self.await_log(message);
+        let lines = self.seen.iter().filter(|line| line.contains(message));
+        lines.filter_map(|line| port_in(line)).collect()
+    }
+
+    /// Waits for a log line that contains `text`.
+    pub fn await_log(&mut self, text: &str) -> String {
+        loop {
+            if let Some(line) = self.seen.iter().find(|line| line.contains(text)) {
+                return line.clone();
+            }
+            match self.running.as_ref().expect("not stopped").log.recv_timeout(PATIENCE) {
+                Ok(line) => self.seen.push(line),
+                Err(why) => panic!("no line with {text:?} ({why}); log:\n{}", self.seen.join("\n")),
+            }
+        }
+    }
+
+    fn child(&mut self) -> &mut Child {
+        &mut self.running.as_mut().expect("a process of the test's own that runs").child
+    }
+
+    /// Resident memory in bytes; `None` for a broker that the test did not start.
+    pub fn resident_bytes(&self) -> Option<u64> {
+        let id = self.running.as_ref()?.child.id();
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+        let line = status.lines().find(|l| l.starts_with("VmRSS:"))?;
+        Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        self.child().kill().unwrap();
+        self.child().wait().unwrap();
+    }
+
+    /// Sends SIGTERM.
+    pub fn terminate(&mut self) {
+        let pid = rustix::process::Pid::from_child(self.child());
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    }
+
+    /// Waits for the end of the process; its exit code.
+    pub fn wait(&mut self) -> Option<i32> {
+        self.child().wait().unwrap().code()
+    }
+
+    /// SIGTERM, and the exit code.
+    pub fn stop(&mut self) -> Option<i32> {
+        self.terminate();
+        self.wait()
+    }
+
+    /// Whether the process is still there.
+    pub fn is_running(&mut self) -> bool {
+        self.running.is_none() || self.child().try_wait().unwrap().is_none()
+    }
+
+    pub fn connect(&self) -> Client {
+        Client::connect((self.host.as_str(), self.port))
+    }
+
+    /// Runs barnabas with these arguments and waits for its end: exit code, standard output, standard error.
+    pub fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+        Self::run_in(Path::new("."), arguments)
+    }
+
+    /// The same in a working directory.
+    pub fn run_in(dir: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_barnabas"));
+        command.args(arguments).current_dir(dir).env_remove("RUST_LOG").stdin(Stdio::null());
+        let output = command.output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    }
+
+    /// Runs barnabas over `dir` on free ports and waits for its end: exit code and everything it said.
+    pub fn run_over(dir: &Path, overrides: &[&str]) -> (Option<i32>, String) {
+        let overrides: Vec<String> = overrides.iter().map(|o| (*o).to_owned()).collect();
+        let output = barnabas(dir, &overrides).output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&text).into_owned())
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        if let Some(running) = &mut self.running {
+            let _ = running.child.kill();
+            let _ = running.child.wait();
+        }
+    }
+}
+
+impl Running {
+    fn spawn(command: &mut Command) -> Self {
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (to, log) = channel();
+        let streams: [Box<dyn Read + Send>; 2] =
+            [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
+        for stream in streams {
+            let to = to.clone();
+            std::thread::spawn(move || {
+                for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                    // Read on when nobody listens, or the broker would block on a full pipe.
+                    let _ = to.send(line);
+                }
+            });
+        }
+        Self { child, log }
+    }
+}
+
+fn barnabas(dir: &Path, overrides: &[String]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_barnabas"));
+    command.args(["--override", &format!("log.dirs={}", dir.display())]);
+    for given in ["listeners=PLAINTEXT://127.0.0.1:0", "metrics.listener=127.0.0.1:0"] {
+        command.args(["--override", given]);
+    }
+    for given in overrides {
+        command.args(["--override", given]);
+    }
+    command.env_remove("RUST_LOG").stdin(Stdio::null());
+    command
+}
+
+fn port_in(line: &str) -> Option<u16> {
+    let digits = line.split("port=").nth(1)?;
+    digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}

@@ -1,0 +1,4 @@
+#!/bin/sh
+set -eu
+../../../scripts/lib/apt.sh kcat
+kcat -V

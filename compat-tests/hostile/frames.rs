@@ -1,0 +1,455 @@
+//! Bytes that have brought down brokers or decoders, each as it goes onto a fresh connection.
+//!
+//! No network here and no `main`: a test that runs a broker sends them, sees the outcome, and then sees
+//! the broker serve the next client with its memory bounded. The unit tests of `wire::schema` take the
+//! same list through the parser alone.
+
+use bytes::BytesMut;
+use kafka_protocol::messages::*;
+use kafka_protocol::protocol::StrBytes;
+
+/// What a broker must do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Close the connection without an answer; perhaps while the bytes are still being sent.
+    Closed,
+    /// Answer in full.
+    Answered,
+}
+
+/// One attack, or one odd request that is none.
+pub struct Hostile {
+    /// What it does.
+    pub name: String,
+    /// What must come of it.
+    pub outcome: Outcome,
+    build: Box<dyn Fn() -> Vec<u8>>,
+}
+
+impl Hostile {
+    /// What to send, size prefix included. Some are tens of megabytes.
+    pub fn bytes(&self) -> Vec<u8> {
+        (self.build)()
+    }
+}
+
+fn closed(name: impl Into<String>, build: impl Fn() -> Vec<u8> + 'static) -> Hostile {
+    Hostile { name: name.into(), outcome: Outcome::Closed, build: Box::new(build) }
+}
+
+fn answered(name: impl Into<String>, build: impl Fn() -> Vec<u8> + 'static) -> Hostile {
+    Hostile { name: name.into(), outcome: Outcome::Answered, build: Box::new(build) }
+}
+
+/// Every frame of this file.
+pub fn all() -> Vec<Hostile> {
+    let mut all = Vec::new();
+    all.extend(huge_compact_counts());
+    all.extend(huge_counts());
+    all.extend(many_small_elements());
+    all.extend(many_tags());
+    all.extend(short_frames());
+    all.extend(odd_varints());
+    all.extend(odd_sizes());
+    all.extend(long_strings());
+    all.extend((0..20).map(short_client_id_in_a_long_frame));
+    all.extend(unknown_apis_and_versions());
+    all.extend(every_version_of_every_api());
+    all
+}
+
+/// A size prefix and what it announces.
+fn frame(payload: &[u8]) -> Vec<u8> {
+    let size = i32::try_from(payload.len()).expect("frames are below 2 GiB");
+    [&size.to_be_bytes()[..], payload].concat()
+}
+
+/// A request without client id; `parts` start with the tagged fields of the header if the version is flexible.
+fn request(key: i16, version: i16, parts: &[&[u8]]) -> Vec<u8> {
+    let mut payload = [key.to_be_bytes(), version.to_be_bytes()].concat();
+    payload.extend([0, 0, 0, 1, 0xff, 0xff]);
+    payload.extend(parts.concat());
+    frame(&payload)
+}
+
+/// No tagged fields.
+const NO_TAGS: &[u8] = &[0];
+/// The largest count that a varint can say.
+const COUNT_MAX: &[u8] = &[0xff, 0xff, 0xff, 0xff, 0x0f];
+/// 300 million.
+const COUNT_300M: &[u8] = &[0x80, 0xc6, 0x86, 0x8f, 0x01];
+
+/// H1: a compact array's count makes the decoder ask for 309 GB and abort, or map 20 GB.
+fn huge_compact_counts() -> Vec<Hostile> {
+    let mut found = Vec::new();
+    for count in [COUNT_MAX, COUNT_300M] {
+        let mut add = |name: &str, key: i16, version: i16, before: &'static [u8]| {
+            found.push(closed(format!("h1: {name} counts {count:02x?}"), move || {
+                request(key, version, &[NO_TAGS, before, count])
+            }));
+        };
+        add("topics of metadata", 3, 12, &[]);
+        add("topics of produce", 0, 9, &[0, 0, 1, 0, 0, 0, 9]);
+        add("partitions of produce", 0, 9, &[0, 0, 1, 0, 0, 0, 9, 2, 2, b't']);
+        add("topics of fetch", 1, 12, &[0; 25]);
+        add("topics of list offsets", 2, 6, &[0xff, 0xff, 0xff, 0xff, 0]);
+        add("keys of find coordinator", 10, 4, &[0]);
+        add("topics of create topics", 19, 7, &[]);
+        add("assignments of create topics", 19, 7, &[2, 2, b't', 0, 0, 0, 1, 0, 1]);
+        add("topics of delete topics", 20, 6, &[]);
+        add("resources of describe configs", 32, 4, &[]);
+        add("keys of describe configs", 32, 4, &[2, 2, 2, b't']);
+        add("topics of describe log dirs", 35, 2, &[]);
+        add("topics of create partitions", 37, 2, &[]);
+        add("topics of list partition reassignments", 46, 0, &[0, 0, 0, 9]);
+        add("topics of describe topic partitions", 75, 0, &[]);
+    }
+    found
+}
+
+/// H2: the same with the `i32` counts of old versions; 154 GB.
+fn huge_counts() -> Vec<Hostile> {
+    let counts = [
+        ("largest", [0x7f, 0xff, 0xff, 0xff]),
+        ("smallest", [0x80, 0, 0, 0]),
+        ("minus two", [0xff, 0xff, 0xff, 0xfe]),
+    ];
+    let mut found = Vec::new();
+    for (word, count) in counts {
+        let mut add = |name: &str, key: i16, version: i16, before: &'static [u8]| {
+            found.push(closed(format!("h2: {name} counts the {word}"), move || {
+                request(key, version, &[before, &count])
+            }));
+        };
+        add("topics of metadata", 3, 1, &[]);
+        add("topics of produce", 0, 3, &[0xff, 0xff, 0, 1, 0, 0, 0, 9]);
+        add(
+            "records of produce",
+            0,
+            3,
+            &[0xff, 0xff, 0, 1, 0, 0, 0, 9, 0, 0, 0, 1, 0, 1, b't', 0, 0, 0, 1, 0, 0, 0, 0],
+        );
+        add("topics of fetch", 1, 4, &[0; 17]);
+        add("topics of list offsets", 2, 1, &[0xff, 0xff, 0xff, 0xff]);
+        add("topics of create topics", 19, 2, &[]);
+        add("names of delete topics", 20, 1, &[]);
+        add("topics of offset for leader epoch", 23, 2, &[]);
+        add("resources of describe configs", 32, 1, &[]);
+        add("topics of describe log dirs", 35, 1, &[]);
+        add("topics of create partitions", 37, 0, &[]);
+    }
+    found
+}
+
+/// H3: every element is there, but each takes far more memory decoded than on the wire.
+fn many_small_elements() -> Vec<Hostile> {
+    let topics = |count: u32| move || request(3, 1, &[&count.to_be_bytes(), &vec![0; 2 * count as usize]]);
+    let create_topics = |assignments: usize| {
+        move || {
+            let body =
+                [&[2, 2, b't', 0xff, 0xff, 0xff, 0xff, 0xff, 0xff][..], &varint(assignments + 1)].concat();
+            request(19, 7, &[NO_TAGS, &body, &vec![0; 6 * assignments], &[1, 0, 0, 0, 0, 9, 1, 0]])
+        }
+    };
+    vec![
+        closed("h3: 20 million topics in 40 MB", topics(20_000_000)),
+        closed("h3: 7 million topics in 14 MB", topics(7_000_000)),
+        closed("h3: 1,000,001 topics in 2 MB", topics(1_000_001)),
+        closed("h3: 12 million assignments in 72 MB", create_topics(12_000_000)),
+        closed("h3: 2 million assignments in 12 MB", create_topics(2_000_000)),
+        closed("h3: 5 million empty partitions of one produce request in 30 MB", || {
+            let before = [&[0, 0, 1, 0, 0, 0, 9, 2, 2, b't'][..], &varint(5_000_001)].concat();
+            request(0, 9, &[NO_TAGS, &before, &vec![0; 6 * 5_000_000], &[0, 0]])
+        }),
+    ]
+}
+
+/// H4: tagged fields that the decoder would store one by one, in the header before anybody has authenticated.
+fn many_tags() -> Vec<Hostile> {
+    fn section(count: usize) -> Vec<u8> {
+        let mut bytes = varint(count);
+        for tag in 0..count {
+            put_varint(&mut bytes, 1000 + tag);
+            bytes.push(0);
+        }
+        bytes
+    }
+    vec![
+        closed("h4: 20 million tags in the header", || {
+            request(18, 3, &[&section(20_000_000), &[2, b'a', 2, b'1', 0]])
+        }),
+        closed("h4: 200,000 tags in the header", || {
+            request(18, 3, &[&section(200_000), &[2, b'a', 2, b'1', 0]])
+        }),
+        closed("h4: 200,000 tags in the body", || {
+            request(18, 3, &[NO_TAGS, &[2, b'a', 2, b'1'], &section(200_000)])
+        }),
+        closed("h4: 17 tags in the header", || request(18, 3, &[&section(17), &[2, b'a', 2, b'1', 0]])),
+        closed("h4: 65,536 topics with 16 tags each", || {
+            let topic = [&[0; 16][..], &[2, b't'], &section(16)].concat();
+            request(3, 12, &[NO_TAGS, &varint(65_537), &topic.repeat(65_536), &[0, 0, 0]])
+        }),
+        answered("h4: 16 tags in the header and in the body", || {
+            request(18, 3, &[&section(16), &[2, b'a', 2, b'1'], &section(16)])
+        }),
+    ]
+}
+
+/// H5: frames that end before or within the header, and sizes that are none.
+fn short_frames() -> Vec<Hostile> {
+    let mut found: Vec<Hostile> = (0..10)
+        .map(|length| {
+            closed(format!("h5: a frame of {length} bytes"), move || {
+                frame(&[0, 18, 0, 0, 0, 0, 0, 1, 0xff][..length.min(9)])
+            })
+        })
+        .collect();
+    found.push(closed("h5: a size of -1", || vec![0xff; 64]));
+    found.push(closed("h5: a size of 2 GB", || {
+        vec![0x7f, 0xff, 0xff, 0xff, 0, 18, 0, 0, 0, 0, 0, 1, 0xff, 0xff]
+    }));
+    found.push(closed("h5: a client id past the end", || frame(&[0, 18, 0, 0, 0, 0, 0, 1, 0x7f, 0xff])));
+    found.push(closed("h5: a client id of length -2", || frame(&[0, 18, 0, 0, 0, 0, 0, 1, 0xff, 0xfe])));
+    found.push(closed("h5: http", || b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec()));
+    found.push(closed("h5: a tls client hello", || {
+        [&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3][..], &[7; 506]].concat()
+    }));
+    found
+}
+
+/// H20: varints that two readers could understand differently.
+fn odd_varints() -> Vec<Hostile> {
+    let topics = |count: &'static [u8]| move || request(3, 12, &[NO_TAGS, count, &[0, 0, 0]]);
+    vec![
+        closed("h20: garbage in the fifth byte", topics(&[0x81, 0x80, 0x80, 0x80, 0x70])),
+        closed("h20: a sixth byte", topics(&[0x81, 0x80, 0x80, 0x80, 0x80, 0x00])),
+        answered("h20: an over-long one", topics(&[0x81, 0x80, 0x80, 0x80, 0x00])),
+    ]
+}
+
+/// H21: sizes and presence bytes that the decoder does not look at.
+fn odd_sizes() -> Vec<Hostile> {
+    let fetch = |tags: &'static [u8]| move || request(1, 15, &[NO_TAGS, &[0; 21], &[1, 1, 1], tags]);
+    let cursor = |present: u8| move || request(75, 0, &[NO_TAGS, &[2, 2, b't', 0, 0, 0, 0, 9, present, 0]]);
+    vec![
+        closed("h21: a known tag that is shorter than its value", fetch(&[1, 0, 1, 2, b'c'])),
+        closed("h21: a known tag that is longer than its value", fetch(&[1, 0, 4, 2, b'c', 0, 0])),
+        closed("h21: a known tag of another version", move || {
+            request(1, 14, &[NO_TAGS, &[0; 25], &[1, 1, 1], &[1, 1, 13], &[0; 13]])
+        }),
+        closed("h21: a presence byte of 2", cursor(2)),
+        answered("h21: an absent cursor", cursor(0xff)),
+    ]
+}
+
+/// H22: lengths of strings and bytes that are zeroed before they are read.
+fn long_strings() -> Vec<Hostile> {
+    let name = |length: &'static [u8]| move || request(18, 3, &[NO_TAGS, length, b"x"]);
+    vec![
+        closed("h22: a name of 4 GB", name(COUNT_MAX)),
+        closed("h22: a name of 300 MB", name(COUNT_300M)),
+        closed("h22: a string of 40,000 bytes", || {
+            request(18, 3, &[NO_TAGS, &varint(40_001), &[b'x'; 40_000], &[2, b'1', 0]])
+        }),
+        closed("h22: records of 4 GB", || {
+            let before = [0, 0, 1, 0, 0, 0, 9, 2, 2, b't', 2, 0, 0, 0, 0];
+            request(0, 9, &[NO_TAGS, &before, COUNT_MAX])
+        }),
+    ]
+}
+
+/// H23: whoever keeps this client id as a slice of the frame keeps ten megabytes for three bytes.
+fn short_client_id_in_a_long_frame(number: u8) -> Hostile {
+    answered(format!("h23: client id {number:03} in a frame of 10 MB"), move || {
+        let size = 10_000_000;
+        let mut payload = vec![0, 3, 0, 12, 0, 0, 0, 1, 0, 3];
+        payload.extend(format!("{number:03}").into_bytes());
+        payload.extend([NO_TAGS, &[1, 0, 0, 1], &varint(1000), &varint(size)].concat());
+        payload.resize(payload.len() + size, 0);
+        frame(&payload)
+    })
+}
+
+/// Rules 2 and 6: only ApiVersions is answered in versions that nobody knows.
+fn unknown_apis_and_versions() -> Vec<Hostile> {
+    let bare = |key: i16, version: i16| move || request(key, version, &[NO_TAGS, &[0; 40]]);
+    let mut found = vec![
+        answered("api versions 99 with a body of junk", || request(18, 99, &[NO_TAGS, &[0xff; 100]])),
+        answered("api versions 5", || {
+            request(18, 5, &[NO_TAGS, &[2, b'a', 2, b'1', 0, 0xff, 0xff, 0xff, 0xff, 0]])
+        }),
+        answered("api versions 0 with bytes after the body", || request(18, 0, &[b"junk"])),
+    ];
+    for (key, version) in
+        [(0, 0), (0, 2), (0, 14), (1, 3), (1, 19), (3, 14), (3, -1), (4, 1), (7, 1), (-1, 0), (500, 0)]
+    {
+        found.push(closed(format!("api key {key} version {version}"), bare(key, version)));
+    }
+    found
+}
+
+/// H24: an honest request in every version; a response that does not encode would leave the client waiting.
+pub fn every_version_of_every_api() -> Vec<Hostile> {
+    let versions = [
+        (0, 3..=13),
+        (1, 4..=18),
+        (2, 1..=10),
+        (3, 0..=13),
+        (10, 0..=6),
+        (18, 0..=4),
+        (19, 2..=7),
+        (20, 1..=6),
+        (22, 0..=5),
+        (23, 2..=4),
+        (32, 1..=4),
+        (35, 1..=4),
+        (37, 0..=3),
+        (46, 0..=0),
+        (60, 0..=2),
+        (75, 0..=0),
+    ];
+    let one_api = |(key, versions): (i16, std::ops::RangeInclusive<i16>)| {
+        versions.map(move |version| {
+            let api = ApiKey::try_from(key).expect("the crate has it");
+            answered(format!("h24: {api:?} {version}"), move || honest(api, version))
+        })
+    };
+    versions.into_iter().flat_map(one_api).collect()
+}
+
+/// A request about a topic that does not exist.
+fn honest(api: ApiKey, version: i16) -> Vec<u8> {
+    let mut body = BytesMut::new();
+    honest_body(api, version).encode(&mut body, version).expect("fields fit the version");
+    let header_tags: &[u8] = if api.request_header_version(version) == 2 { NO_TAGS } else { &[] };
+    request(api as i16, version, &[header_tags, &body])
+}
+
+fn text(text: &'static str) -> StrBytes {
+    StrBytes::from_static_str(text)
+}
+
+fn honest_body(api: ApiKey, version: i16) -> RequestKind {
+    let topic = TopicName(text("no-such-topic"));
+    match api {
+        ApiKey::Produce => produce(version),
+        ApiKey::Fetch => fetch(version),
+        ApiKey::ListOffsets => {
+            let partition = list_offsets_request::ListOffsetsPartition::default().with_timestamp(-1);
+            let topic = list_offsets_request::ListOffsetsTopic::default()
+                .with_name(topic)
+                .with_partitions(vec![partition]);
+            RequestKind::ListOffsets(
+                ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![topic]),
+            )
+        }
+        ApiKey::Metadata => {
+            let topic = metadata_request::MetadataRequestTopic::default().with_name(Some(topic));
+            let request = MetadataRequest::default().with_topics(Some(vec![topic]));
+            RequestKind::Metadata(request.with_allow_auto_topic_creation(version < 4))
+        }
+        ApiKey::FindCoordinator => RequestKind::FindCoordinator(if version < 4 {
+            FindCoordinatorRequest::default().with_key(text("group"))
+        } else {
+            FindCoordinatorRequest::default().with_coordinator_keys(vec![text("group")])
+        }),
+        ApiKey::ApiVersions => RequestKind::ApiVersions(
+            ApiVersionsRequest::default()
+                .with_client_software_name(text("a"))
+                .with_client_software_version(text("1")),
+        ),
+        ApiKey::CreateTopics => {
+            let topic = create_topics_request::CreatableTopic::default()
+                .with_name(TopicName(text("not a name")))
+                .with_num_partitions(1)
+                .with_replication_factor(1);
+            RequestKind::CreateTopics(CreateTopicsRequest::default().with_topics(vec![topic]))
+        }
+        ApiKey::DeleteTopics => RequestKind::DeleteTopics(if version < 6 {
+            DeleteTopicsRequest::default().with_topic_names(vec![topic])
+        } else {
+            let topic = delete_topics_request::DeleteTopicState::default().with_name(Some(topic));
+            DeleteTopicsRequest::default().with_topics(vec![topic])
+        }),
+        ApiKey::InitProducerId => {
+            RequestKind::InitProducerId(InitProducerIdRequest::default().with_transactional_id(None))
+        }
+        ApiKey::OffsetForLeaderEpoch => {
+            let partition = offset_for_leader_epoch_request::OffsetForLeaderPartition::default();
+            let topic = offset_for_leader_epoch_request::OffsetForLeaderTopic::default()
+                .with_topic(topic)
+                .with_partitions(vec![partition]);
+            RequestKind::OffsetForLeaderEpoch(OffsetForLeaderEpochRequest::default().with_topics(vec![topic]))
+        }
+        ApiKey::DescribeConfigs => {
+            let resource = describe_configs_request::DescribeConfigsResource::default()
+                .with_resource_type(2)
+                .with_resource_name(topic.0)
+                .with_configuration_keys(None);
+            RequestKind::DescribeConfigs(DescribeConfigsRequest::default().with_resources(vec![resource]))
+        }
+        ApiKey::DescribeLogDirs => {
+            RequestKind::DescribeLogDirs(DescribeLogDirsRequest::default().with_topics(None))
+        }
+        ApiKey::CreatePartitions => {
+            let topic = create_partitions_request::CreatePartitionsTopic::default()
+                .with_name(topic)
+                .with_count(2)
+                .with_assignments(None);
+            RequestKind::CreatePartitions(CreatePartitionsRequest::default().with_topics(vec![topic]))
+        }
+        ApiKey::ListPartitionReassignments => RequestKind::ListPartitionReassignments(
+            ListPartitionReassignmentsRequest::default().with_topics(None),
+        ),
+        ApiKey::DescribeCluster => RequestKind::DescribeCluster(DescribeClusterRequest::default()),
+        ApiKey::DescribeTopicPartitions => {
+            let topic = describe_topic_partitions_request::TopicRequest::default().with_name(topic);
+            RequestKind::DescribeTopicPartitions(
+                DescribeTopicPartitionsRequest::default()
+                    .with_topics(vec![topic])
+                    .with_response_partition_limit(10),
+            )
+        }
+        other => unreachable!("{other:?} is not served"),
+    }
+}
+
+/// With acks, since there is no answer without.
+fn produce(version: i16) -> RequestKind {
+    let mut topic = produce_request::TopicProduceData::default().with_partition_data(vec![
+        produce_request::PartitionProduceData::default().with_records(Some(vec![0; 61].into())),
+    ]);
+    if version < 13 {
+        topic.name = TopicName(text("no-such-topic"));
+    } else {
+        topic.topic_id = uuid::Uuid::from_u128(99);
+    }
+    RequestKind::Produce(
+        ProduceRequest::default().with_acks(1).with_timeout_ms(1000).with_topic_data(vec![topic]),
+    )
+}
+
+fn fetch(version: i16) -> RequestKind {
+    let mut topic =
+        fetch_request::FetchTopic::default().with_partitions(vec![fetch_request::FetchPartition::default()]);
+    if version < 13 {
+        topic.topic = TopicName(text("no-such-topic"));
+    } else {
+        topic.topic_id = uuid::Uuid::from_u128(99);
+    }
+    RequestKind::Fetch(FetchRequest::default().with_max_wait_ms(1).with_topics(vec![topic]))
+}
+
+fn varint(value: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    put_varint(&mut bytes, value);
+    bytes
+}
+
+fn put_varint(bytes: &mut Vec<u8>, mut value: usize) {
+    while value >= 0x80 {
+        bytes.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+}

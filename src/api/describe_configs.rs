@@ -1,0 +1,135 @@
+//! DescribeConfigs, versions 1 to 4 (`ConfigHelper.describeConfigs`).
+//!
+//! 3     types and documentation.
+//!
+//! Every key of a resource is listed with its default and where its value comes from. Gap: groups, client
+//! metrics and broker loggers are not served yet and get INVALID_REQUEST.
+
+use std::sync::Arc;
+
+use kafka_protocol::messages::describe_configs_request::{DescribeConfigsRequest, DescribeConfigsResource};
+use kafka_protocol::messages::describe_configs_response::{
+    DescribeConfigsResourceResult, DescribeConfigsResponse, DescribeConfigsResult, DescribeConfigsSynonym,
+};
+use kafka_protocol::protocol::StrBytes;
+
+use super::context::Context;
+use super::dispatch::Request;
+use super::error::{Code, NONE};
+use crate::config::describe::{Entry, describe_broker, describe_broker_default, describe_topic};
+use crate::config::dynamic::{Layers, Overrides};
+use crate::controller;
+use crate::meta::Image;
+use crate::meta::configs::ResourceKind;
+use crate::partition::overrides;
+
+/// `ConfigResource.Type.TOPIC`.
+const TOPIC: i8 = 2;
+/// `ConfigResource.Type.BROKER`.
+const BROKER: i8 = 4;
+
+pub(super) async fn handle(
+    context: Arc<Context>,
+    request: Request<DescribeConfigsRequest>,
+) -> DescribeConfigsResponse {
+    let show = Show {
+        version: request.version(),
+        synonyms: request.body.include_synonyms,
+        documentation: request.body.include_documentation,
+    };
+    let results = request.body.resources.iter().map(|resource| {
+        let out = DescribeConfigsResult::default()
+            .with_resource_type(resource.resource_type)
+            .with_resource_name(resource.resource_name.clone());
+        match entries(&context, resource) {
+            Ok(entries) => {
+                let wanted = |entry: &Entry| {
+                    let keys = resource.configuration_keys.as_ref();
+                    keys.is_none_or(|keys| keys.iter().any(|key| key.as_str() == entry.name))
+                };
+                out.with_error_code(NONE)
+                    .with_configs(entries.into_iter().filter(wanted).map(|e| show.entry(e)).collect())
+            }
+            Err((code, message)) => {
+                out.with_error_code(code.code()).with_error_message(Some(StrBytes::from_string(message)))
+            }
+        }
+    });
+    DescribeConfigsResponse::default().with_results(results.collect())
+}
+
+/// Every key of a topic with these configs of its own.
+pub(super) fn topic_entries(context: &Context, overrides: &Overrides) -> Vec<Entry> {
+    with_layers(context, &context.quorum.image(), |layers| describe_topic(overrides, layers))
+}
+
+fn with_layers<T>(context: &Context, image: &Image, describe: impl FnOnce(&Layers<'_>) -> T) -> T {
+    let broker = overrides(image, ResourceKind::Broker, &context.node.to_string());
+    let default = overrides(image, ResourceKind::Broker, "");
+    describe(&Layers { config: &context.config, broker: &broker, default: &default })
+}
+
+fn entries(context: &Context, resource: &DescribeConfigsResource) -> Result<Vec<Entry>, (Code, String)> {
+    let name = resource.resource_name.as_str();
+    let image = context.quorum.image();
+    match resource.resource_type {
+        TOPIC => {
+            controller::names::validate(name)
+                .map_err(|error| (Code::InvalidTopicException, error.message.to_string()))?;
+            if image.topics.by_name(name).is_none() {
+                let text = controller::Kind::UnknownTopicOrPartition.text();
+                return Err((Code::UnknownTopicOrPartition, text.to_owned()));
+            }
+            Ok(topic_entries(context, &overrides(&image, ResourceKind::Topic, name)))
+        }
+        BROKER if name.is_empty() => Ok(with_layers(context, &image, describe_broker_default)),
+        BROKER => {
+            let id: i32 = name.parse().map_err(|_| {
+                (Code::InvalidRequest, format!("Broker id must be an integer, but it is: {name}"))
+            })?;
+            if id != context.node.0 {
+                let text = format!(
+                    "Unexpected broker id, expected {} or empty string, but received {name}",
+                    context.node
+                );
+                return Err((Code::InvalidRequest, text));
+            }
+            Ok(with_layers(context, &image, describe_broker))
+        }
+        kind => Err((Code::InvalidRequest, format!("Unsupported resource type: {kind}"))),
+    }
+}
+
+struct Show {
+    version: i16,
+    synonyms: bool,
+    documentation: bool,
+}
+
+impl Show {
+    fn entry(&self, entry: Entry) -> DescribeConfigsResourceResult {
+        let text = StrBytes::from_string;
+        let mut out = DescribeConfigsResourceResult::default()
+            .with_name(text(entry.name))
+            .with_value(entry.value.map(text))
+            .with_read_only(entry.read_only)
+            .with_config_source(entry.source.wire_id())
+            .with_is_sensitive(entry.sensitive);
+        if self.synonyms {
+            let synonym = |s: crate::config::describe::Synonym| {
+                DescribeConfigsSynonym::default()
+                    .with_name(text(s.name))
+                    .with_value(s.value.map(text))
+                    .with_source(s.source.wire_id())
+            };
+            out.synonyms = entry.synonyms.into_iter().map(synonym).collect();
+        }
+        if self.version >= 3 {
+            out.config_type = entry.kind.map_or(0, |kind| kind.wire_id());
+            if self.documentation {
+                out.documentation = entry.documentation.map(StrBytes::from_static_str);
+            }
+        }
+        out
+    }
+}

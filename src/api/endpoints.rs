@@ -1,0 +1,32 @@
+//! Where clients reach the brokers: each broker's address on the listener that the client came in on.
+
+use kafka_protocol::messages::BrokerId;
+use kafka_protocol::protocol::StrBytes;
+
+use crate::meta::Image;
+use crate::meta::cluster::Broker;
+
+/// A broker as a client is told of it.
+pub(super) struct Reachable {
+    pub(super) id: BrokerId,
+    pub(super) host: StrBytes,
+    pub(super) port: i32,
+    pub(super) rack: Option<StrBytes>,
+}
+
+/// `broker` on `listener`, if it has that listener.
+pub(super) fn of(broker: &Broker, listener: &str) -> Option<Reachable> {
+    let endpoint = broker.endpoint(listener)?;
+    Some(Reachable {
+        id: BrokerId(broker.id),
+        host: StrBytes::from_string(endpoint.host.to_string()),
+        port: i32::from(endpoint.port),
+        rack: broker.rack.as_ref().map(|rack| StrBytes::from_string(rack.to_string())),
+    })
+}
+
+/// Every broker that serves clients on `listener`, by id.
+pub(super) fn of_all<T>(image: &Image, listener: &str, make: impl FnMut(Reachable) -> T) -> Vec<T> {
+    let active = image.cluster.brokers.values().filter(|b| b.is_active());
+    active.filter_map(|broker| of(broker, listener)).map(make).collect()
+}

@@ -1,0 +1,290 @@
+//! Produce, versions 0 to 13 advertised, 3 to 13 accepted (`KafkaApis.handleProduceRequest`).
+//!
+//! 0-2   refused by closing the connection; advertised because old librdkafka needs to see them.
+//! 5     log start offset in the response.
+//! 7     zstd.
+//! 8     errors of single records.
+//! 10    leader hints (KIP-951).
+//! 13    topic ids instead of names.
+//!
+//! Records are validated before any lock; every partition's append happens before the first wait, so that
+//! pipelined requests append in request order. Transactional batches are not served yet.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kafka_protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use kafka_protocol::messages::produce_response::{
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, ProduceResponse,
+    TopicProduceResponse,
+};
+use kafka_protocol::protocol::StrBytes;
+
+use super::context::Context;
+use super::dispatch::{Call, Raw, Request, encode};
+use super::endpoints;
+use super::error::{Code, NONE, rejection_code};
+use super::resolve;
+use super::response::Outcome;
+use crate::base::id::TopicId;
+use crate::log::Appended;
+use crate::meta::Image;
+use crate::partition::{self, Replica};
+use crate::purgatory::Countdown;
+use crate::wire::validator::{Arrival, RecordError, Rejection, Scratch, validate_produce};
+
+thread_local! {
+    /// Memory for decompression, one per worker thread: validation never waits.
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::new());
+}
+
+/// Acks of a producer that waits for all in-sync replicas.
+const ALL_IN_SYNC: i16 = -1;
+
+pub(super) fn start(context: &Arc<Context>, raw: Raw) -> Call {
+    let request = match raw.decode::<ProduceRequest>() {
+        Ok(request) => request,
+        Err(outcome) => return Call::Ready(outcome),
+    };
+    let mut work = Work::new(context, request);
+    if !(-1..=1).contains(&work.request.body.acks) {
+        work.refuse_all(Code::InvalidRequiredAcks);
+        return Call::Ready(work.respond());
+    }
+    work.append_all();
+    let waiting = work.waiting();
+    if waiting.is_empty() {
+        return Call::Ready(work.respond());
+    }
+    Call::run(async move {
+        work.await_commits(&waiting).await;
+        work.respond()
+    })
+}
+
+/// What became of one partition's records.
+enum Status {
+    Appended(Appended),
+    Failed { code: Code, message: Option<String>, records: Vec<RecordError> },
+}
+
+impl Status {
+    fn failed(code: Code) -> Self {
+        Self::Failed { code, message: None, records: Vec::new() }
+    }
+
+    fn rejected(rejection: Rejection) -> Self {
+        let code = rejection_code(rejection.reason);
+        // As in Kafka, the text goes out only with the records that it is about.
+        let message = (!rejection.record_errors.is_empty()).then_some(rejection.message);
+        Self::Failed { code, message, records: rejection.record_errors }
+    }
+
+    fn refused(error: &partition::Error) -> Self {
+        Self::failed(error.into())
+    }
+}
+
+struct Part {
+    index: i32,
+    replica: Option<Arc<Replica>>,
+    status: Status,
+}
+
+struct Topic {
+    name: kafka_protocol::messages::TopicName,
+    id: uuid::Uuid,
+    parts: Vec<Part>,
+}
+
+struct Work {
+    context: Arc<Context>,
+    request: Request<ProduceRequest>,
+    image: Arc<Image>,
+    topics: Vec<Topic>,
+}
+
+impl Work {
+    fn new(context: &Arc<Context>, request: Request<ProduceRequest>) -> Self {
+        let image = context.quorum.image();
+        Self { context: context.clone(), request, image, topics: Vec::new() }
+    }
+
+    fn refuse_all(&mut self, code: Code) {
+        for topic in std::mem::take(&mut self.request.body.topic_data) {
+            let part = |p: &PartitionProduceData| Part {
+                index: p.index,
+                replica: None,
+                status: Status::failed(code),
+            };
+            let parts = topic.partition_data.iter().map(part).collect();
+            self.topics.push(Topic { name: topic.name, id: topic.topic_id, parts });
+        }
+    }
+
+    fn append_all(&mut self) {
+        let now_ms = self.context.clock.now_ms();
+        for topic in std::mem::take(&mut self.request.body.topic_data) {
+            let found = self.find(&topic);
+            let parts = topic.partition_data.into_iter().map(|data| match found {
+                Ok(id) => self.append(id, data, now_ms),
+                Err(code) => Part { index: data.index, replica: None, status: Status::failed(code) },
+            });
+            let parts = parts.collect();
+            self.topics.push(Topic { name: topic.name, id: topic.topic_id, parts });
+        }
+    }
+
+    fn find(&self, topic: &TopicProduceData) -> Result<TopicId, Code> {
+        if self.request.version() >= 13 {
+            let id = TopicId(topic.topic_id);
+            return self.image.topics.by_id(id).map(|_| id).ok_or(Code::UnknownTopicId);
+        }
+        self.image.topics.by_name(&topic.name).map(|t| t.id).ok_or(Code::UnknownTopicOrPartition)
+    }
+
+    fn append(&self, topic: TopicId, data: PartitionProduceData, now_ms: i64) -> Part {
+        let index = data.index;
+        match resolve::replica(&self.context, topic, index) {
+            Ok(replica) => {
+                let status = self.append_to(&replica, data, now_ms);
+                Part { index, replica: Some(replica), status }
+            }
+            Err(code) => Part { index, replica: None, status: Status::failed(code) },
+        }
+    }
+
+    fn append_to(&self, replica: &Arc<Replica>, data: PartitionProduceData, now_ms: i64) -> Status {
+        let rules = replica.produce_rules();
+        let arrival = Arrival { tp: replica.name(), produce_version: self.request.version(), now_ms };
+        let records = data.records.unwrap_or_default();
+        let validated =
+            SCRATCH.with_borrow_mut(|scratch| validate_produce(records, &rules, &arrival, scratch));
+        let validated = match validated {
+            Ok(validated) => validated,
+            Err(rejection) => return Status::rejected(rejection),
+        };
+        if validated.batch.header.is_transactional() {
+            // No coordinator could ever end such a transaction.
+            return Status::failed(Code::InvalidTxnState);
+        }
+        let all_in_sync = self.request.body.acks == ALL_IN_SYNC;
+        match replica.append(&validated.batch, all_in_sync, now_ms) {
+            Ok(mut appended) => {
+                appended.log_append_time_ms = validated.log_append_time_ms;
+                Status::Appended(appended)
+            }
+            Err(error) => Status::refused(&error),
+        }
+    }
+
+    /// The appends that acks=all has to wait for.
+    fn waiting(&self) -> Vec<(Arc<Replica>, i64)> {
+        if self.request.body.acks != ALL_IN_SYNC {
+            return Vec::new();
+        }
+        let parts = self.topics.iter().flat_map(|t| &t.parts);
+        let waiting = parts.filter_map(|part| match (&part.replica, &part.status) {
+            (Some(replica), Status::Appended(appended)) => Some((replica.clone(), appended.last_offset)),
+            _ => None,
+        });
+        waiting.filter(|(replica, last)| !matches!(replica.committed(*last), Ok(true))).collect()
+    }
+
+    async fn await_commits(&mut self, waiting: &[(Arc<Replica>, i64)]) {
+        let countdown = Countdown::new(waiting.len());
+        for (replica, last_offset) in waiting {
+            replica.wait_committed(*last_offset, &countdown);
+        }
+        let limit = Duration::from_millis(u64::try_from(self.request.body.timeout_ms).unwrap_or(0));
+        // The outcome is read from the partitions, whether all came through or time is up.
+        let _ = tokio::time::timeout(limit, countdown.wait()).await;
+        for part in self.topics.iter_mut().flat_map(|t| &mut t.parts) {
+            let (Some(replica), Status::Appended(appended)) = (&part.replica, &part.status) else { continue };
+            match replica.committed(appended.last_offset) {
+                Ok(true) => {}
+                Ok(false) => part.status = Status::failed(Code::RequestTimedOut),
+                Err(error) => part.status = Status::refused(&error),
+            }
+        }
+    }
+
+    fn respond(self) -> Outcome {
+        if self.request.body.acks == 0 {
+            let failed =
+                self.topics.iter().flat_map(|t| &t.parts).any(|p| matches!(p.status, Status::Failed { .. }));
+            return if failed { Outcome::Close("produce with acks=0 failed") } else { Outcome::Silent };
+        }
+        let version = self.request.version();
+        let mut response = ProduceResponse::default();
+        let mut is_moved = false;
+        for topic in &self.topics {
+            let mut out = TopicProduceResponse::default();
+            if version >= 13 {
+                out.topic_id = topic.id;
+            } else {
+                out.name = topic.name.clone();
+            }
+            for part in &topic.parts {
+                let mut answer = partition_response(part, version);
+                if version >= 10 && answer.error_code == Code::NotLeaderOrFollower.code() {
+                    is_moved |= self.hint(topic, &mut answer);
+                }
+                out.partition_responses.push(answer);
+            }
+            response.responses.push(out);
+        }
+        if is_moved {
+            response.node_endpoints = endpoints::of_all(&self.image, &self.request.peer.listener, |b| {
+                NodeEndpoint::default()
+                    .with_node_id(b.id)
+                    .with_host(b.host)
+                    .with_port(b.port)
+                    .with_rack(b.rack)
+            });
+        }
+        encode(&self.request.header, version, &response)
+    }
+
+    /// Tells the client who leads (KIP-951); whether anybody does.
+    fn hint(&self, topic: &Topic, answer: &mut PartitionProduceResponse) -> bool {
+        let topics = &self.image.topics;
+        let found = topics.by_id(TopicId(topic.id)).or_else(|| topics.by_name(&topic.name));
+        let Some(partition) = found.and_then(|t| t.partition(answer.index)) else { return false };
+        answer.current_leader = LeaderIdAndEpoch::default()
+            .with_leader_id(partition.leader.into())
+            .with_leader_epoch(partition.leader_epoch);
+        partition.leader >= 0
+    }
+}
+
+fn partition_response(part: &Part, version: i16) -> PartitionProduceResponse {
+    let mut out = PartitionProduceResponse::default().with_index(part.index).with_base_offset(-1);
+    out.log_append_time_ms = -1;
+    match &part.status {
+        Status::Appended(appended) => {
+            out.error_code = NONE;
+            out.base_offset = appended.first_offset;
+            out.log_append_time_ms = appended.log_append_time_ms;
+            if version >= 5 {
+                out.log_start_offset = appended.log_start_offset;
+            }
+        }
+        Status::Failed { code, message, records } => {
+            out.error_code = code.code();
+            out.log_start_offset = -1;
+            if version >= 8 {
+                out.error_message = message.clone().map(StrBytes::from_string);
+                out.record_errors = records.iter().map(record_error).collect();
+            }
+        }
+    }
+    out
+}
+
+fn record_error(error: &RecordError) -> BatchIndexAndErrorMessage {
+    BatchIndexAndErrorMessage::default()
+        .with_batch_index(error.batch_index)
+        .with_batch_index_error_message(error.message.clone().map(StrBytes::from_string))
+}

@@ -1,0 +1,51 @@
+//! What runs by the clock: background syncs, checkpoints, closing idle files.
+//!
+//! There are no heartbeats: the controller is in this process, and its own broker needs no session.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval_at};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::partition::Set;
+
+/// How long bytes that nobody waits for stay unsynced, and checkpoints unwritten.
+const SYNC_INTERVAL: Duration = Duration::from_secs(5);
+/// How long a file that nobody uses stays open, at least.
+const IDLE_FILE_INTERVAL: Duration = Duration::from_secs(60);
+
+pub(super) fn start(partitions: &Arc<Set>, stop: &CancellationToken) {
+    let syncing = partitions.clone();
+    every(SYNC_INTERVAL, stop, move || {
+        let partitions = syncing.clone();
+        blocking(move || partitions.sync_and_checkpoint())
+    });
+    let closing = partitions.clone();
+    every(IDLE_FILE_INTERVAL, stop, move || {
+        let partitions = closing.clone();
+        blocking(move || partitions.close_idle_files())
+    });
+}
+
+async fn blocking(work: impl FnOnce() + Send + 'static) {
+    if let Err(error) = tokio::task::spawn_blocking(work).await {
+        warn!(%error, "background work failed");
+    }
+}
+
+fn every<F: Future<Output = ()> + Send>(
+    period: Duration,
+    stop: &CancellationToken,
+    mut work: impl FnMut() -> F + Send + 'static,
+) {
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        let mut ticks = interval_at(tokio::time::Instant::now() + period, period);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            work().await;
+        }
+    });
+}

@@ -1,0 +1,128 @@
+//! This broker's registration with the controller, and its heartbeats.
+
+use anyhow::{Context as _, Result, anyhow, bail};
+
+use super::directories::Directories;
+use crate::base::random::Random;
+use crate::config::broker::Config;
+use crate::config::listener::Listener;
+use crate::controller::request::{
+    AlterPartition, BrokerHeartbeat, HeartbeatAnswer, ProposedIsr, RegisterBroker,
+};
+use crate::controller::{self, Request};
+use crate::meta::cluster::Endpoint;
+use crate::meta::features;
+use crate::meta::topics::LeaderRecoveryState;
+use crate::net::listener::Bound;
+use crate::raft::Quorum;
+
+/// How many heartbeats a start waits for the controller to unfence this broker.
+const HEARTBEATS_TO_UNFENCE: usize = 100;
+
+/// A registered broker.
+#[derive(Clone, Debug)]
+pub(super) struct Registered {
+    id: i32,
+    pub(super) epoch: i64,
+}
+
+pub(super) async fn register(
+    config: &Config,
+    directories: &Directories,
+    quorum: &Quorum,
+    random: &Random,
+    bound: &[Bound],
+) -> Result<Registered> {
+    let endpoints = config.advertised_listeners.iter().map(|l| endpoint(l, bound)).collect::<Result<_>>()?;
+    let request = RegisterBroker {
+        broker_id: config.node_id.0,
+        cluster_id: directories.cluster_id.clone(),
+        incarnation_id: random.uuid(),
+        endpoints,
+        features: features::KNOWN.into_iter().map(|f| (f.name.into(), f.accepted)).collect(),
+        rack: config.rack.as_deref().map(Into::into),
+        log_dirs: directories.all.iter().map(|d| d.log_directory().id()).collect(),
+        previous_broker_epoch: directories.previous_epoch.unwrap_or(-1),
+    };
+    let epoch = ask(quorum, request).await.context("the controller refuses this broker")?;
+    Ok(Registered { id: config.node_id.0, epoch })
+}
+
+/// What clients are told: the advertised address, and for port 0 the port that the system chose.
+fn endpoint(listener: &Listener, bound: &[Bound]) -> Result<Endpoint> {
+    let port = match (listener.port, bound.iter().find(|b| *b.name == *listener.name)) {
+        (0, Some(bound)) => bound.port()?,
+        (port, _) => port,
+    };
+    let host = match &listener.host {
+        Some(host) => host.clone(),
+        None => own_name(),
+    };
+    let security_protocol = listener.protocol.wire_id();
+    Ok(Endpoint { name: listener.name.as_str().into(), host: host.into(), port, security_protocol })
+}
+
+fn own_name() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if name.is_empty() { "localhost".to_owned() } else { name }
+}
+
+async fn ask<R, T>(quorum: &Quorum, request: R) -> Result<T>
+where
+    R: Request<Answer = Result<T, controller::Error>>,
+{
+    let reply =
+        quorum.submit(request.into_input()).await.map_err(|_| anyhow!("the controller has stopped"))?;
+    Ok(R::answer(reply).context("the controller answered something else")??)
+}
+
+impl Registered {
+    /// One heartbeat.
+    async fn heartbeat(&self, quorum: &Quorum) -> Result<HeartbeatAnswer> {
+        let heartbeat = BrokerHeartbeat {
+            broker_id: self.id,
+            broker_epoch: self.epoch,
+            current_metadata_offset: quorum.image().provenance.offset,
+            want_fence: false,
+            want_shut_down: false,
+            offline_log_dirs: Vec::new(),
+            cordoned_log_dirs: None,
+        };
+        ask(quorum, heartbeat).await
+    }
+
+    /// Tells the controller that this node's partitions are recovered: their logs were, before it registered.
+    pub(super) async fn finish_recovery(&self, quorum: &Quorum) -> Result<()> {
+        let image = quorum.image();
+        let mut partitions = Vec::new();
+        for topic in image.topics.iter() {
+            for (index, partition) in topic.partitions.iter() {
+                let is_recovering = partition.leader_recovery_state == LeaderRecoveryState::Recovering;
+                if partition.leader == self.id && is_recovering {
+                    partitions.push(ProposedIsr {
+                        topic_id: topic.id,
+                        partition: *index,
+                        leader_epoch: partition.leader_epoch,
+                        partition_epoch: partition.partition_epoch,
+                        isr: partition.isr.iter().map(|id| (*id, -1)).collect(),
+                        leader_recovery_state: LeaderRecoveryState::Recovered,
+                    });
+                }
+            }
+        }
+        if !partitions.is_empty() {
+            ask(quorum, AlterPartition { broker_id: self.id, broker_epoch: self.epoch, partitions }).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until clients may be served.
+    pub(super) async fn unfence(&self, quorum: &Quorum) -> Result<()> {
+        for _ in 0..HEARTBEATS_TO_UNFENCE {
+            if !self.heartbeat(quorum).await?.is_fenced {
+                return Ok(());
+            }
+        }
+        bail!("the controller does not unfence this broker")
+    }
+}

@@ -1,0 +1,62 @@
+//! What a log needs to know of its topic's configuration (`LogConfig`).
+
+use std::path::Path;
+
+/// Configuration of one log; `partition` makes it from the topic's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// `segment.bytes`: a segment that would grow beyond is rolled.
+    pub segment_bytes: u32,
+    /// `segment.ms`: how much later than its first batch a batch may be that goes to the same segment.
+    pub segment_ms: i64,
+    /// `segment.jitter.ms`: up to how much of `segment_ms` is taken off, another amount for each segment.
+    pub segment_jitter_ms: i64,
+    /// `index.interval.bytes`: at least so many bytes lie between two index entries.
+    pub index_interval_bytes: u32,
+    /// `segment.index.bytes`: a segment is rolled when one of its indexes reaches that.
+    pub segment_index_bytes: u32,
+    /// `flush.messages`: flush before so many records are unflushed. For the caller.
+    pub flush_messages: i64,
+    /// `flush.ms`: flush what is so old. For the caller.
+    pub flush_ms: i64,
+    /// `producer.id.expiration.ms`: an idle producer is forgotten after that.
+    pub producer_id_expiration_ms: i64,
+    /// `preallocate`: taken, but without effect; segments grow as they are written.
+    pub preallocate: bool,
+    /// Whether `cleanup.policy` has `compact`: only then may offsets be missing between two segments.
+    pub compact: bool,
+}
+
+impl Default for Settings {
+    /// Kafka's defaults.
+    fn default() -> Self {
+        Self {
+            segment_bytes: 1 << 30,
+            segment_ms: 7 * 24 * 3_600_000,
+            segment_jitter_ms: 0,
+            index_interval_bytes: 4096,
+            segment_index_bytes: 10 << 20,
+            flush_messages: i64::MAX,
+            flush_ms: i64::MAX,
+            producer_id_expiration_ms: 24 * 3_600_000,
+            preallocate: false,
+            compact: false,
+        }
+    }
+}
+
+impl Settings {
+    /// `segment_ms` less the jitter of one segment. Apache Kafka draws the jitter; here it follows from the name, so
+    /// that a run can be repeated.
+    pub(super) fn roll_ms(&self, dir: &Path, base_offset: i64) -> i64 {
+        let range = self.segment_jitter_ms.min(self.segment_ms);
+        if range <= 0 {
+            return self.segment_ms;
+        }
+        // FNV-1a, 32 bits.
+        let dir = dir.as_os_str().as_encoded_bytes();
+        let bytes = dir.iter().copied().chain(base_offset.to_be_bytes());
+        let hash = bytes.fold(0x811c_9dc5_u32, |hash, b| (hash ^ u32::from(b)).wrapping_mul(0x0100_0193));
+        self.segment_ms - i64::from(hash) % range
+    }
+}

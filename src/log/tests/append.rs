@@ -1,0 +1,168 @@
+//! Appending, rolling, flushing, reopening.
+
+use crate::log::producers::ProducerError;
+use crate::log::testing::{DIR, append, built, contents, create, flush, headers, recover, reopen, settings};
+use crate::log::{AppendError, Settings};
+use crate::wire::batch::{Batch, crc32c};
+use crate::wire::builder::Fields;
+
+fn idempotent(sequence: i32) -> Batch {
+    let fields = Fields { producer_id: 9, producer_epoch: 0, base_sequence: sequence, ..Fields::default() };
+    built(2, 50, 10, &fields)
+}
+
+#[test]
+fn offset_and_epoch_are_patched_and_nothing_else() {
+    let (_, mut log) = create(settings());
+    let batch = built(3, 50, 10, &Fields::default());
+    log.append_as_leader(&batch, 4, 0).unwrap();
+    let appended = log.append_as_leader(&batch, 5, 0).unwrap();
+    assert_eq!((appended.first_offset, appended.last_offset, appended.log_append_time_ms), (3, 5, -1));
+    let bytes = contents(&log);
+    let second = &bytes[batch.bytes.len()..];
+    assert_eq!((second[..8].to_vec(), &second[12..16]), (3i64.to_be_bytes().to_vec(), &[0, 0, 0, 5][..]));
+    assert_eq!(second[16..], batch.bytes[16..]);
+    assert_eq!(crc32c(&second[21..]), headers(second)[0].crc);
+    assert_eq!((log.epoch_end_offset(4), log.latest_epoch()), ((4, 3), Some(5)));
+}
+
+#[test]
+fn a_batch_of_several_writes_is_in_the_file_whole() {
+    let (_, mut log) = create(Settings::default());
+    let batch = built(30, 50, 10_000, &Fields::default());
+    log.append_as_leader(&batch, 0, 0).unwrap();
+    append(&mut log, 1, 50);
+    assert_eq!(contents(&log)[16..batch.bytes.len()], batch.bytes[16..]);
+    assert_eq!(log.end_offset(), 31);
+}
+
+#[test]
+fn duplicates_are_answered_with_their_first_place_and_gaps_refused() {
+    let (_, mut log) = create(settings());
+    for sequence in [0, 2, 4] {
+        log.append_as_leader(&idempotent(sequence), 0, 0).unwrap();
+    }
+    let again = log.append_as_leader(&idempotent(2), 0, 0).unwrap();
+    assert_eq!((again.first_offset, again.last_offset, again.duplicate), (2, 3, true));
+    let gap = log.append_as_leader(&idempotent(8), 0, 0);
+    assert!(matches!(gap, Err(AppendError::Producer(ProducerError::OutOfOrderSequence { .. }))));
+    assert_eq!(log.end_offset(), 6);
+}
+
+#[test]
+fn a_segment_ends_with_its_bytes_its_time_its_index_and_its_offsets() {
+    let roll = |settings: Settings, timestamps: &[i64]| {
+        let (_, mut log) = create(settings);
+        for timestamp in timestamps {
+            append(&mut log, 1, *timestamp);
+        }
+        log.segment_count()
+    };
+    let len = u32::try_from(built(1, 0, 10, &Fields::default()).bytes.len()).unwrap();
+    assert_eq!(roll(Settings { segment_bytes: 2 * len, ..settings() }, &[0; 4]), 2);
+    assert_eq!(roll(Settings { segment_bytes: 2 * len - 1, ..settings() }, &[0; 4]), 4);
+    let timed = Settings { segment_ms: 100, ..Settings::default() };
+    assert_eq!(roll(timed, &[1000, 1100, 1101, 1150]), 2, "by the batches' timestamps, not the clock's");
+    let indexed = Settings { index_interval_bytes: 1, segment_index_bytes: 40, ..Settings::default() };
+    assert_eq!(roll(indexed, &[1, 2, 3, 4, 5, 6]), 2, "the last time entry is kept free");
+    let (_, mut log) = create(Settings::default());
+    append(&mut log, 1, 0);
+    let mut far = built(1, 0, 10, &Fields::default());
+    far.header.base_offset = i64::from(i32::MAX) + 1;
+    log.append_as_follower(&[far], 0).unwrap();
+    assert_eq!((log.segment_count(), log.end_offset()), (2, i64::from(i32::MAX) + 2));
+}
+
+#[test]
+fn followers_take_offsets_and_epochs_as_they_are_but_never_backwards() {
+    let (_, mut leader) = create(settings());
+    for epoch in [0, 0, 3, 7] {
+        for _ in 0..10 {
+            leader.append_as_leader(&built(2, 50, 10, &Fields::default()), epoch, 0).unwrap();
+        }
+    }
+    let mut bytes = bytes::Bytes::from(contents(&leader));
+    let mut batches = Vec::new();
+    while !bytes.is_empty() {
+        batches.push(Batch::split_from(&mut bytes).unwrap());
+    }
+    let (_, mut follower) = create(settings());
+    let appended = follower.append_as_follower(&batches, 0).unwrap();
+    assert_eq!((appended.first_offset, appended.last_offset), (0, 79));
+    assert_eq!(contents(&follower), contents(&leader));
+    assert_eq!(follower.epochs(), leader.epochs());
+    assert!(follower.segment_count() > 1);
+    let again = follower.append_as_follower(&batches[39..], 0);
+    assert!(matches!(again, Err(AppendError::UnexpectedOffset { base_offset: 78, end_offset: 80, .. })));
+}
+
+#[test]
+fn a_closed_log_opens_as_it_was_without_reading_it() {
+    let (disk, mut log) = create(settings());
+    for i in 0..40 {
+        append(&mut log, 2, 1000 - i);
+    }
+    log.append_as_leader(&idempotent(0), 2, 0).unwrap();
+    let (bytes, epochs) = (contents(&log), log.epochs().clone());
+    log.close().unwrap();
+    assert_eq!(log.flushed_offset(), 82);
+    let (mut log, recovered) =
+        reopen(&disk.power_cut(&crate::base::random::Random::seeded(0), 0), settings());
+    assert_eq!((log.end_offset(), log.flushed_offset(), log.start_offset()), (82, 82, 0));
+    assert!(recovered.scanned_bytes < 400, "only what follows the last index entry");
+    assert_eq!(contents(&log), bytes);
+    assert_eq!(*log.epochs(), epochs);
+    assert_eq!(log.topic_id().map(|id| id.0.as_u128()), Some(7));
+    assert!(log.append_as_leader(&idempotent(0), 2, 0).unwrap().duplicate);
+    append(&mut log, 1, 2000);
+    assert_eq!(log.end_offset(), 83);
+}
+
+#[test]
+fn a_flush_covers_what_was_appended_before_it_began() {
+    let (disk, mut log) = create(settings());
+    append(&mut log, 1, 0);
+    let first = log.begin_flush().unwrap();
+    first.run().unwrap();
+    append(&mut log, 1, 0);
+    let cut = disk.power_cut(&crate::base::random::Random::seeded(0), 0);
+    assert_eq!((log.flushed(&first), log.end_offset()), (1, 2));
+    assert_eq!(recover(&cut, settings(), 1).unwrap().0.end_offset(), 1);
+    assert_eq!(flush(&mut log), 2);
+    assert!(log.begin_flush().is_none());
+}
+
+#[test]
+fn nothing_is_appended_after_a_write_failed() {
+    let (disk, mut log) = create(settings());
+    append(&mut log, 1, 0);
+    disk.set_space(200);
+    let full = log.append_as_leader(&built(1, 0, 500, &Fields::default()), 0, 0);
+    assert!(full.is_err_and(|e| e.is_disk_failure()));
+    disk.set_space(1 << 20);
+    let after = log.append_as_leader(&built(1, 0, 5, &Fields::default()), 0, 0);
+    assert!(matches!(after, Err(AppendError::Storage(_))));
+    assert!(log.begin_flush().is_none());
+    assert_eq!(headers(&contents(&log)).len(), 1, "what was written stays readable");
+    let (log, recovered) = recover(&disk, settings(), 0).unwrap();
+    assert_eq!(log.end_offset(), 1);
+    assert!(recovered.truncated_bytes > 0);
+}
+
+#[test]
+fn an_idle_log_has_no_open_files_and_wakes_up_again() {
+    let (_, mut log) = create(settings());
+    for i in 0..30 {
+        append(&mut log, 2, i);
+    }
+    flush(&mut log);
+    log.close_idle_files().unwrap();
+    log.close_idle_files().unwrap();
+    assert!(log.segments.iter().all(|s| !s.is_open()));
+    assert!(log.active.anchor(0).is_none(), "index entries are out of memory");
+    assert_eq!(headers(&contents(&log)).len(), 30);
+    append(&mut log, 2, 31);
+    assert_eq!(log.plan_offset_for_timestamp(31).resolve().unwrap().unwrap().offset, 60);
+    assert_eq!(headers(&contents(&log)).len(), 31);
+    assert_eq!(log.dir(), std::path::Path::new(DIR));
+}

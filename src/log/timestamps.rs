@@ -1,0 +1,197 @@
+//! Finding offsets by time (ListOffsets): planned under the log's lock, carried out without it.
+
+use std::io;
+use std::sync::Arc;
+
+use super::index::{Anchor, TimeEntry};
+use super::log::Log;
+use super::segment::Segment;
+use super::walk::{Found, Walk, invalid};
+use crate::wire::batch::HEADER_LEN;
+use crate::wire::compress::{Codec, Decompressor};
+use crate::wire::record::{Base, Error as RecordError, Record, Split};
+
+/// Most bytes that a batch of the log may decompress to. Larger ones pass no validation.
+const DECOMPRESSED_BYTES_MAX: usize = 1 << 30;
+
+/// A record found by its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimestampOffset {
+    /// The record's own timestamp, in ms.
+    pub timestamp: i64,
+    /// Its offset.
+    pub offset: i64,
+    /// Epoch of the leader that appended it, -1 if unknown.
+    pub leader_epoch: i32,
+}
+
+/// A search to be carried out.
+pub struct TimestampPlan {
+    segments: Arc<Vec<Arc<Segment>>>,
+    start_offset: i64,
+    /// The first record with at least this timestamp; none for the first with the largest.
+    target: Option<i64>,
+    /// Largest timestamp and length of the active segment.
+    active_max: TimeEntry,
+    active_size: u64,
+    /// Where to start in the active segment, if memory knows.
+    active_start: Option<Start>,
+}
+
+/// Where the search in a segment starts.
+#[derive(Clone, Copy)]
+struct Start {
+    /// No earlier batch can be the one.
+    offset: i64,
+    anchor: Anchor,
+}
+
+impl Log {
+    /// Plans to find the first record from the log's start on whose timestamp is at least `timestamp`.
+    pub fn plan_offset_for_timestamp(&self, timestamp: i64) -> TimestampPlan {
+        self.plan_timestamp(Some(timestamp))
+    }
+
+    /// Plans to find the first record with the largest timestamp.
+    pub fn plan_offset_of_max_timestamp(&self) -> TimestampPlan {
+        self.plan_timestamp(None)
+    }
+
+    fn plan_timestamp(&self, target: Option<i64>) -> TimestampPlan {
+        let active_max = self.active.max();
+        let entry = target.map_or(Some(active_max), |timestamp| self.active.time_entry(timestamp));
+        let offset = entry.map(|e| target.map_or(e.offset, |_| e.offset.max(self.start_offset)));
+        let start = offset.and_then(|offset| Some(Start { offset, anchor: self.active.anchor(offset)? }));
+        TimestampPlan {
+            segments: self.segments.clone(),
+            start_offset: self.start_offset,
+            target,
+            active_max,
+            active_size: self.active_segment().size(),
+            active_start: start,
+        }
+    }
+}
+
+impl TimestampPlan {
+    /// Searches; reads indexes, headers, and the records of the batch that is it. None if there is no such record.
+    pub fn resolve(&self) -> io::Result<Option<TimestampOffset>> {
+        match self.target {
+            Some(target) => self.find_at_least(target),
+            None => self.find_largest(),
+        }
+    }
+
+    fn find_at_least(&self, target: i64) -> io::Result<Option<TimestampOffset>> {
+        let first = self.segments.partition_point(|s| s.base_offset <= self.start_offset).saturating_sub(1);
+        for at in first..self.segments.len() {
+            if self.max_of(at)?.timestamp < target {
+                continue;
+            }
+            let matches = |r: &Record<'_>| r.timestamp >= target && r.offset >= self.start_offset;
+            let start = self.start_in(at, target)?;
+            if let Some(found) = self.search(at, start, target, matches)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    fn find_largest(&self) -> io::Result<Option<TimestampOffset>> {
+        let mut best: Option<(usize, TimeEntry)> = None;
+        for at in 0..self.segments.len() {
+            let max = self.max_of(at)?;
+            // Of equals the first.
+            if max.timestamp > best.map_or(-1, |(_, b)| b.timestamp) {
+                best = Some((at, max));
+            }
+        }
+        let Some((at, max)) = best else { return Ok(None) };
+        let start = match self.active_start.filter(|_| self.is_active(at)) {
+            Some(start) => start,
+            None => Start { offset: max.offset, anchor: self.segments[at].anchor(max.offset)? },
+        };
+        self.search(at, start, max.timestamp, |r| r.timestamp == max.timestamp)
+    }
+
+    fn is_active(&self, at: usize) -> bool {
+        at + 1 == self.segments.len()
+    }
+
+    fn max_of(&self, at: usize) -> io::Result<TimeEntry> {
+        if self.is_active(at) { Ok(self.active_max) } else { self.segments[at].max_time() }
+    }
+
+    fn start_in(&self, at: usize, target: i64) -> io::Result<Start> {
+        if let Some(start) = self.active_start.filter(|_| self.is_active(at)) {
+            return Ok(start);
+        }
+        let segment = &self.segments[at];
+        let offset = segment.time_entry(target)?.offset.max(self.start_offset);
+        Ok(Start { offset, anchor: segment.anchor(offset)? })
+    }
+
+    /// The first record that matches, in batches whose largest timestamp is at least `timestamp`.
+    fn search(
+        &self,
+        at: usize,
+        start: Start,
+        timestamp: i64,
+        matches: impl Fn(&Record<'_>) -> bool,
+    ) -> io::Result<Option<TimestampOffset>> {
+        let segment = &self.segments[at];
+        let end = if self.is_active(at) { self.active_size } else { segment.size() };
+        let Some(first) = segment.locate(start.offset, start.anchor, end)? else { return Ok(None) };
+        let log = segment.log()?;
+        let mut walk = Walk::new(&*log, first.position, end);
+        while let Some(found) = walk.next()? {
+            if found.header.max_timestamp < timestamp {
+                continue;
+            }
+            let mut bytes = vec![0; found.header.total_len()];
+            log.read_exact_at(&mut bytes, found.position)?;
+            if let Some((timestamp, offset)) = first_record(&found, &bytes[HEADER_LEN..], &matches)? {
+                let leader_epoch = found.header.partition_leader_epoch;
+                return Ok(Some(TimestampOffset { timestamp, offset, leader_epoch }));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Timestamp and offset of the first record of a batch that matches.
+fn first_record(
+    found: &Found,
+    records: &[u8],
+    matches: impl Fn(&Record<'_>) -> bool,
+) -> io::Result<Option<(i64, i64)>> {
+    let base = Base::of(&found.header);
+    let codec = Codec::from_id(found.header.codec()).map_err(invalid)?;
+    let mut contexts = crate::wire::compress::Contexts::default();
+    let mut stream =
+        Decompressor::new(codec, records, DECOMPRESSED_BYTES_MAX, &mut contexts).map_err(invalid)?;
+    let mut window = Vec::new();
+    let (mut from, mut left) = (0, found.header.record_count);
+    while left > 0 {
+        match base.split(&window[from..]).map_err(invalid)? {
+            Split::Whole { record, .. } if matches(&record) => {
+                return Ok(Some((record.timestamp, record.offset)));
+            }
+            Split::Whole { rest, .. } => {
+                from = window.len() - rest.len();
+                left -= 1;
+            }
+            Split::Partial { missing } if missing > stream.budget_left() => {
+                return Err(invalid(RecordError::Truncated));
+            }
+            Split::Partial { missing: _ } => {
+                window.drain(..from);
+                from = 0;
+                if !stream.step(&mut window).map_err(invalid)? {
+                    return Err(invalid(RecordError::Truncated));
+                }
+            }
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,229 @@
+//! Listening sockets and the accept loop.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, warn};
+
+use super::connection::{Connection, End, MEMORY_UNIT, Shared};
+pub use super::limits::Limits;
+use super::limits::Quota;
+use crate::api::Api;
+
+/// How long the accept loop rests after the system refused it a socket (out of file descriptors).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What connections are held to.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `socket.request.max.bytes`.
+    pub frame_bytes_max: usize,
+    /// `connections.max.idle.ms`; none = never.
+    pub idle: Option<Duration>,
+    /// Request bytes that all connections together may hold.
+    pub memory_bytes: usize,
+    /// `socket.listen.backlog.size`.
+    pub backlog: i32,
+    /// `socket.send.buffer.bytes`, if it is to be set.
+    pub send_buffer: Option<usize>,
+    /// `socket.receive.buffer.bytes`, if it is to be set.
+    pub receive_buffer: Option<usize>,
+    /// Connection limits.
+    pub limits: Limits,
+}
+
+/// Accepts connections for all listeners of the broker.
+pub struct Server {
+    settings: Settings,
+    shared: Arc<Shared>,
+    quota: Arc<Quota>,
+    accepting: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// A bound listener that does not accept yet.
+pub struct Bound {
+    /// Kafka's listener name.
+    pub name: Arc<str>,
+    sockets: Vec<TcpListener>,
+}
+
+impl Bound {
+    /// The port that was bound.
+    pub fn port(&self) -> io::Result<u16> {
+        self.sockets.first().ok_or(io::ErrorKind::NotConnected)?.local_addr().map(|a| a.port())
+    }
+
+    pub(super) fn into_sockets(self) -> Vec<TcpListener> {
+        self.sockets
+    }
+}
+
+/// Binds every address of `host` (empty = all interfaces, both address families) on `port`.
+pub fn bind(name: &str, host: &str, port: u16, backlog: i32) -> io::Result<Bound> {
+    let mut sockets = Vec::new();
+    let mut port = port;
+    for address in addresses(host, port)? {
+        let mut address = address;
+        address.set_port(port);
+        match bind_one(address, host.is_empty(), backlog) {
+            Ok(socket) => {
+                // Port 0 means any: the other addresses of the host get the one that was found.
+                port = socket.local_addr()?.port();
+                sockets.push(socket);
+            }
+            // A machine without IPv6 still resolves localhost to ::1.
+            Err(error) if address.is_ipv6() && is_no_ipv6(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    if sockets.is_empty() {
+        if !host.is_empty() {
+            return Err(io::ErrorKind::AddrNotAvailable.into());
+        }
+        sockets.push(bind_one((Ipv4Addr::UNSPECIFIED, port).into(), false, backlog)?);
+    }
+    Ok(Bound { name: name.into(), sockets })
+}
+
+fn is_no_ipv6(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    [Errno::AFNOSUPPORT, Errno::ADDRNOTAVAIL]
+        .into_iter()
+        .any(|e| error.raw_os_error() == Some(e.raw_os_error()))
+}
+
+fn addresses(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    match host {
+        "" => Ok(vec![(Ipv6Addr::UNSPECIFIED, port).into()]),
+        "localhost" => Ok(vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()]),
+        _ => {
+            let mut found: Vec<_> = (host, port).to_socket_addrs()?.collect();
+            found.sort_unstable();
+            found.dedup();
+            Ok(found)
+        }
+    }
+}
+
+fn bind_one(address: SocketAddr, dual_stack: bool, backlog: i32) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(!dual_stack)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(backlog)?;
+    TcpListener::from_std(socket.into())
+}
+
+impl Server {
+    /// A server that accepts nothing until [`Server::serve`].
+    pub fn new(api: Arc<Api>, settings: Settings) -> Self {
+        let units = (settings.memory_bytes / MEMORY_UNIT).min(Semaphore::MAX_PERMITS);
+        let shared = Arc::new(Shared {
+            api,
+            frame_bytes_max: settings.frame_bytes_max,
+            idle: settings.idle,
+            memory: Arc::new(Semaphore::new(units)),
+            shutdown: CancellationToken::new(),
+        });
+        let quota = Quota::new(settings.limits.clone());
+        Self { settings, shared, quota, accepting: CancellationToken::new(), tasks: TaskTracker::new() }
+    }
+
+    /// Starts accepting on `bound`.
+    pub fn serve(&self, bound: Bound) {
+        for socket in bound.sockets {
+            let acceptor = Acceptor {
+                socket,
+                name: bound.name.clone(),
+                settings: self.settings.clone(),
+                shared: self.shared.clone(),
+                quota: self.quota.clone(),
+                tasks: self.tasks.clone(),
+            };
+            let stop = self.accepting.clone();
+            self.tasks.spawn(async move {
+                stop.run_until_cancelled(acceptor.run()).await;
+            });
+        }
+    }
+
+    /// Stops accepting, lets requests under way finish, closes every connection; gives up after `limit`.
+    pub async fn shutdown(&self, limit: Duration) {
+        self.accepting.cancel();
+        self.shared.shutdown.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(limit, self.tasks.wait()).await.is_err() {
+            warn!(connections = self.tasks.len(), "connections did not finish in time");
+        }
+    }
+}
+
+struct Acceptor {
+    socket: TcpListener,
+    name: Arc<str>,
+    settings: Settings,
+    shared: Arc<Shared>,
+    quota: Arc<Quota>,
+    tasks: TaskTracker,
+}
+
+impl Acceptor {
+    async fn run(self) {
+        while let Some(slot) = self.quota.slot().await {
+            match self.socket.accept().await {
+                Ok((stream, from)) => {
+                    let Some(counted) = self.quota.admit(from.ip(), slot) else {
+                        debug!(%from, "too many connections from this address");
+                        continue;
+                    };
+                    if let Err(error) = self.set_options(&stream) {
+                        debug!(%from, %error, "socket options refused");
+                        continue;
+                    }
+                    let connection = Connection::new(stream, self.name.clone(), from, self.shared.clone());
+                    self.tasks.spawn(async move {
+                        let end = connection.run().await;
+                        drop(counted);
+                        report(from, &end);
+                    });
+                }
+                Err(error) => {
+                    warn!(%error, listener = %self.name, "accept failed");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn set_options(&self, stream: &TcpStream) -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        let socket = SockRef::from(stream);
+        if let Some(bytes) = self.settings.send_buffer {
+            socket.set_send_buffer_size(bytes)?;
+        }
+        if let Some(bytes) = self.settings.receive_buffer {
+            socket.set_recv_buffer_size(bytes)?;
+        }
+        Ok(())
+    }
+}
+
+fn report(from: SocketAddr, end: &End) {
+    match end {
+        End::Client | End::Shutdown => {}
+        End::Idle => debug!(%from, "idle connection closed"),
+        End::Protocol(why) => debug!(%from, why, "connection closed"),
+        End::Io(error) => debug!(%from, %error, "connection lost"),
+    }
+}

@@ -1,0 +1,153 @@
+//! The bytes a connection still has to write, in order.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use rustix::net::SendFlags;
+use tokio::io::{AsyncWrite, Interest};
+use tokio::net::TcpStream;
+
+use crate::api::response::{Part, Response};
+use crate::log::read::Slice;
+
+/// How many pieces one vectored write takes at most.
+const PIECES_PER_WRITE: usize = 32;
+/// How much of a file one `sendfile` call is asked to send.
+const REGION_BYTES_PER_CALL: usize = 1 << 20;
+
+/// Parts waiting for the socket.
+#[derive(Default)]
+pub(super) struct Output {
+    parts: VecDeque<Part>,
+}
+
+impl Output {
+    pub(super) fn push(&mut self, response: Response) {
+        match response {
+            Response::One(bytes) => self.parts.push_back(Part::Bytes(bytes)),
+            Response::Many(parts) => self.parts.extend(parts),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// Writes until all is written (true if anything was) or the socket is full.
+    pub(super) fn poll_write(
+        &mut self,
+        stream: &mut TcpStream,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<bool>> {
+        let mut wrote = false;
+        while let Some(front) = self.parts.front() {
+            let step = match front {
+                Part::Bytes(_) => self.poll_bytes(stream, cx),
+                Part::Region(_) => self.poll_region(stream, cx),
+            };
+            match step {
+                Poll::Ready(Ok(())) => wrote = true,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending if wrote => return Poll::Ready(Ok(true)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(Ok(wrote))
+    }
+
+    fn poll_bytes(&mut self, stream: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let leading = self.parts.iter().take_while(|p| matches!(p, Part::Bytes(_))).count();
+        let region_follows = leading < self.parts.len();
+        let written = if leading == 1 && region_follows {
+            // The header of a record region waits for the region, so that both share a segment.
+            let Some(Part::Bytes(bytes)) = self.parts.front() else { return Poll::Ready(Ok(())) };
+            ready!(poll_send_more(stream, cx, bytes))?
+        } else {
+            let mut slices = [IoSlice::new(&[]); PIECES_PER_WRITE];
+            let mut count = 0;
+            for (slice, part) in slices.iter_mut().zip(self.parts.iter().take(leading)) {
+                if let Part::Bytes(bytes) = part {
+                    *slice = IoSlice::new(bytes);
+                    count += 1;
+                }
+            }
+            ready!(Pin::new(stream).poll_write_vectored(cx, &slices[..count]))?
+        };
+        if written == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        self.advance(written);
+        Poll::Ready(Ok(()))
+    }
+
+    fn advance(&mut self, mut written: usize) {
+        while let Some(Part::Bytes(bytes)) = self.parts.front_mut() {
+            if written < bytes.len() {
+                bytes.advance(written);
+                return;
+            }
+            written -= bytes.len();
+            self.parts.pop_front();
+            if written == 0 {
+                return;
+            }
+        }
+    }
+
+    fn poll_region(&mut self, stream: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(Part::Region(region)) = self.parts.front_mut() else { return Poll::Ready(Ok(())) };
+        let Some(_) = region.file.as_fd() else {
+            let bytes = read_region(region)?;
+            self.parts[0] = Part::Bytes(bytes);
+            return Poll::Ready(Ok(()));
+        };
+        let sent = ready!(poll_sendfile(stream, cx, region))?;
+        if sent == 0 {
+            // The file is shorter than when the response was planned: the frame's length is already out.
+            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+        }
+        region.position += u64::try_from(sent).expect("usize fits u64");
+        region.len -= sent;
+        if region.len == 0 {
+            self.parts.pop_front();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn read_region(region: &Slice) -> io::Result<Bytes> {
+    let mut bytes = vec![0; region.len];
+    region.file.read_exact_at(&mut bytes, region.position)?;
+    Ok(bytes.into())
+}
+
+fn poll_send_more(stream: &TcpStream, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    poll_io(stream, cx, || Ok(rustix::net::send(stream, bytes, SendFlags::MORE | SendFlags::NOSIGNAL)?))
+}
+
+fn poll_sendfile(stream: &TcpStream, cx: &mut Context<'_>, region: &Slice) -> Poll<io::Result<usize>> {
+    poll_io(stream, cx, || {
+        let file = region.file.as_fd().ok_or(io::ErrorKind::Unsupported)?;
+        let mut position = region.position;
+        let count = region.len.min(REGION_BYTES_PER_CALL);
+        Ok(rustix::fs::sendfile(stream, file, Some(&mut position), count)?)
+    })
+}
+
+fn poll_io(
+    stream: &TcpStream,
+    cx: &mut Context<'_>,
+    mut io: impl FnMut() -> io::Result<usize>,
+) -> Poll<io::Result<usize>> {
+    loop {
+        ready!(stream.poll_write_ready(cx))?;
+        match stream.try_io(Interest::WRITABLE, &mut io) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return Poll::Ready(result),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! A log directory with its committer, and the replicas in it that are to be synced some time soon.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use super::error::Error;
+use super::replica::Replica;
+use crate::log::checkpoint::Offsets;
+use crate::log::committer::Committer;
+use crate::log::directory::{LogDirectory, OffsetFile};
+
+/// A log directory in use.
+pub struct Directory {
+    log_directory: Arc<LogDirectory>,
+    committer: Committer,
+    was_clean: bool,
+    /// Replicas with unsynced bytes that nobody waits for.
+    later: Mutex<Vec<Weak<Replica>>>,
+    /// Whether a log was synced since the checkpoints were written.
+    has_progress: AtomicBool,
+    /// Hashes of what the three checkpoint files hold, so that an idle broker writes nothing.
+    written: Mutex<[Option<u64>; 3]>,
+}
+
+fn hash(offsets: &Offsets) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    offsets.hash(&mut hasher);
+    hasher.finish()
+}
+
+impl Directory {
+    /// Starts the committer of `log_directory`; `was_clean` is whether it had a clean-shutdown marker.
+    pub fn start(log_directory: LogDirectory, was_clean: bool) -> io::Result<Arc<Self>> {
+        let log_directory = Arc::new(log_directory);
+        let failing = log_directory.clone();
+        let committer = Committer::start(
+            "committer",
+            Box::new(move |error| {
+                failing.fail(error);
+            }),
+        )?;
+        Ok(Arc::new(Self {
+            log_directory,
+            committer,
+            was_clean,
+            later: Mutex::default(),
+            has_progress: AtomicBool::new(false),
+            written: Mutex::default(),
+        }))
+    }
+
+    /// The directory on disk.
+    pub fn log_directory(&self) -> &Arc<LogDirectory> {
+        &self.log_directory
+    }
+
+    /// Whether the broker that had the directory before stopped cleanly.
+    pub(super) fn was_clean(&self) -> bool {
+        self.was_clean
+    }
+
+    pub(super) fn committer(&self) -> &Committer {
+        &self.committer
+    }
+
+    pub(super) fn check_online(&self) -> Result<(), Error> {
+        if self.log_directory.is_offline() { Err(Error::Storage) } else { Ok(()) }
+    }
+
+    /// Has `replica` synced at the next [`Directory::sync_later`].
+    pub(super) fn mark_later(&self, replica: &Arc<Replica>) {
+        self.later.lock().push(Arc::downgrade(replica));
+    }
+
+    /// Notes that a log was synced.
+    pub(super) fn note_progress(&self) {
+        self.has_progress.store(true, Ordering::Release);
+    }
+
+    /// Whether a log was synced since the last call.
+    pub(super) fn take_progress(&self) -> bool {
+        self.has_progress.swap(false, Ordering::AcqRel)
+    }
+
+    /// Writes recovery points, log start offsets and high watermarks, each file only if it changed.
+    pub(super) fn write_checkpoints(&self, offsets: [Offsets; 3]) -> io::Result<()> {
+        let files = [OffsetFile::RecoveryPoint, OffsetFile::LogStartOffset, OffsetFile::HighWatermark];
+        let mut written = self.written.lock();
+        for ((file, offsets), written) in files.into_iter().zip(offsets).zip(written.iter_mut()) {
+            if *written != Some(hash(&offsets)) {
+                self.log_directory.write_offsets(file, &offsets)?;
+                *written = Some(hash(&offsets));
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts everything that was marked for later in the committer's queue.
+    pub(super) fn sync_later(&self) {
+        let marked = std::mem::take(&mut *self.later.lock());
+        for replica in marked.iter().filter_map(Weak::upgrade) {
+            replica.sync_soon();
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Opening the replicas that lie in the log directories, several at a time.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+use tracing::{error, info, warn};
+
+use super::directory::Directory;
+use super::replica::Replica;
+use super::set::Parts;
+use crate::base::id::{TopicId, TopicPartition};
+use crate::log::checkpoint::{self, Offsets, PARTITION_METADATA_FILE};
+use crate::log::directory::{OffsetFile, PartitionDir, Purpose};
+use crate::log::{Log, Opening};
+use crate::meta::Image;
+
+/// What the checkpoint files of one directory say.
+struct Checkpoints {
+    recovery_points: Offsets,
+    log_starts: Offsets,
+    high_watermarks: Offsets,
+}
+
+struct Found {
+    directory: Arc<Directory>,
+    checkpoints: Arc<Checkpoints>,
+    name: TopicPartition,
+    topic_id: TopicId,
+}
+
+/// Opens what `image` knows; what it does not know is set aside, never deleted here.
+pub(super) fn all(parts: &Parts, image: &Image, threads: usize) -> Vec<Arc<Replica>> {
+    let mut found = Vec::new();
+    for directory in &parts.directories {
+        let checkpoints = Arc::new(read_checkpoints(directory));
+        match directory.log_directory().list() {
+            Ok(listing) => {
+                for dir in listing.partitions {
+                    found.extend(consider(parts, image, directory, &checkpoints, dir));
+                }
+            }
+            Err(error) => drop(directory.log_directory().fail(error)),
+        }
+    }
+    let next = AtomicUsize::new(0);
+    let opened = Mutex::new(Vec::with_capacity(found.len()));
+    std::thread::scope(|scope| {
+        for _ in 0..threads.clamp(1, found.len().max(1)) {
+            scope.spawn(|| {
+                while let Some(found) = found.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if let Some(replica) = open(parts, image, found) {
+                        opened.lock().push(replica);
+                    }
+                }
+            });
+        }
+    });
+    opened.into_inner()
+}
+
+fn read_checkpoints(directory: &Directory) -> Checkpoints {
+    let read = |which: OffsetFile| {
+        directory.log_directory().read_offsets(which).unwrap_or_else(|error| {
+            warn!(file = which.name(), %error, "checkpoint cannot be read, everything is scanned");
+            Offsets::new()
+        })
+    };
+    Checkpoints {
+        recovery_points: read(OffsetFile::RecoveryPoint),
+        log_starts: read(OffsetFile::LogStartOffset),
+        high_watermarks: read(OffsetFile::HighWatermark),
+    }
+}
+
+fn consider(
+    parts: &Parts,
+    image: &Image,
+    directory: &Arc<Directory>,
+    checkpoints: &Arc<Checkpoints>,
+    dir: PartitionDir,
+) -> Option<Found> {
+    let path = directory.log_directory().partition_path(&dir);
+    let disk = directory.log_directory().disk();
+    match dir.purpose {
+        Purpose::Current => {}
+        Purpose::Delete => {
+            if let Err(error) = disk.remove_dir_all(&path) {
+                warn!(dir = %path.display(), %error, "deleted replica cannot be removed");
+            }
+            return None;
+        }
+        Purpose::Future | Purpose::Stray => return None,
+    }
+    if dir.tp.topic.starts_with("__cluster_metadata") {
+        return None;
+    }
+    let metadata = checkpoint::read_partition_metadata(&**disk, &path.join(PARTITION_METADATA_FILE));
+    let known = image.topics.by_name(&dir.tp.topic);
+    let topic_id = match metadata {
+        Ok(Some(id)) => id,
+        // The file is made durable with the first flush: a replica without it never held a durable record.
+        Ok(None) => known?.id,
+        Err(error) => {
+            warn!(tp = %dir.tp, %error, "partition.metadata cannot be read, the topic's id is taken");
+            known?.id
+        }
+    };
+    let partition = image.topics.by_id(topic_id).and_then(|t| t.partition(dir.tp.partition));
+    if partition.is_none_or(|p| !p.replicas.contains(&parts.node.0)) {
+        set_aside(parts, directory, &path, &dir.tp);
+        return None;
+    }
+    Some(Found { directory: directory.clone(), checkpoints: checkpoints.clone(), name: dir.tp, topic_id })
+}
+
+fn set_aside(parts: &Parts, directory: &Directory, path: &Path, tp: &TopicPartition) {
+    let stray = PartitionDir::beside(tp.clone(), Purpose::Stray, parts.random.uuid());
+    warn!(%tp, as_ = %stray.name, "replica is not in the metadata, set aside");
+    let to = directory.log_directory().partition_path(&stray);
+    if let Err(error) = directory.log_directory().disk().rename(path, &to) {
+        warn!(%tp, %error, "stray replica cannot be renamed");
+    }
+}
+
+fn open(parts: &Parts, image: &Image, found: &Found) -> Option<Arc<Replica>> {
+    let Found { directory, checkpoints, name, topic_id } = found;
+    let settings = (parts.settings)(image, &name.topic);
+    let of = |offsets: &Offsets| offsets.get(name).copied().unwrap_or(0);
+    let opening = Opening {
+        recovery_point: of(&checkpoints.recovery_points),
+        log_start_offset: of(&checkpoints.log_starts),
+        clean: directory.was_clean(),
+    };
+    let disk = directory.log_directory().disk().clone();
+    let path = directory.log_directory().path().join(name.to_string());
+    match Log::open(disk, &path, settings.log, opening, parts.clock.now_ms()) {
+        Ok((mut log, recovered)) => {
+            if recovered.truncated_bytes > 0 {
+                info!(tp = %name, bytes = recovered.truncated_bytes, end = log.end_offset(), "torn tail cut off");
+            }
+            if log.topic_id().is_none()
+                && let Err(error) = log.set_topic_id(*topic_id)
+            {
+                error!(tp = %name, %error, "partition.metadata cannot be written");
+                return None;
+            }
+            let high_watermark = of(&checkpoints.high_watermarks);
+            Some(Replica::new(name.clone(), *topic_id, directory.clone(), log, high_watermark, settings))
+        }
+        Err(error) => {
+            error!(tp = %name, %error, "replica is offline");
+            if error.is_disk_failure() {
+                directory.log_directory().fail(std::io::Error::other(error.to_string()));
+            }
+            None
+        }
+    }
+}

@@ -1,0 +1,563 @@
+//! One replica: its log, its replication state, and who waits on it.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+use tracing::{error, warn};
+use uuid::Uuid;
+
+use super::directory::Directory;
+use super::error::{Error, FetchError};
+use super::settings::Settings;
+use crate::base::id::{TopicId, TopicPartition};
+use crate::log;
+use crate::log::committer::{Dirty, Ticket};
+use crate::log::read::ReadPlan;
+use crate::log::{AppendError, Appended, Log, TimestampOffset};
+use crate::purgatory::{Arrivals, Countdown, Offsets, Signal};
+use crate::replication::{LeaderState, Leadership};
+use crate::wire::batch::Batch;
+use crate::wire::validator::Rules;
+
+/// Which records a reader may see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// Up to the high watermark.
+    ReadUncommitted,
+    /// Up to the last stable offset, with a list of aborted transactions.
+    ReadCommitted,
+}
+
+/// What to read.
+#[derive(Clone, Copy, Debug)]
+pub struct FetchSpec {
+    /// First offset wanted.
+    pub offset: i64,
+    /// Bytes at most.
+    pub bytes_max: usize,
+    /// Return the first batch whole even above `bytes_max` (KIP-74).
+    pub whole_first_batch: bool,
+    /// The leader epoch that the client knows, -1 if none.
+    pub current_leader_epoch: i32,
+    /// Epoch of the last record that the client has, -1 if unknown (KIP-595 truncation by fetch).
+    pub last_fetched_epoch: i32,
+    /// See [`Isolation`].
+    pub isolation: Isolation,
+}
+
+/// What a fetch found; the bytes are read from `plan` without the partition's lock.
+pub struct Fetched {
+    /// Where the records are; none if there are none to see.
+    pub plan: Option<ReadPlan>,
+    /// See [`Watermarks`].
+    pub marks: Watermarks,
+    /// The largest epoch that client and leader share, with its end offset, if the client has to truncate.
+    pub diverging: Option<(i32, i64)>,
+}
+
+/// Which offset a client asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The end of what it may read.
+    Latest,
+    /// The log start offset.
+    Earliest,
+    /// The record with the largest timestamp.
+    MaxTimestamp,
+    /// The first record with this timestamp, in ms, or a later one.
+    Timestamp(i64),
+}
+
+/// A partition's offsets as its readers see them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watermarks {
+    /// The first offset that is not committed.
+    pub high_watermark: i64,
+    /// The first offset of an open transaction, at most the high watermark.
+    pub last_stable_offset: i64,
+    /// The first offset that is still there.
+    pub log_start_offset: i64,
+    /// The offset that the next record gets.
+    pub log_end_offset: i64,
+}
+
+/// One replica on this node.
+pub struct Replica {
+    name: TopicPartition,
+    topic_id: TopicId,
+    directory: Arc<Directory>,
+    state: Mutex<State>,
+    /// This replica's place in the committer's queue.
+    ticket: Ticket,
+    /// Whether the replica is on its directory's list for later.
+    is_marked_later: AtomicBool,
+}
+
+struct State {
+    log: Log,
+    leader: Option<LeaderState>,
+    settings: Settings,
+    /// Appends that ended here must be on disk before they count (`flush.messages` under write caching).
+    flush_barrier: Option<Barrier>,
+    /// Bytes appended since the last sync began.
+    unflushed_bytes: usize,
+    produced: Offsets,
+    arrivals: Arrivals,
+    /// The high watermark while this replica does not lead.
+    known_high_watermark: i64,
+    deleted: bool,
+}
+
+/// What the checkpoint files hold of a replica.
+pub(super) struct CheckpointMarks {
+    pub(super) recovery_point: i64,
+    pub(super) log_start: i64,
+    pub(super) high_watermark: i64,
+}
+
+#[derive(Clone, Copy)]
+struct Barrier {
+    start: i64,
+    end: i64,
+}
+
+impl State {
+    /// The end of what this replica itself vouches for.
+    fn local_acknowledged(&self) -> i64 {
+        let flushed = self.log.flushed_offset();
+        if !self.settings.write_caching {
+            return flushed;
+        }
+        match self.flush_barrier {
+            Some(barrier) if flushed < barrier.end => barrier.start.max(flushed),
+            Some(_) | None => self.log.end_offset(),
+        }
+    }
+
+    /// Moves the high watermark as far as the replicas allow, and wakes who waited for it.
+    fn advance(&mut self) {
+        let acknowledged = self.local_acknowledged();
+        let Some(leader) = &mut self.leader else { return };
+        if let Some(high_watermark) = leader.local_acknowledged(acknowledged) {
+            self.log.producers_mut().high_watermark_advanced(high_watermark);
+            self.produced.reached(high_watermark);
+            self.arrivals.wake();
+        }
+    }
+
+    /// Nothing more will come from here: everybody who waits looks for himself.
+    fn release_all(&mut self) {
+        self.produced.release();
+        self.arrivals.wake();
+    }
+
+    fn watermarks(&self, leader: &LeaderState) -> Watermarks {
+        let high_watermark = leader.high_watermark();
+        let open = self.log.last_stable_bound();
+        Watermarks {
+            high_watermark,
+            last_stable_offset: open.map_or(high_watermark, |offset| offset.min(high_watermark)),
+            log_start_offset: self.log.start_offset(),
+            log_end_offset: self.log.end_offset(),
+        }
+    }
+
+    fn leader_for(&self, client_epoch: i32) -> Result<&LeaderState, Error> {
+        if self.deleted {
+            return Err(Error::UnknownTopicOrPartition);
+        }
+        let leader = self.leader.as_ref().ok_or(Error::NotLeaderOrFollower)?;
+        match client_epoch {
+            -1 => Ok(leader),
+            epoch if epoch < leader.epoch() => Err(Error::FencedLeaderEpoch),
+            epoch if epoch > leader.epoch() => Err(Error::UnknownLeaderEpoch),
+            _ => Ok(leader),
+        }
+    }
+}
+
+impl Replica {
+    /// A replica over an open log; it leads nothing yet.
+    pub(super) fn new(
+        name: TopicPartition,
+        topic_id: TopicId,
+        directory: Arc<Directory>,
+        log: Log,
+        known_high_watermark: i64,
+        settings: Settings,
+    ) -> Arc<Self> {
+        let state = State {
+            log,
+            leader: None,
+            settings,
+            flush_barrier: None,
+            unflushed_bytes: 0,
+            produced: Offsets::default(),
+            arrivals: Arrivals::default(),
+            known_high_watermark,
+            deleted: false,
+        };
+        Arc::new(Self {
+            name,
+            topic_id,
+            directory,
+            state: Mutex::new(state),
+            ticket: Ticket::default(),
+            is_marked_later: AtomicBool::new(false),
+        })
+    }
+
+    /// Topic and index.
+    pub fn name(&self) -> &TopicPartition {
+        &self.name
+    }
+
+    /// The topic's incarnation.
+    pub fn topic_id(&self) -> TopicId {
+        self.topic_id
+    }
+
+    /// The log directory that holds the replica.
+    pub fn directory(&self) -> &Arc<Directory> {
+        &self.directory
+    }
+
+    /// Appends one validated batch as the leader, and says what it became. The caller then waits with
+    /// [`Replica::wait_committed`] if its client wants to.
+    pub fn append(
+        self: &Arc<Self>,
+        batch: &Batch,
+        all_in_sync: bool,
+        now_ms: i64,
+    ) -> Result<Appended, Error> {
+        let mut state = self.state.lock();
+        self.directory.check_online()?;
+        let leader = state.leader_for(-1)?;
+        if all_in_sync {
+            leader.check_enough_in_sync()?;
+        }
+        let epoch = leader.epoch();
+        let start = state.log.end_offset();
+        let appended = match state.log.append_as_leader(batch, epoch, now_ms) {
+            Ok(appended) => appended,
+            Err(error) => return Err(self.append_error(error)),
+        };
+        if appended.duplicate {
+            return Ok(appended);
+        }
+        state.unflushed_bytes += batch.bytes.len();
+        if state.settings.write_caching {
+            let unflushed = state.log.end_offset() - state.log.flushed_offset();
+            if unflushed >= state.settings.log.flush_messages {
+                state.flush_barrier = Some(Barrier { start, end: state.log.end_offset() });
+                self.sync_soon();
+            } else if state.unflushed_bytes >= super::BACKGROUND_FLUSH_BYTES {
+                self.sync_soon();
+            } else {
+                self.sync_later();
+            }
+            state.advance();
+        } else {
+            self.sync_soon();
+        }
+        Ok(appended)
+    }
+
+    fn append_error(&self, error: AppendError) -> Error {
+        let is_disk_failure = error.is_disk_failure();
+        match error {
+            AppendError::Storage(why) if is_disk_failure => {
+                self.directory.log_directory().fail(why);
+                Error::Storage
+            }
+            AppendError::Storage(why) => {
+                error!(tp = %self.name, %why, "log takes no more appends");
+                Error::Storage
+            }
+            AppendError::Producer(_)
+            | AppendError::Marker(_)
+            | AppendError::TooLarge { .. }
+            | AppendError::UnexpectedOffset { .. }
+            | AppendError::OffsetsExhausted { .. } => Error::Append(error),
+        }
+    }
+
+    /// Has the committer sync this replica.
+    pub(super) fn sync_soon(self: &Arc<Self>) {
+        self.is_marked_later.store(false, Ordering::Release);
+        self.directory.committer().mark(self);
+    }
+
+    fn sync_later(self: &Arc<Self>) {
+        if !self.is_marked_later.swap(true, Ordering::AcqRel) {
+            self.directory.mark_later(self);
+        }
+    }
+
+    /// Calls `countdown.done()` once everything up to and including `last_offset` is committed, or the
+    /// replica can no longer commit it.
+    pub fn wait_committed(&self, last_offset: i64, countdown: &Arc<Countdown>) {
+        let mut state = self.state.lock();
+        let committed = state.leader.as_ref().is_none_or(|l| l.high_watermark() > last_offset);
+        if committed || state.deleted || self.directory.check_online().is_err() {
+            drop(state);
+            countdown.done();
+        } else {
+            state.produced.add(last_offset + 1, countdown.clone());
+        }
+    }
+
+    /// What an acks=all append of `last_offset` in `leader_epoch` has come to.
+    pub fn committed(&self, last_offset: i64) -> Result<bool, Error> {
+        let state = self.state.lock();
+        self.directory.check_online()?;
+        let leader = state.leader_for(-1)?;
+        if leader.high_watermark() <= last_offset {
+            return Ok(false);
+        }
+        leader.check_enough_in_sync().map_err(|_| Error::NotEnoughReplicasAfterAppend)?;
+        Ok(true)
+    }
+
+    /// Plans a read; cheap, nothing is read from disk under the lock.
+    pub fn fetch(&self, spec: FetchSpec) -> Result<Fetched, FetchError> {
+        let state = self.state.lock();
+        let found = self.directory.check_online().and_then(|()| {
+            let leader = state.leader_for(spec.current_leader_epoch)?;
+            Ok(state.watermarks(leader))
+        });
+        let marks = found.map_err(|error| FetchError { error, marks: None })?;
+        let failed = |error| FetchError { error, marks: Some(marks) };
+        if let Some(diverging) = diverging(&state.log, spec) {
+            return Ok(Fetched { plan: None, marks, diverging: Some(diverging) });
+        }
+        let up_to = match spec.isolation {
+            Isolation::ReadUncommitted => marks.high_watermark,
+            Isolation::ReadCommitted => marks.last_stable_offset,
+        };
+        if spec.offset < marks.log_start_offset || spec.offset > marks.log_end_offset {
+            return Err(failed(Error::OffsetOutOfRange));
+        }
+        let plan = if spec.offset >= up_to {
+            None
+        } else {
+            state
+                .log
+                .plan_read(spec.offset, spec.bytes_max, up_to, spec.whole_first_batch)
+                .map_err(|_| failed(Error::OffsetOutOfRange))?
+        };
+        Ok(Fetched { plan, marks, diverging: None })
+    }
+
+    /// Wakes `signal` once when there is more to read, or the replica stops serving.
+    pub fn signal_arrival(&self, signal: &Signal) {
+        self.state.lock().arrivals.add(signal);
+    }
+
+    /// The offsets that clients see.
+    pub fn watermarks(&self, client_epoch: i32) -> Result<Watermarks, Error> {
+        let state = self.state.lock();
+        self.directory.check_online()?;
+        let leader = state.leader_for(client_epoch)?;
+        Ok(state.watermarks(leader))
+    }
+
+    /// Finds an offset by its meaning; none if no visible record fits.
+    pub fn offset_for(
+        &self,
+        target: Target,
+        isolation: Isolation,
+        client_epoch: i32,
+    ) -> Result<Option<TimestampOffset>, Error> {
+        let state = self.state.lock();
+        self.directory.check_online()?;
+        let leader = state.leader_for(client_epoch)?;
+        if !leader.is_high_watermark_known() {
+            return Err(Error::OffsetNotAvailable);
+        }
+        let marks = state.watermarks(leader);
+        let epoch = leader.epoch();
+        let end = match isolation {
+            Isolation::ReadUncommitted => marks.high_watermark,
+            Isolation::ReadCommitted => marks.last_stable_offset,
+        };
+        let plan = match target {
+            Target::Latest => {
+                return Ok(Some(TimestampOffset { timestamp: -1, offset: end, leader_epoch: epoch }));
+            }
+            Target::Earliest => {
+                let offset = marks.log_start_offset;
+                let leader_epoch = state.log.epochs().epoch_for_offset(offset).unwrap_or(epoch);
+                return Ok(Some(TimestampOffset { timestamp: -1, offset, leader_epoch }));
+            }
+            Target::MaxTimestamp => state.log.plan_offset_of_max_timestamp(),
+            Target::Timestamp(timestamp) => state.log.plan_offset_for_timestamp(timestamp),
+        };
+        drop(state);
+        let found = plan.resolve().map_err(|why| {
+            error!(tp = %self.name, %why, "log cannot be read");
+            Error::Storage
+        })?;
+        Ok(found.filter(|record| record.offset < end))
+    }
+
+    /// The largest epoch up to `epoch` and where it ends, (-1, -1) if there is none (KIP-101).
+    pub fn epoch_end_offset(&self, epoch: i32, client_epoch: i32) -> Result<(i32, i64), Error> {
+        let state = self.state.lock();
+        self.directory.check_online()?;
+        state.leader_for(client_epoch)?;
+        Ok(state.log.epoch_end_offset(epoch))
+    }
+
+    /// What a produced batch has to satisfy.
+    pub fn produce_rules(&self) -> Rules {
+        self.state.lock().settings.rules
+    }
+
+    /// Bytes in the log's segments.
+    pub fn size_bytes(&self) -> u64 {
+        self.state.lock().log.size_bytes()
+    }
+
+    /// How many records are between the high watermark and the end of the log.
+    pub fn offset_lag(&self) -> i64 {
+        let state = self.state.lock();
+        let high_watermark = state.leader.as_ref().map_or(0, LeaderState::high_watermark);
+        (state.log.end_offset() - high_watermark).max(0)
+    }
+
+    /// Becomes leader unless it is leader in that epoch already; `leadership` gets the log end offset, the
+    /// high watermark known so far and `min.insync.replicas`.
+    pub(super) fn lead(self: &Arc<Self>, leadership: impl FnOnce(i64, i64, usize) -> Leadership) {
+        let mut state = self.state.lock();
+        let (end, min_insync) = (state.log.end_offset(), state.settings.min_insync);
+        let leadership =
+            leadership(end, state.known_high_watermark.clamp(state.log.start_offset(), end), min_insync);
+        match &mut state.leader {
+            Some(leader) if leader.epoch() == leadership.epoch => {
+                leader.isr_committed(leadership.isr);
+            }
+            Some(_) | None => {
+                state.log.begin_epoch(leadership.epoch);
+                state.leader = Some(LeaderState::new(leadership));
+            }
+        }
+        state.advance();
+        let is_all_flushed = state.log.flushed_offset() == end;
+        drop(state);
+        if !is_all_flushed {
+            self.sync_soon();
+        }
+    }
+
+    /// Leads no longer; whoever waits is told to look elsewhere.
+    pub(super) fn follow(&self) {
+        let mut state = self.state.lock();
+        if let Some(leader) = state.leader.take() {
+            state.known_high_watermark = leader.high_watermark();
+        }
+        state.release_all();
+    }
+
+    /// Lets everybody who waits look for himself: the directory has failed.
+    pub(super) fn release(&self) {
+        self.state.lock().release_all();
+    }
+
+    /// Takes over a changed configuration.
+    pub(super) fn configure(&self, settings: Settings) {
+        let mut state = self.state.lock();
+        state.log.update_settings(settings.log);
+        let min_insync = settings.min_insync;
+        state.settings = settings;
+        if let Some(leader) = &mut state.leader {
+            leader.set_min_insync(min_insync);
+        }
+        state.advance();
+    }
+
+    /// Stops serving and sets the directory aside; the files go in the background.
+    pub(super) fn delete(&self, unique: Uuid) -> Result<(), log::Error> {
+        let mut state = self.state.lock();
+        state.deleted = true;
+        state.release_all();
+        let set_aside = state.log.rename_for_deletion(unique)?;
+        drop(state);
+        let disk = self.directory.log_directory().disk().clone();
+        let name = self.name.clone();
+        // Large directories take a while, and nobody waits for it; what is left is removed at the next start.
+        let removal = std::thread::Builder::new().name("log-deletion".to_owned()).spawn(move || {
+            if let Err(error) = disk.remove_dir_all(&set_aside) {
+                warn!(tp = %name, %error, "deleted replica cannot be removed");
+            }
+        });
+        if let Err(error) = removal {
+            warn!(tp = %self.name, %error, "deleted replica is removed at the next start");
+        }
+        Ok(())
+    }
+
+    /// What the checkpoint files hold of this replica.
+    pub(super) fn checkpoint_marks(&self) -> CheckpointMarks {
+        let state = self.state.lock();
+        let high_watermark =
+            state.leader.as_ref().map_or(state.known_high_watermark, LeaderState::high_watermark);
+        CheckpointMarks {
+            recovery_point: state.log.flushed_offset(),
+            log_start: state.log.start_offset(),
+            high_watermark,
+        }
+    }
+
+    /// Closes files that were not used since the last call.
+    pub(super) fn close_idle_files(&self) {
+        if let Err(error) = self.state.lock().log.close_idle_files() {
+            warn!(tp = %self.name, %error, "idle files cannot be closed");
+        }
+    }
+
+    /// Syncs everything and writes what makes the next start quick.
+    pub(super) fn close(&self) {
+        let mut state = self.state.lock();
+        if self.directory.check_online().is_err() || state.deleted {
+            return;
+        }
+        if let Err(error) = state.log.close() {
+            self.directory.log_directory().fail(io::Error::other(error.to_string()));
+        }
+    }
+}
+
+/// The epoch and offset from which the client's log and this one differ, if they do (KIP-595).
+fn diverging(log: &Log, spec: FetchSpec) -> Option<(i32, i64)> {
+    if spec.last_fetched_epoch < 0 {
+        return None;
+    }
+    let (epoch, end_offset) = log.epoch_end_offset(spec.last_fetched_epoch);
+    let differs = epoch < spec.last_fetched_epoch || end_offset < spec.offset;
+    (epoch >= 0 && differs).then_some((epoch, end_offset))
+}
+
+impl Dirty for Replica {
+    fn ticket(&self) -> &Ticket {
+        &self.ticket
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let flush = {
+            let mut state = self.state.lock();
+            state.unflushed_bytes = 0;
+            state.log.begin_flush()
+        };
+        let Some(flush) = flush else { return Ok(()) };
+        flush.run()?;
+        let mut state = self.state.lock();
+        state.log.flushed(&flush);
+        state.advance();
+        drop(state);
+        self.directory.note_progress();
+        Ok(())
+    }
+}

@@ -1,0 +1,290 @@
+//! All replicas on this node, kept as the metadata image says.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Weak};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use tracing::{error, info};
+
+use super::directory::Directory;
+use super::open;
+use super::replica::Replica;
+use super::settings::Settings;
+use crate::base::clock::Clock;
+use crate::base::id::{DirectoryId, NodeId, TopicId, TopicPartition};
+use crate::base::random::Random;
+use crate::log::checkpoint::Offsets;
+use crate::log::{self, Log};
+use crate::meta::Image;
+use crate::meta::configs::ResourceKind;
+use crate::meta::delta::Changes;
+use crate::meta::topics::{Partition, Topic};
+use crate::replication::Leadership;
+
+type Topics = HashMap<TopicId, Arc<Replicas>>;
+
+/// The replicas of one topic on this node.
+struct Replicas {
+    name: Arc<str>,
+    by_index: BTreeMap<i32, Arc<Replica>>,
+}
+
+/// Gives a topic's settings from its configuration in an image.
+pub type SettingsOf = Box<dyn Fn(&Image, &str) -> Settings + Send + Sync>;
+
+/// What a set works with.
+pub struct Parts {
+    /// This node.
+    pub node: NodeId,
+    /// Where replicas may be.
+    pub directories: Vec<Arc<Directory>>,
+    /// Log settings by topic.
+    pub settings: SettingsOf,
+    /// The clock.
+    pub clock: Clock,
+    /// For names of directories that are set aside.
+    pub random: Random,
+}
+
+/// All replicas on this node.
+pub struct Set {
+    pub(super) parts: Parts,
+    topics: ArcSwap<Topics>,
+    /// Held by whoever changes `topics`.
+    changing: Mutex<()>,
+}
+
+/// On a thread of its own: whoever met the error may hold a replica's lock.
+fn release_in_background(set: &Weak<Set>, directory: DirectoryId) {
+    let set = set.clone();
+    let release = move || {
+        if let Some(set) = set.upgrade() {
+            set.release(directory);
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("directory-failure".to_owned()).spawn(release) {
+        error!(%error, "waiting requests are not told of the failed directory");
+    }
+}
+
+impl Set {
+    /// Opens every replica that `image` places here. After an unclean stop logs are recovered, several at a
+    /// time. A replica that cannot be opened is left out.
+    pub fn open(parts: Parts, image: &Image, threads: usize) -> Arc<Self> {
+        let set = Self { parts, topics: ArcSwap::default(), changing: Mutex::new(()) };
+        let found = open::all(&set.parts, image, threads);
+        let mut topics: HashMap<TopicId, Replicas> = HashMap::new();
+        for replica in found {
+            let topic = topics.entry(replica.topic_id()).or_insert_with(|| Replicas {
+                name: replica.name().topic.clone(),
+                by_index: BTreeMap::new(),
+            });
+            topic.by_index.insert(replica.name().partition, replica);
+        }
+        set.topics.store(Arc::new(topics.into_iter().map(|(id, t)| (id, Arc::new(t))).collect()));
+        let all: Vec<TopicId> = image.topics.iter().map(|t| t.id).collect();
+        set.apply(image, &all);
+        let set = Arc::new(set);
+        for directory in &set.parts.directories {
+            let set = Arc::downgrade(&set);
+            directory
+                .log_directory()
+                .on_failure(Box::new(move |failed| release_in_background(&set, failed.id())));
+        }
+        set
+    }
+
+    /// Tells everybody who waits on a replica in `directory` that nothing will come.
+    fn release(&self, directory: DirectoryId) {
+        for replica in self.all().iter().filter(|r| r.directory().log_directory().id() == directory) {
+            replica.release();
+        }
+    }
+
+    /// The replica of partition `index` of `topic`, if it is here.
+    pub fn get(&self, topic: TopicId, index: i32) -> Option<Arc<Replica>> {
+        self.topics.load().get(&topic)?.by_index.get(&index).cloned()
+    }
+
+    /// Every replica, in no order.
+    pub fn all(&self) -> Vec<Arc<Replica>> {
+        let topics = self.topics.load();
+        topics.values().flat_map(|t| t.by_index.values().cloned()).collect()
+    }
+
+    /// The log directories.
+    pub fn directories(&self) -> &[Arc<Directory>] {
+        &self.parts.directories
+    }
+
+    /// Follows a metadata change: new, changed and deleted topics, and changed configurations.
+    pub fn apply_changes(&self, image: &Image, changes: &Changes) {
+        let mut changed: BTreeSet<TopicId> = changes.topics.partitions.keys().copied().collect();
+        changed.extend(changes.topics.deleted.iter().map(|t| t.id));
+        for resource in &changes.configs {
+            match resource.kind {
+                ResourceKind::Topic => changed.extend(image.topics.by_name(&resource.name).map(|t| t.id)),
+                ResourceKind::Broker => changed.extend(image.topics.iter().map(|t| t.id)),
+                ResourceKind::ClientMetrics | ResourceKind::Group => {}
+            }
+        }
+        if !changed.is_empty() {
+            self.apply(image, &changed.into_iter().collect::<Vec<_>>());
+        }
+    }
+
+    /// Brings the replicas of `changed` topics in line with `image`: makes, leads, follows, deletes.
+    pub fn apply(&self, image: &Image, changed: &[TopicId]) {
+        let _changing = self.changing.lock();
+        let mut topics: Topics = Topics::clone(&self.topics.load());
+        for id in changed {
+            match image.topics.by_id(*id) {
+                Some(topic) => {
+                    let replicas = self.topic_changed(image, topic, topics.get(id).map(|r| &**r));
+                    topics.insert(*id, Arc::new(replicas));
+                }
+                None => {
+                    if let Some(gone) = topics.remove(id) {
+                        self.topic_deleted(&gone);
+                    }
+                }
+            }
+        }
+        self.topics.store(Arc::new(topics));
+    }
+
+    fn topic_changed(&self, image: &Image, topic: &Topic, before: Option<&Replicas>) -> Replicas {
+        let mut by_index = before.map(|r| r.by_index.clone()).unwrap_or_default();
+        let settings = (self.parts.settings)(image, &topic.name);
+        for (index, partition) in topic.partitions.iter() {
+            if !partition.replicas.contains(&self.parts.node.0) {
+                continue;
+            }
+            if !by_index.contains_key(index) {
+                let name = TopicPartition { topic: topic.name.clone(), partition: *index };
+                match self.create(&name, topic.id, partition, settings.clone()) {
+                    Ok(replica) => drop(by_index.insert(*index, replica)),
+                    Err(error) => error!(tp = %name, %error, "replica cannot be made"),
+                }
+            }
+            if let Some(replica) = by_index.get(index) {
+                replica.configure(settings.clone());
+                self.assume_role(replica, partition);
+            }
+        }
+        Replicas { name: topic.name.clone(), by_index }
+    }
+
+    fn assume_role(&self, replica: &Arc<Replica>, partition: &Partition) {
+        if partition.leader != self.parts.node.0 {
+            replica.follow();
+            return;
+        }
+        replica.lead(|end_offset, high_watermark, min_insync| Leadership {
+            node: self.parts.node,
+            epoch: partition.leader_epoch,
+            start_offset: end_offset,
+            isr: partition.isr.iter().map(|id| NodeId(*id)).collect(),
+            high_watermark,
+            min_insync,
+        });
+    }
+
+    fn create(
+        &self,
+        name: &TopicPartition,
+        topic_id: TopicId,
+        partition: &Partition,
+        settings: Settings,
+    ) -> Result<Arc<Replica>, log::Error> {
+        let directory = self.place(partition);
+        let path = directory.log_directory().path().join(name.to_string());
+        let disk = directory.log_directory().disk().clone();
+        let log = Log::create(disk, &path, topic_id, settings.log, self.parts.clock.now_ms())?;
+        Ok(Replica::new(name.clone(), topic_id, directory, log, 0, settings))
+    }
+
+    /// The directory that the metadata names, else the online one with the fewest replicas.
+    fn place(&self, partition: &Partition) -> Arc<Directory> {
+        let named = partition.directory_of(self.parts.node.0);
+        let directories = &self.parts.directories;
+        if let Some(directory) = directories.iter().find(|d| Some(d.log_directory().id()) == named) {
+            return directory.clone();
+        }
+        let mut counts: HashMap<DirectoryId, usize> = HashMap::new();
+        for replica in self.all() {
+            *counts.entry(replica.directory().log_directory().id()).or_default() += 1;
+        }
+        let online = directories.iter().filter(|d| !d.log_directory().is_offline());
+        let fewest = online.min_by_key(|d| counts.get(&d.log_directory().id()).copied().unwrap_or(0));
+        fewest.or(directories.first()).expect("a broker has a log directory").clone()
+    }
+
+    fn topic_deleted(&self, gone: &Replicas) {
+        info!(topic = %gone.name, partitions = gone.by_index.len(), "topic deleted");
+        for replica in gone.by_index.values() {
+            if let Err(error) = replica.delete(self.parts.random.uuid()) {
+                error!(tp = %replica.name(), %error, "replica cannot be deleted");
+            }
+        }
+    }
+
+    /// Writes the recovery points, log start offsets and high watermarks of every directory in which a log was
+    /// synced, or of all.
+    fn checkpoint(&self, always: bool) {
+        for directory in &self.parts.directories {
+            if directory.log_directory().is_offline() || !(always || directory.take_progress()) {
+                continue;
+            }
+            let all = self.all();
+            let here = all.iter().filter(|r| Arc::ptr_eq(r.directory(), directory));
+            let mut offsets = [Offsets::new(), Offsets::new(), Offsets::new()];
+            for replica in here {
+                let marks = replica.checkpoint_marks();
+                let marks = [marks.recovery_point, marks.log_start, marks.high_watermark];
+                for (offsets, mark) in offsets.iter_mut().zip(marks) {
+                    offsets.insert(replica.name().clone(), mark);
+                }
+            }
+            if let Err(error) = directory.write_checkpoints(offsets) {
+                error!(dir = %directory.log_directory().path().display(), %error, "checkpoints cannot be written");
+            }
+        }
+    }
+
+    /// Hands everything that was marked for later to the committers, and writes the checkpoints.
+    pub fn sync_and_checkpoint(&self) {
+        for directory in &self.parts.directories {
+            directory.sync_later();
+        }
+        self.checkpoint(false);
+    }
+
+    /// Closes files that were not used since the last call.
+    pub fn close_idle_files(&self) {
+        for replica in self.all() {
+            replica.close_idle_files();
+        }
+    }
+
+    /// Syncs and closes every log and writes the checkpoints.
+    pub fn close_logs(&self) {
+        for replica in self.all() {
+            replica.close();
+        }
+        self.checkpoint(true);
+    }
+
+    /// Vouches for everything that is in the directories; to be called last.
+    pub fn write_clean_shutdown(&self, broker_epoch: i64) {
+        for directory in &self.parts.directories {
+            let log_directory = directory.log_directory();
+            if !log_directory.is_offline()
+                && let Err(error) = log_directory.write_clean_shutdown(broker_epoch)
+            {
+                error!(dir = %log_directory.path().display(), %error, "clean-shutdown marker cannot be written");
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What a replica takes from its topic's configuration.
+
+use std::collections::BTreeMap;
+
+use crate::base::id::NodeId;
+use crate::config::broker::Config;
+use crate::config::dynamic::{Layers, Overrides};
+use crate::config::topic::{CompressionType, TimestampType, TopicConfig};
+use crate::log;
+use crate::meta::Image;
+use crate::meta::configs::ResourceKind;
+use crate::wire::compress::Compression;
+use crate::wire::validator::{self, Rules, decompression_budget};
+
+/// The configuration of one replica.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// For the log.
+    pub log: log::Settings,
+    /// Whether the page cache is enough for an acknowledgement (`write.caching`).
+    pub write_caching: bool,
+    /// `min.insync.replicas`.
+    pub min_insync: usize,
+    /// What a produced batch has to satisfy.
+    pub rules: Rules,
+}
+
+/// What is set dynamically for one resource.
+pub fn overrides(image: &Image, kind: ResourceKind, name: &str) -> Overrides {
+    let entries = image.configs.of(kind, name);
+    let pairs = entries.into_iter().flat_map(|e| e.iter());
+    pairs.map(|(key, value)| (key.to_string(), value.to_string())).collect::<BTreeMap<_, _>>()
+}
+
+impl Settings {
+    /// The settings of `topic` on `node`, all layers considered.
+    pub fn of_topic(config: &Config, image: &Image, node: NodeId, topic: &str) -> Self {
+        let broker = overrides(image, ResourceKind::Broker, &node.to_string());
+        let default = overrides(image, ResourceKind::Broker, "");
+        let layers = Layers { config, broker: &broker, default: &default };
+        let topic = TopicConfig::resolve(&overrides(image, ResourceKind::Topic, topic), &layers);
+        Self::of(&topic, config.logs.producer_id_expiration_ms)
+    }
+
+    fn of(topic: &TopicConfig, producer_id_expiration_ms: i64) -> Self {
+        Self {
+            log: log::Settings {
+                segment_bytes: topic.segment_bytes,
+                segment_ms: topic.segment_ms,
+                segment_jitter_ms: topic.segment_jitter_ms,
+                index_interval_bytes: topic.index_interval_bytes,
+                segment_index_bytes: topic.segment_index_bytes,
+                flush_messages: topic.flush_messages,
+                flush_ms: topic.flush_ms,
+                producer_id_expiration_ms,
+                preallocate: topic.preallocate,
+                compact: topic.compact,
+            },
+            write_caching: topic.write_caching,
+            min_insync: usize::try_from(topic.min_insync_replicas).unwrap_or(1),
+            rules: Rules {
+                message_bytes_max: topic.max_message_bytes,
+                timestamp_type: match topic.message_timestamp_type {
+                    TimestampType::CreateTime => validator::TimestampType::CreateTime,
+                    TimestampType::LogAppendTime => validator::TimestampType::LogAppendTime,
+                },
+                timestamp_before_max_ms: topic.message_timestamp_before_max_ms,
+                timestamp_after_max_ms: topic.message_timestamp_after_max_ms,
+                compacted: topic.compact,
+                compression: compression(topic),
+                decompressed_bytes_max: decompression_budget(topic.max_message_bytes),
+            },
+        }
+    }
+}
+
+fn compression(topic: &TopicConfig) -> Option<Compression> {
+    match topic.compression_type {
+        CompressionType::Producer => None,
+        CompressionType::Uncompressed => Some(Compression::None),
+        CompressionType::Gzip => Some(Compression::Gzip(topic.compression_gzip_level)),
+        CompressionType::Snappy => Some(Compression::Snappy),
+        CompressionType::Lz4 => Some(Compression::Lz4(topic.compression_lz4_level)),
+        CompressionType::Zstd => Some(Compression::Zstd(topic.compression_zstd_level)),
+    }
+}

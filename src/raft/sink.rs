@@ -1,0 +1,107 @@
+//! The metadata log as the driver sees it, and how its end becomes durable.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::batches::{self, Place};
+use super::error::Error;
+use crate::base::id::TopicPartition;
+use crate::log::disk::Disk;
+use crate::log::{AppendError, Log, checkpoint};
+use crate::machine;
+use crate::wire::batch::Batch;
+use crate::wire::kraft::Record;
+
+/// The recovery point is written again when so many bytes were appended since.
+const RECOVERY_POINT_BYTES: u64 = 1 << 20;
+
+/// The log of one epoch.
+pub(super) struct Sink {
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) log: Log,
+    /// The epoch of every batch.
+    pub(super) epoch: i32,
+    /// Bytes appended since the last snapshot.
+    pub(super) snapshot_debt: u64,
+    /// Bytes appended since the recovery point was written.
+    pub(super) recovery_debt: u64,
+    /// When the last batch was appended, in ms.
+    pub(super) appended_ms: i64,
+}
+
+impl machine::Sink<Record> for Sink {
+    type Error = AppendError;
+
+    fn next_offset(&self) -> i64 {
+        self.log.end_offset()
+    }
+
+    fn append(&mut self, now_ms: i64, records: &[Record]) -> Result<(), AppendError> {
+        self.append_batch(&batches::of_records(records, self.place(now_ms)), now_ms)
+    }
+}
+
+impl Sink {
+    /// Where the next batch goes.
+    pub(super) fn place(&self, now_ms: i64) -> Place {
+        Place { base_offset: self.log.end_offset(), epoch: self.epoch, timestamp_ms: now_ms }
+    }
+
+    /// Appends a batch that was made for [`Sink::place`].
+    pub(super) fn append_batch(&mut self, batch: &Batch, now_ms: i64) -> Result<(), AppendError> {
+        let len = u32::try_from(batch.bytes.len()).unwrap_or(u32::MAX);
+        let settings = *self.log.settings();
+        // What was decided together becomes true together, so it is one batch however large; the machine bounds it.
+        self.log.update_settings(crate::log::Settings {
+            segment_bytes: settings.segment_bytes.max(len),
+            ..settings
+        });
+        let appended = self.log.append_as_leader(batch, self.epoch, now_ms);
+        self.log.update_settings(settings);
+        appended?;
+        self.snapshot_debt += u64::from(len);
+        self.recovery_debt += u64::from(len);
+        self.appended_ms = now_ms;
+        Ok(())
+    }
+
+    /// Makes everything durable and gives the offset where that ends.
+    pub(super) fn sync(&mut self) -> io::Result<i64> {
+        if let Some(flush) = self.log.begin_flush() {
+            if let Err(error) = flush.run() {
+                self.log.poison();
+                return Err(error);
+            }
+            self.log.flushed(&flush);
+        }
+        assert_eq!(self.log.flushed_offset(), self.log.end_offset(), "a sync leaves nothing behind");
+        Ok(self.log.end_offset())
+    }
+
+    /// Notes on the device up to where the log is there: damage below is told from a torn end.
+    pub(super) fn write_recovery_point(&mut self, is_forced: bool) -> Result<(), Error> {
+        if !is_forced && self.recovery_debt < RECOVERY_POINT_BYTES {
+            return Ok(());
+        }
+        write_recovery_point(&*self.disk, self.log.dir(), self.log.flushed_offset())?;
+        self.recovery_debt = 0;
+        Ok(())
+    }
+}
+
+fn partition() -> TopicPartition {
+    TopicPartition::new("__cluster_metadata", 0)
+}
+
+fn write_recovery_point(disk: &dyn Disk, dir: &Path, offset: i64) -> Result<(), Error> {
+    let path = dir.join(checkpoint::RECOVERY_POINT_FILE);
+    let offsets = checkpoint::Offsets::from([(partition(), offset)]);
+    checkpoint::write_offsets(disk, &path, &offsets).map_err(|e| Error::io(&path, e))
+}
+
+/// Up to where the log in `dir` was last known to be on the device.
+pub(super) fn read_recovery_point(disk: &dyn Disk, dir: &Path) -> Result<i64, Error> {
+    let offsets = checkpoint::read_offsets(disk, &dir.join(checkpoint::RECOVERY_POINT_FILE))?;
+    Ok(offsets.get(&partition()).copied().unwrap_or(0))
+}

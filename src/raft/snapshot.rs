@@ -1,0 +1,247 @@
+//! One snapshot file: `<end offset, 20 digits>-<epoch, 10 digits>.checkpoint` (`Snapshots`, `RecordsSnapshotWriter`).
+//!
+//! ```text
+//! control batch   SnapshotHeader, and with dynamic voters KRaftVersion and KRaftVoters
+//! data batches    the records of an image
+//! control batch   SnapshotFooter; without it the file is torn
+//! ```
+//! Offsets in it count from 0; every batch has the epoch of the last record that the image contains.
+
+use std::io::IoSlice;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+
+use super::batches::{self, Entry, Malformed, Place};
+use super::error::Error;
+use super::membership::Membership;
+use crate::log::disk::{Disk, File, Mode};
+use crate::meta::Image;
+use crate::wire::batch::{Batch, BatchHeader, HEADER_LEN};
+use crate::wire::builder::BatchBuilder;
+use crate::wire::kraft::Record;
+use crate::wire::kraft::control::{ControlRecord, SnapshotFooter, SnapshotHeader};
+
+/// Ends the name of a snapshot.
+const SUFFIX: &str = ".checkpoint";
+/// Ends the name of a snapshot that is being written.
+const PARTIAL_SUFFIX: &str = ".checkpoint.part";
+/// Ends the name of a snapshot that Kafka is about to remove.
+const DELETED_SUFFIX: &str = ".checkpoint.deleted";
+const OFFSET_DIGITS: usize = 20;
+const EPOCH_DIGITS: usize = 10;
+/// A batch of a snapshot is ended when it is so long.
+const BATCH_LEN: usize = 256 * 1024;
+
+/// What a snapshot contains: everything below an offset.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct SnapshotId {
+    /// The first offset that is not in it.
+    pub(super) end_offset: i64,
+    /// Epoch of the last record that is.
+    pub(super) epoch: i32,
+}
+
+impl SnapshotId {
+    /// The file in `dir`.
+    pub(super) fn path(self, dir: &Path) -> PathBuf {
+        dir.join(format!("{:020}-{:010}{SUFFIX}", self.end_offset, self.epoch))
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        let (offset, epoch) = name.strip_suffix(SUFFIX)?.split_once('-')?;
+        let digits = |text: &str, len| text.len() == len && text.bytes().all(|b| b.is_ascii_digit());
+        if !digits(offset, OFFSET_DIGITS) || !digits(epoch, EPOCH_DIGITS) {
+            return None;
+        }
+        Some(Self { end_offset: offset.parse().ok()?, epoch: epoch.parse().ok()? })
+    }
+}
+
+/// The snapshots in `dir`, oldest first; what was half written or half removed is removed.
+pub(super) fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<SnapshotId>, Error> {
+    let mut ids = Vec::new();
+    for entry in disk.list(dir).map_err(|e| Error::io(dir, e))? {
+        if entry.name.ends_with(PARTIAL_SUFFIX) || entry.name.ends_with(DELETED_SUFFIX) {
+            super::remove_if_there(disk, &dir.join(&entry.name))?;
+        }
+        ids.extend(SnapshotId::parse(&entry.name));
+    }
+    ids.sort_unstable();
+    Ok(ids)
+}
+
+/// What a snapshot says beside its records.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Summary {
+    /// When the last record in it was appended, in ms.
+    pub(super) timestamp_ms: i64,
+    /// Who voted.
+    pub(super) membership: Membership,
+}
+
+/// Reads a snapshot, or a bootstrap file, and hands its records to `apply`, which says what is wrong with one.
+pub(super) fn read(
+    disk: &dyn Disk,
+    path: &Path,
+    apply: impl FnMut(Record) -> Result<(), String>,
+) -> Result<Summary, Error> {
+    let file = disk.open(path, Mode::Read).map_err(|e| Error::io(path, e))?;
+    let len = file.len().map_err(|e| Error::io(path, e))?;
+    let mut reader = Reader { path, file: &*file, len, position: 0, offset: 0, apply, state: State::Empty };
+    reader.read()
+}
+
+/// How far a reader has come.
+enum State {
+    Empty,
+    Begun(Summary),
+    Ended(Summary),
+}
+
+struct Reader<'a, Apply> {
+    path: &'a Path,
+    file: &'a dyn File,
+    len: u64,
+    position: u64,
+    offset: i64,
+    apply: Apply,
+    state: State,
+}
+
+impl<Apply: FnMut(Record) -> Result<(), String>> Reader<'_, Apply> {
+    fn read(&mut self) -> Result<Summary, Error> {
+        while self.position < self.len {
+            let batch = self.next_batch()?;
+            let entries = batches::decode(&batch, self.offset).map_err(|e| self.broken(&e))?;
+            self.offset = batch.header.next_offset();
+            for entry in entries {
+                self.take(entry).map_err(|reason| self.broken(&reason))?;
+            }
+        }
+        match std::mem::replace(&mut self.state, State::Empty) {
+            State::Ended(summary) => Ok(summary),
+            State::Empty | State::Begun(_) => Err(self.broken(&"it ends without a footer")),
+        }
+    }
+
+    fn broken(&self, reason: &impl ToString) -> Error {
+        Error::Snapshot { path: self.path.to_owned(), reason: reason.to_string() }
+    }
+
+    fn next_batch(&mut self) -> Result<Batch, Error> {
+        let left = usize::try_from(self.len - self.position).unwrap_or(usize::MAX);
+        let mut bytes = vec![0; left.min(HEADER_LEN)];
+        self.read_at(&mut bytes, self.position)?;
+        let header = BatchHeader::parse(&bytes).map_err(|e| self.broken(&e))?;
+        // The length is believed only as far as the file goes.
+        if header.total_len() <= left {
+            bytes.resize(header.total_len(), 0);
+            self.read_at(&mut bytes, self.position)?;
+        }
+        let batch = Batch::split_from(&mut Bytes::from(bytes)).map_err(Malformed::from);
+        let batch = batch.map_err(|e| self.broken(&e))?;
+        self.position += u64::try_from(batch.bytes.len()).unwrap_or(u64::MAX);
+        Ok(batch)
+    }
+
+    fn read_at(&self, bytes: &mut [u8], position: u64) -> Result<(), Error> {
+        self.file.read_exact_at(bytes, position).map_err(|e| Error::io(self.path, e))
+    }
+
+    fn take(&mut self, entry: Entry) -> Result<(), String> {
+        let begun = match (&mut self.state, entry) {
+            (State::Empty, Entry::Control(ControlRecord::SnapshotHeader(header))) => {
+                let timestamp_ms = header.last_contained_log_timestamp;
+                self.state = State::Begun(Summary { timestamp_ms, membership: Membership::default() });
+                return Ok(());
+            }
+            (State::Empty, _) => return Err("it does not begin with a header".to_owned()),
+            (State::Ended(_), _) => return Err("it goes on after its footer".to_owned()),
+            (State::Begun(_), Entry::Data(record)) => return (self.apply)(record),
+            (State::Begun(summary), Entry::Control(record)) => (summary, record),
+        };
+        match begun {
+            (_, ControlRecord::SnapshotHeader(_)) => Err("it has two headers".to_owned()),
+            (summary, ControlRecord::SnapshotFooter(_)) => {
+                self.state = State::Ended(std::mem::take(summary));
+                Ok(())
+            }
+            (summary, record) => {
+                summary.membership.replay(record);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Writes the snapshot of `image` and gives its length in bytes. It is there, durably, once this has returned.
+pub(super) fn write(
+    disk: &dyn Disk,
+    dir: &Path,
+    id: SnapshotId,
+    image: &Image,
+    membership: &Membership,
+) -> Result<u64, Error> {
+    let path = id.path(dir);
+    let mut partial = path.clone().into_os_string();
+    partial.push(".part");
+    let partial = PathBuf::from(partial);
+    let len = write_partial(disk, &partial, id, image, membership).map_err(|e| Error::io(&partial, e))?;
+    // The name must not point to bytes that a power cut can take back.
+    disk.rename(&partial, &path).and_then(|()| disk.sync_dir(dir)).map_err(|e| Error::io(&path, e))?;
+    Ok(len)
+}
+
+fn write_partial(
+    disk: &dyn Disk,
+    path: &Path,
+    id: SnapshotId,
+    image: &Image,
+    membership: &Membership,
+) -> std::io::Result<u64> {
+    let file = disk.open(path, Mode::Create)?;
+    file.set_len(0)?;
+    let timestamp_ms = image.provenance.timestamp_ms;
+    let place = Place { base_offset: 0, epoch: id.epoch, timestamp_ms };
+    let mut writer = Writer { file: &*file, position: 0, place };
+    let header = SnapshotHeader { version: 0, last_contained_log_timestamp: timestamp_ms };
+    let mut control = vec![ControlRecord::from(header)];
+    control.extend(membership.records());
+    writer.append(&batches::of_control(&control, writer.place))?;
+    writer.append_records(&image.records())?;
+    let footer = [SnapshotFooter { version: 0 }.into()];
+    writer.append(&batches::of_control(&footer, writer.place))?;
+    file.sync_data()?;
+    Ok(writer.position)
+}
+
+struct Writer<'a> {
+    file: &'a dyn File,
+    position: u64,
+    place: Place,
+}
+
+impl Writer<'_> {
+    fn append_records(&mut self, records: &[Record]) -> std::io::Result<()> {
+        let mut builder = BatchBuilder::new();
+        let mut value = Vec::new();
+        for record in records {
+            value.clear();
+            record.encode(&mut value);
+            builder.push(self.place.timestamp_ms, None, Some(&value), &[]);
+            if builder.len() >= BATCH_LEN {
+                let full = std::mem::take(&mut builder);
+                self.append(&batches::build(full, self.place, false))?;
+            }
+        }
+        if builder.is_empty() { Ok(()) } else { self.append(&batches::build(builder, self.place, false)) }
+    }
+
+    fn append(&mut self, batch: &Batch) -> std::io::Result<()> {
+        self.file.write_at(&[IoSlice::new(&batch.bytes)], self.position)?;
+        self.position += u64::try_from(batch.bytes.len()).unwrap_or(u64::MAX);
+        self.place.base_offset = batch.header.next_offset();
+        Ok(())
+    }
+}
