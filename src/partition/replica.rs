@@ -272,7 +272,9 @@ impl Replica {
             if unflushed >= state.settings.log.flush_messages {
                 state.flush_barrier = Some(Barrier { start, end: state.log.end_offset() });
                 self.sync_soon();
-            } else if state.unflushed_bytes >= super::BACKGROUND_FLUSH_BYTES {
+            } else if state.unflushed_bytes >= super::BACKGROUND_FLUSH_BYTES
+                || state.settings.log.flush_ms < super::SYNC_INTERVAL_MS
+            {
                 self.sync_soon();
             } else {
                 self.sync_later();
