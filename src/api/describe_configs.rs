@@ -47,6 +47,7 @@ pub(super) async fn handle(
                 let wanted =
                     |entry: &Entry| keys.is_empty() || keys.iter().any(|key| key.as_str() == entry.name);
                 out.with_error_code(NONE)
+                    .with_error_message(None)
                     .with_configs(entries.into_iter().filter(wanted).map(|e| show.entry(e)).collect())
             }
             Err((code, message)) => {
@@ -111,6 +112,7 @@ impl Show {
         let mut out = DescribeConfigsResourceResult::default()
             .with_name(text(entry.name))
             .with_value(entry.value.map(text))
+            .with_documentation(None)
             .with_read_only(entry.read_only)
             .with_config_source(entry.source.wire_id())
             .with_is_sensitive(entry.sensitive);

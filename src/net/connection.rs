@@ -21,6 +21,8 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use super::output::Output;
 use crate::api::response::Outcome;
 use crate::api::{Api, Peer, Running, Started};
+use crate::wire::header::peek_api_key;
+use crate::wire::versions::ApiKey;
 
 /// Requests of one connection that may be under way at once.
 const IN_FLIGHT_MAX: usize = 256;
@@ -181,6 +183,9 @@ impl Connection {
         if self.accept_frames(cx)? {
             return Ok(true);
         }
+        if self.has_frame()? {
+            return Ok(false);
+        }
         if !self.poll_space(cx)? {
             return Ok(false);
         }
@@ -207,14 +212,23 @@ impl Connection {
         }
     }
 
+    /// Whether a whole frame is in the input.
+    fn has_frame(&self) -> Result<bool, End> {
+        Ok(self.announced()?.is_some_and(|total| self.input.len() >= total))
+    }
+
+    /// Whether the next request may run beside those under way. Only produce requests may: anything else sees
+    /// what the requests before it have done, as with a broker that serves them one after the other.
+    fn may_overlap(&self) -> bool {
+        let is_running = self.slots.iter().any(|slot| matches!(slot, Slot::Running { .. }));
+        !is_running || peek_api_key(&self.input[4..]) == Some(ApiKey::Produce)
+    }
+
     /// Starts every whole frame in the input that there is room for; whether there was one.
     fn accept_frames(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
         let mut any = false;
-        while self.has_room() {
+        while self.has_room() && self.has_frame()? && self.may_overlap() {
             let Some(total) = self.announced()? else { break };
-            if self.input.len() < total {
-                break;
-            }
             let frame = self.input.split_to(total).freeze().slice(4..);
             self.read_hint = (2 * total).clamp(READ_BYTES_MIN, EAGER_BYTES);
             self.start(frame, cx);

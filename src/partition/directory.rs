@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -23,6 +23,8 @@ pub struct Directory {
     flush_timer: Timer,
     /// Replicas with unsynced bytes that nobody waits for.
     later: Mutex<Vec<Weak<Replica>>>,
+    /// How many replicas it holds.
+    replicas: AtomicUsize,
     /// Whether a log was synced since the checkpoints were written.
     has_progress: AtomicBool,
     /// Hashes of what the three checkpoint files hold, so that an idle broker writes nothing.
@@ -52,6 +54,7 @@ impl Directory {
             was_clean,
             flush_timer: timers::log_flush_time(clock),
             later: Mutex::default(),
+            replicas: AtomicUsize::new(0),
             has_progress: AtomicBool::new(false),
             written: Mutex::default(),
         }))
@@ -83,6 +86,19 @@ impl Directory {
     /// Has `replica` synced at the next [`Directory::sync_later`].
     pub(super) fn mark_later(&self, replica: &Arc<Replica>) {
         self.later.lock().push(Arc::downgrade(replica));
+    }
+
+    /// How many replicas it holds.
+    pub(super) fn replicas(&self) -> usize {
+        self.replicas.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn add_replica(&self) {
+        self.replicas.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn remove_replica(&self) {
+        self.replicas.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Notes that a log was synced.

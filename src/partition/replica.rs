@@ -217,6 +217,7 @@ impl Replica {
             known_high_watermark,
             deleted: false,
         };
+        directory.add_replica();
         Arc::new(Self {
             name,
             topic_id,
@@ -525,6 +526,7 @@ impl Replica {
         state.release_all();
         let set_aside = state.log.rename_for_deletion(unique)?;
         drop(state);
+        self.directory.remove_replica();
         let disk = self.directory.log_directory().disk().clone();
         let name = self.name.clone();
         // Large directories take a while, and nobody waits for it; what is left is removed at the next start.

@@ -190,6 +190,7 @@ impl Set {
             start_offset: end_offset,
             isr: partition.isr.iter().map(|id| NodeId(*id)).collect(),
             high_watermark,
+            replicas: partition.replicas.len(),
             min_insync,
         });
     }
@@ -209,19 +210,16 @@ impl Set {
         Ok(Replica::new(name.clone(), topic_id, directory, log, 0, settings, metrics))
     }
 
-    /// The directory that the metadata names, else the online one with the fewest replicas.
+    /// The directory that the metadata names, else the online one with the fewest replicas
+    /// (`LogManager.nextLogDirs`).
     fn place(&self, partition: &Partition) -> Arc<Directory> {
         let named = partition.directory_of(self.parts.node.0);
         let directories = &self.parts.directories;
         if let Some(directory) = directories.iter().find(|d| Some(d.log_directory().id()) == named) {
             return directory.clone();
         }
-        let mut counts: HashMap<DirectoryId, usize> = HashMap::new();
-        for replica in self.all() {
-            *counts.entry(replica.directory().log_directory().id()).or_default() += 1;
-        }
         let online = directories.iter().filter(|d| !d.log_directory().is_offline());
-        let fewest = online.min_by_key(|d| counts.get(&d.log_directory().id()).copied().unwrap_or(0));
+        let fewest = online.min_by_key(|d| d.replicas());
         fewest.or(directories.first()).expect("a broker has a log directory").clone()
     }
 
