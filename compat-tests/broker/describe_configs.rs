@@ -231,9 +231,21 @@ fn configs_of_what_is_not_there_are_an_error_of_that_resource_alone() {
     ]);
     let results = client.call(&asked, 4).results;
     let of = |name: &str| results.iter().find(|r| r.resource_name.as_str() == name).unwrap();
-    assert_eq!(of(&absent).error_code, 3);
+    assert_eq!((of(&absent).error_code, of(&absent).error_message.as_deref()), (3, Some("")));
     assert_eq!((of(here.name()).error_code, of(here.name()).configs.len()), (0, 1));
     assert_eq!(of("no name").error_code, 17);
     let unheard_of = only(&mut client, &request(resource(99, "what", None)), 4);
     assert_eq!((unheard_of.error_code, unheard_of.resource_type), (42, 99));
+}
+
+#[test]
+fn an_empty_list_of_config_names_asks_for_all_of_them() {
+    let broker = Broker::shared();
+    let mut client = broker.connect();
+    let topic = client.create("every", 1);
+    let count = |client: &mut Client, keys| {
+        by_name(only(client, &request(resource(TOPIC, topic.name(), keys)), 4)).len()
+    };
+    assert_eq!(count(&mut client, Some(&[])), count(&mut client, None));
+    assert_eq!(count(&mut client, Some(&["retention.ms", "no.such.config"])), 1);
 }

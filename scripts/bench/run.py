@@ -47,12 +47,12 @@ def build_load():
     return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release/examples/load"
 
 
-def play(args, target, group, scale, load, folder):
+def play(args, target, group, scale, load, disks):
     """One group on one target with a fresh directory; yields (row, metrics)."""
-    scenario, profile = GROUPS[group]
+    scenario, profile, raw = GROUPS[group]
     if profile == "shipped":
         profile = "cached" if target == "kafka" else "durable"
-    broker = TARGETS[target](folder / target, profile, args.pin)
+    broker = TARGETS[target](disks[raw] / target, profile, args.pin)
     try:
         broker.prepare()
         yield from scenario(Bench(broker, load, scale, args.pin))
@@ -73,29 +73,29 @@ def measure(args):
     folder = Path(tempfile.mkdtemp(dir=base))
     try:
         with loop_disk(folder, args.loop) if args.loop else contextlib.nullcontext(folder) as disk:
-            results = {"machine": describe(disk), "mode": args.mode, "rounds": rounds, "pinned": args.pin, "samples": []}
+            results = {"machine": describe(disk, folder), "mode": args.mode, "rounds": rounds, "pinned": args.pin, "samples": []}
             fault_in(disk, scale.clean_memory_bytes)
-            take_turns(args, targets, rounds, scale, load, disk, results)
+            take_turns(args, targets, rounds, scale, load, {False: disk, True: folder}, results)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return results
 
 
-def take_turns(args, targets, rounds, scale, load, disk, results):
+def take_turns(args, targets, rounds, scale, load, disks, results):
     for turn in range(rounds):
         for group in args.groups.split(","):
             # The order alternates, so that neither target always runs on the warmer machine.
             for target in targets if turn % 2 == 0 else targets[::-1]:
-                for row, metrics in take(args, target, group, scale, load, disk):
+                for row, metrics in take(args, target, group, scale, load, disks):
                     show(turn, target, row, metrics)
                     results["samples"].append({"round": turn, "target": target, "row": row, **metrics})
                 save(args, results)
 
 
-def take(args, target, group, scale, load, folder):
+def take(args, target, group, scale, load, disks):
     """A group that breaks costs its remaining rows, not the run."""
     try:
-        yield from play(args, target, group, scale, load, folder)
+        yield from play(args, target, group, scale, load, disks)
     except Exception as error:
         print(f"!! {target} {group}: {error}", file=sys.stderr)
 

@@ -82,7 +82,7 @@ def render(results):
     lines = ["| | Apache Kafka 4.3.1 | barnabas | ratio |", "|---|---|---|---|"]
     below = []
     for row, (title, floors) in ROWS.items():
-        seen = [m for m in METRICS if any(s["row"] == row and m in s for s in results["samples"])]
+        seen = list(dict.fromkeys(m for s in results["samples"] if s["row"] == row for m in s if m in METRICS))
         if not seen:
             continue
         cells = {"kafka": [], "barnabas": [], "ratio": []}

@@ -42,7 +42,9 @@ pub(super) async fn handle(
 
 /// The answer to a version that is not served.
 pub(super) fn unsupported(context: &Context, header: &RequestHeader) -> Outcome {
-    encode(header, 0, &table(context, 0, Code::UnsupportedVersion.code()))
+    let response = table(context, 0, Code::UnsupportedVersion.code());
+    context.requests.answer(header.api_key, &response);
+    encode(header, 0, &response)
 }
 
 /// `[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?`

@@ -4,12 +4,14 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use super::fetch::session;
+use super::measure::Requests;
 use super::producer_ids::ProducerIds;
 use crate::base::clock::Clock;
 use crate::base::id::NodeId;
 use crate::base::random::Random;
 use crate::config::broker::Config;
 use crate::controller;
+use crate::metrics::Metrics;
 use crate::partition;
 use crate::raft::Quorum;
 
@@ -33,6 +35,10 @@ pub struct Context {
     pub(crate) sessions: session::Cache,
     /// This broker's epoch, from its registration.
     pub broker_epoch: i64,
+    /// Where topics are counted.
+    pub metrics: Metrics,
+    /// Where requests are counted.
+    pub(crate) requests: Requests,
     /// Producer ids handed to this node by the controller.
     pub(crate) producer_ids: ProducerIds,
 }
@@ -40,7 +46,8 @@ pub struct Context {
 impl Context {
     /// Wires the handlers to the parts of the broker.
     pub fn new(parts: Parts) -> Self {
-        let Parts { config, clock, random, node, cluster_id, quorum, partitions, broker_epoch } = parts;
+        let Parts { config, clock, random, node, cluster_id, quorum, partitions, broker_epoch, metrics } =
+            parts;
         let slots = config.requests.fetch_session_slots_max;
         Self {
             config,
@@ -51,6 +58,8 @@ impl Context {
             quorum,
             partitions,
             broker_epoch,
+            metrics,
+            requests: Requests::new(),
             sessions: session::Cache::new(slots),
             producer_ids: ProducerIds::default(),
         }
@@ -88,6 +97,8 @@ pub struct Parts {
     pub partitions: Arc<partition::Set>,
     /// See [`Context::broker_epoch`].
     pub broker_epoch: i64,
+    /// See [`Context::metrics`].
+    pub metrics: Metrics,
 }
 
 /// The client at the other end of a connection.

@@ -135,7 +135,8 @@ fn made(
     overrides: &Overrides,
     version: i16,
 ) -> CreatableTopicResult {
-    let mut out = CreatableTopicResult::default().with_name(name).with_error_code(NONE);
+    let mut out =
+        CreatableTopicResult::default().with_name(name).with_error_code(NONE).with_error_message(None);
     if version >= 5 {
         out.num_partitions = created.partitions;
         out.replication_factor = created.replication_factor;

@@ -43,11 +43,11 @@ pub(super) async fn handle(
             .with_resource_name(resource.resource_name.clone());
         match entries(&context, resource) {
             Ok(entries) => {
-                let wanted = |entry: &Entry| {
-                    let keys = resource.configuration_keys.as_ref();
-                    keys.is_none_or(|keys| keys.iter().any(|key| key.as_str() == entry.name))
-                };
+                let keys = resource.configuration_keys.as_deref().unwrap_or_default();
+                let wanted =
+                    |entry: &Entry| keys.is_empty() || keys.iter().any(|key| key.as_str() == entry.name);
                 out.with_error_code(NONE)
+                    .with_error_message(None)
                     .with_configs(entries.into_iter().filter(wanted).map(|e| show.entry(e)).collect())
             }
             Err((code, message)) => {
@@ -77,8 +77,8 @@ fn entries(context: &Context, resource: &DescribeConfigsResource) -> Result<Vec<
             controller::names::validate(name)
                 .map_err(|error| (Code::InvalidTopicException, error.message.to_string()))?;
             if image.topics.by_name(name).is_none() {
-                let text = controller::Kind::UnknownTopicOrPartition.text();
-                return Err((Code::UnknownTopicOrPartition, text.to_owned()));
+                // Kafka sends no text here, and its tools print none.
+                return Err((Code::UnknownTopicOrPartition, String::new()));
             }
             Ok(topic_entries(context, &overrides(&image, ResourceKind::Topic, name)))
         }
@@ -112,6 +112,7 @@ impl Show {
         let mut out = DescribeConfigsResourceResult::default()
             .with_name(text(entry.name))
             .with_value(entry.value.map(text))
+            .with_documentation(None)
             .with_read_only(entry.read_only)
             .with_config_source(entry.source.wire_id())
             .with_is_sensitive(entry.sensitive);

@@ -8,6 +8,8 @@ use kafka_protocol::protocol::{Decodable, Encodable};
 use tracing::{debug, error};
 
 use super::context::{Context, Peer};
+use super::error_codes::ErrorCodes;
+use super::measure::{Measure, Running};
 use super::response::{Outcome, Response};
 use super::table;
 use crate::wire::header::{self, RequestHeader};
@@ -18,10 +20,18 @@ use crate::wire::versions::ApiKey;
 const RESPONSE_HEADER_BYTES_MAX: usize = 9;
 
 /// A request under way, or one that was answered at once.
-pub enum Call {
+pub enum Started {
     /// The outcome is there.
     Ready(Outcome),
     /// The outcome comes; polling it once does everything that request order matters for.
+    Running(Running),
+}
+
+/// What a handler makes of a request.
+pub(super) enum Call {
+    /// The outcome is there.
+    Ready(Outcome),
+    /// See [`Started::Running`].
     Running(Pin<Box<dyn Future<Output = Outcome> + Send>>),
 }
 
@@ -75,18 +85,19 @@ impl Api {
     }
 
     /// Starts one request; `frame` is what follows the length prefix.
-    pub fn call(&self, peer: &Arc<Peer>, frame: Bytes) -> Call {
+    pub fn call(&self, peer: &Arc<Peer>, frame: Bytes) -> Started {
+        let begun = self.context.clock.elapsed();
         let (header, body_at) = match RequestHeader::parse(&frame) {
             Ok(parsed) => parsed,
             Err(why) => {
                 debug!(from = %peer.address, %why, "bad request header");
-                return Call::Ready(Outcome::Close("bad request header"));
+                return Started::Ready(Outcome::Close("bad request header"));
             }
         };
         let (key, version) = (header.api_key, header.api_version);
         if !key.accepts(version) {
             debug!(from = %peer.address, api = key.name(), version, "version is not served");
-            return Call::Ready(if key == ApiKey::ApiVersions {
+            return Started::Ready(if key == ApiKey::ApiVersions {
                 super::api_versions::unsupported(&self.context, &header)
             } else {
                 Outcome::Close("version is not served")
@@ -95,9 +106,16 @@ impl Api {
         let body = frame.slice(body_at..);
         if let Err(why) = schema::check(key.number(), version, &body) {
             debug!(from = %peer.address, api = key.name(), version, %why, "bad request");
-            return Call::Ready(Outcome::Close("bad request body"));
+            return Started::Ready(Outcome::Close("bad request body"));
         }
-        table::start(&self.context, Raw { header, body, peer: peer.clone() })
+        let measure = Measure::start(&self.context, key, version, begun);
+        match table::start(&self.context, Raw { header, body, peer: peer.clone() }) {
+            Call::Ready(outcome) => {
+                measure.finish(&self.context);
+                Started::Ready(outcome)
+            }
+            Call::Running(work) => Started::Running(Running { work, measure, context: self.context.clone() }),
+        }
     }
 }
 
@@ -109,7 +127,7 @@ pub(super) fn simple<Req, Resp, Fut>(
 ) -> Call
 where
     Req: Decodable,
-    Resp: Encodable,
+    Resp: Encodable + ErrorCodes,
     Fut: Future<Output = Resp> + Send + 'static,
 {
     let request = match raw.decode::<Req>() {
@@ -118,7 +136,12 @@ where
     };
     let header = request.header.clone();
     let response = handler(context.clone(), request);
-    Call::run(async move { encode(&header, header.api_version, &response.await) })
+    let context = context.clone();
+    Call::run(async move {
+        let response = response.await;
+        context.requests.answer(header.api_key, &response);
+        encode(&header, header.api_version, &response)
+    })
 }
 
 /// The frame of `message`, in `version`, as the answer to the request with `header`.

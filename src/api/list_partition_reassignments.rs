@@ -28,7 +28,7 @@ pub(super) async fn handle(
             found.filter_map(|(topic, only)| in_motion(topic, Some(only))).collect()
         }
     };
-    ListPartitionReassignmentsResponse::default().with_topics(topics)
+    ListPartitionReassignmentsResponse::default().with_error_message(None).with_topics(topics)
 }
 
 fn in_motion(topic: &Topic, only: Option<&Vec<i32>>) -> Option<OngoingTopicReassignment> {

@@ -23,6 +23,7 @@ use super::dispatch::Request;
 use super::error::{Code, NONE};
 use super::{create_topics, endpoints, operations};
 use crate::base::id::TopicId;
+use crate::controller;
 use crate::meta::Image;
 use crate::meta::topics::{Partition, Topic};
 
@@ -133,7 +134,9 @@ impl View<'_> {
             return self.topic(topic);
         }
         let failure = failures.iter().find(|(failed, _)| failed == name).map(|(_, code)| *code);
-        let code = failure.unwrap_or(Code::UnknownTopicOrPartition);
+        let is_name = controller::names::validate(name).is_ok();
+        let missing = if is_name { Code::UnknownTopicOrPartition } else { Code::InvalidTopicException };
+        let code = failure.unwrap_or(missing);
         unknown(Some(name.clone()), uuid::Uuid::nil(), code, self.version)
     }
 

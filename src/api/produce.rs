@@ -14,6 +14,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use kafka_protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, ProduceResponse,
@@ -30,6 +31,7 @@ use super::response::Outcome;
 use crate::base::id::TopicId;
 use crate::log::Appended;
 use crate::meta::Image;
+use crate::metrics;
 use crate::partition::{self, Replica};
 use crate::purgatory::Countdown;
 use crate::wire::validator::{Arrival, RecordError, Rejection, Scratch, validate_produce};
@@ -148,10 +150,15 @@ impl Work {
         let index = data.index;
         match resolve::replica(&self.context, topic, index) {
             Ok(replica) => {
+                let bytes = data.records.as_ref().map_or(0, Bytes::len);
                 let status = self.append_to(&replica, data, now_ms);
+                count(replica.metrics(), &status, bytes);
                 Part { index, replica: Some(replica), status }
             }
-            Err(code) => Part { index, replica: None, status: Status::failed(code) },
+            Err(code) => {
+                self.context.metrics.no_topic().total_produce_requests(1);
+                Part { index, replica: None, status: Status::failed(code) }
+            }
         }
     }
 
@@ -244,6 +251,7 @@ impl Work {
                     .with_rack(b.rack)
             });
         }
+        self.context.requests.answer(self.request.header.api_key, &response);
         encode(&self.request.header, version, &response)
     }
 
@@ -257,6 +265,38 @@ impl Work {
             .with_leader_epoch(partition.leader_epoch);
         partition.leader >= 0
     }
+}
+
+/// Counts one partition's `bytes` of records as `ReplicaManager.appendToLocalLog` does; what a producer sends again is
+/// not counted again.
+fn count(metrics: &metrics::Topic, status: &Status, bytes: usize) {
+    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+    metrics.total_produce_requests(1);
+    match status {
+        Status::Appended(appended) if appended.duplicate => {}
+        Status::Appended(appended) => {
+            metrics.bytes_in(bytes);
+            let messages = appended.last_offset - appended.first_offset + 1;
+            metrics.messages_in(u64::try_from(messages).unwrap_or(0));
+        }
+        Status::Failed { code: Code::MessageTooLarge, .. } => metrics.bytes_rejected(bytes),
+        Status::Failed { code, .. } if is_unexpected(*code) => metrics.failed_produce_requests(1),
+        Status::Failed { .. } => {}
+    }
+}
+
+/// Whether Kafka counts the refusal of a batch as a failure.
+fn is_unexpected(code: Code) -> bool {
+    !matches!(
+        code,
+        Code::UnknownTopicOrPartition
+            | Code::UnknownTopicId
+            | Code::NotLeaderOrFollower
+            | Code::MessageTooLarge
+            | Code::RecordListTooLarge
+            | Code::CorruptMessage
+            | Code::KafkaStorageError
+    )
 }
 
 fn partition_response(part: &Part, version: i16) -> PartitionProduceResponse {

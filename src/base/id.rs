@@ -73,11 +73,6 @@ uuid_ids! {
     DirectoryId,
 }
 
-impl DirectoryId {
-    /// A replica whose directory is not known yet (`DirectoryId.UNASSIGNED`).
-    pub const UNASSIGNED: Self = Self(Uuid::nil());
-}
-
 /// A topic name and a partition index.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TopicPartition {

@@ -9,10 +9,10 @@ use tokio::time::{MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::partition::Set;
+use crate::partition::{SYNC_INTERVAL_MS, Set};
 
 /// How long bytes that nobody waits for stay unsynced, and checkpoints unwritten.
-const SYNC_INTERVAL: Duration = Duration::from_secs(5);
+const SYNC_INTERVAL: Duration = Duration::from_millis(SYNC_INTERVAL_MS.cast_unsigned());
 /// How long a file that nobody uses stays open, at least.
 const IDLE_FILE_INTERVAL: Duration = Duration::from_secs(60);
 

@@ -31,7 +31,7 @@ pub(super) struct Directories {
 
 impl Directories {
     /// Locks every directory before anything is written to one, so that a refusal leaves all as they were.
-    pub(super) fn open(config: &Config, random: &Random) -> Result<Self> {
+    pub(super) fn open(config: &Config, clock: &Clock, random: &Random) -> Result<Self> {
         let disk: Arc<dyn Disk> = Arc::new(StdDisk);
         let claimed: Vec<Claimed> = config
             .logs
@@ -59,7 +59,7 @@ impl Directories {
             // Before any log is opened for writing: the marker vouches for the last stop only.
             let marker = directory.take_clean_shutdown()?;
             markers.push(marker);
-            all.push(Directory::start(directory, marker.is_some())?);
+            all.push(Directory::start(directory, marker.is_some(), clock.clone())?);
         }
         let epochs: Option<Vec<i64>> =
             markers.iter().map(|m| m.as_ref().map(|m| m.broker_epoch.unwrap_or(-1))).collect();

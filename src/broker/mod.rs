@@ -22,13 +22,14 @@ use tracing::{info, warn};
 
 use self::directories::Directories;
 pub use self::lookup::config_lookup;
-use self::pages::BrokerPages;
+use self::pages::{BrokerPages, Shown};
 use self::registration::Registered;
 use crate::api::{Api, Context, Parts};
 use crate::base::clock::Clock;
 use crate::base::random::Random;
 use crate::config::broker::Config;
 use crate::meta::Image;
+use crate::metrics::{self, BrokerState, Metrics};
 use crate::net::http;
 use crate::net::listener::{self, Bound, Limits, Server, Settings};
 use crate::partition::{self, Set};
@@ -45,12 +46,17 @@ pub async fn run(config: Config) -> Result<()> {
     let config = Arc::new(config);
     let clock = Clock::system();
     let random = Random::system();
-    let directories = Directories::open(&config, &random)?;
+    // Before everything that counts: what is taken from the facade earlier counts nothing.
+    let metrics = metrics::install(clock.clone())?;
+    let directories = Directories::open(&config, &clock, &random)?;
     info!(cluster = %directories.cluster_id, node = %config.node_id, dirs = ?config.logs.dirs, "starting");
+    let stop = CancellationToken::new();
+    let pages = BrokerPages::new(metrics.clone());
+    serve_pages(&config, &pages, &stop)?;
 
     let loaded = Quorum::load(directories.quorum_parts(&config, &clock))
         .context("the metadata log cannot be loaded")?;
-    let partitions = open_partitions(&config, &directories, &clock, &random, &loaded.image());
+    let partitions = open_partitions(&config, &directories, &clock, &random, &metrics, &loaded.image());
     let quorum = loaded.run(subscriber(partitions.clone()))?;
 
     let bound = bind_listeners(&config)?;
@@ -64,11 +70,16 @@ pub async fn run(config: Config) -> Result<()> {
         quorum: quorum.clone(),
         partitions: partitions.clone(),
         broker_epoch: registered.epoch,
+        metrics,
     }));
-    let server = Server::new(Arc::new(Api::new(context)), socket_settings(&config));
-    let stop = CancellationToken::new();
-    let pages = BrokerPages::new(partitions.clone(), quorum.clone());
-    serve_pages(&config, &pages, &stop)?;
+    let server = Arc::new(Server::new(Arc::new(Api::new(context)), socket_settings(&config)));
+    pages.show(Shown {
+        node: config.node_id,
+        inter_broker_listener: config.inter_broker_listener_name.clone(),
+        partitions: partitions.clone(),
+        quorum: quorum.clone(),
+        server: server.clone(),
+    });
     for listener in bound {
         info!(listener = %listener.name, host = %host_of(&config, &listener), port = listener.port()?, "listening");
         server.serve(listener);
@@ -76,11 +87,11 @@ pub async fn run(config: Config) -> Result<()> {
     registered.unfence(&quorum).await?;
     registered.finish_recovery(&quorum).await?;
     announce(&config);
-    pages.set_ready(true);
+    pages.set_state(BrokerState::Running);
     background::start(&partitions, &stop);
 
     await_signal().await?;
-    pages.set_ready(false);
+    pages.set_state(BrokerState::ShuttingDown);
     shut_down(&server, &registered, &quorum, &partitions, &stop).await;
     info!(node = %config.node_id, "shut down");
     Ok(())
@@ -91,6 +102,7 @@ fn open_partitions(
     directories: &Directories,
     clock: &Clock,
     random: &Random,
+    metrics: &Metrics,
     image: &Image,
 ) -> Arc<Set> {
     let (for_settings, node) = (config.clone(), config.node_id);
@@ -102,6 +114,7 @@ fn open_partitions(
         settings: Box::new(settings),
         clock: clock.clone(),
         random: random.clone(),
+        metrics: metrics.clone(),
     };
     let threads = config.logs.recovery_threads_per_data_dir * config.logs.dirs.len();
     let begun = clock.elapsed();

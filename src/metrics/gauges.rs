@@ -48,6 +48,14 @@ gauges! {
     global_topic_count(global_topic_count: u32): "kafka_controller_kafkacontroller_globaltopiccount", "Topics of the cluster.";
     /// Partitions of the cluster.
     global_partition_count(global_partition_count: u32): "kafka_controller_kafkacontroller_globalpartitioncount", "Partitions of the cluster.";
+    /// Brokers that serve clients.
+    active_broker_count(active_broker_count: u32): "kafka_controller_kafkacontroller_activebrokercount", "Registered brokers that are not fenced.";
+    /// Brokers that do not serve clients.
+    fenced_broker_count(fenced_broker_count: u32): "kafka_controller_kafkacontroller_fencedbrokercount", "Registered brokers that are fenced.";
+    /// Node id of the active controller.
+    current_leader(current_leader: i32): "kafka_server_raftmetrics_current_leader", "Node id of the active controller, -1 if none is known.";
+    /// Leader epoch of the metadata quorum.
+    current_epoch(current_epoch: i32): "kafka_server_raftmetrics_current_epoch", "Leader epoch of the metadata quorum.";
     /// Log directories that failed.
     offline_log_directory_count(offline_log_directory_count: u32): "kafka_log_logmanager_offlinelogdirectorycount", "Log directories of this broker that failed.";
 }

@@ -30,7 +30,7 @@ use self::text::Text;
 use self::topics::Topics;
 use crate::base::clock::Clock;
 
-pub use self::requests::Api;
+pub use self::requests::{Api, NO_ERROR};
 pub use self::state::{BrokerState, Partition, State};
 pub use self::topics::Topic;
 
@@ -88,6 +88,11 @@ fn describe() {
 }
 
 impl Metrics {
+    /// Metrics beside the installed ones, for tests: what goes through the facade is not in them.
+    pub fn detached(clock: Clock) -> Self {
+        create(clock).1
+    }
+
     /// The counters of one topic; the same ones for as long as anybody holds them.
     pub fn topic(&self, name: &Arc<str>) -> Topic {
         self.0.topics.topic(name)
@@ -137,6 +142,8 @@ mod tests {
                 log_start_offset: 5,
                 log_end_offset: 9,
                 high_watermark: 8,
+                replica_count: 3,
+                in_sync_replica_count: 2,
             }],
             ..State::default()
         }
@@ -154,9 +161,9 @@ mod tests {
             let api = Api::new("Produce", 3..=13);
             api.received(9);
             api.answered(Duration::from_micros(1_500));
-            api.error("NONE");
-            api.error("MESSAGE_TOO_LARGE");
-            timers::log_flush_time().record(Duration::from_millis(2));
+            api.error(NO_ERROR, 2);
+            api.error("MESSAGE_TOO_LARGE", 1);
+            timers::log_flush_time(Clock::manual(0)).time(|| ());
             metrics.render(&state())
         })
     }
@@ -169,7 +176,9 @@ mod tests {
             "kafka_server_brokertopicmetrics_messagesin_total{topic=\"a\\\"b\"} 10",
             "kafka_server_brokertopicmetrics_failedproducerequests_total 1",
             "kafka_network_requestmetrics_requests_total{request=\"Produce\",version=\"9\"} 1",
+            "kafka_network_requestmetrics_errors_total{request=\"Produce\",error=\"NONE\"} 2",
             "kafka_network_requestmetrics_errors_total{request=\"Produce\",error=\"MESSAGE_TOO_LARGE\"} 1",
+            "kafka_log_logflushstats_logflushrateandtimems_count 1",
             "kafka_network_requestmetrics_totaltimems_count{request=\"Produce\"} 1",
             "kafka_server_kafkaserver_brokerstate 3",
             "kafka_server_replicamanager_leadercount 2",
@@ -177,6 +186,8 @@ mod tests {
             "kafka_server_socket_server_metrics_connection_count{listener=\"PLAINTEXT\"} 3",
             "kafka_log_log_logendoffset{topic=\"a\\\"b\",partition=\"1\"} 9",
             "kafka_topic_partition_current_offset{topic=\"a\\\"b\",partition=\"1\"} 8",
+            "kafka_cluster_partition_replicascount{topic=\"a\\\"b\",partition=\"1\"} 3",
+            "kafka_cluster_partition_underreplicated{topic=\"a\\\"b\",partition=\"1\"} 1",
             "kafka_topic_partitions{topic=\"a\\\"b\"} 2",
             "kafka_brokers 1",
             "kafka_broker_info{id=\"1\",address=\"localhost:9092\"} 1",
@@ -200,6 +211,19 @@ mod tests {
         for name in typed {
             assert!(text.contains(&format!("# HELP {name} ")), "{name} has no help");
         }
+    }
+
+    #[test]
+    fn the_page_in_docs_names_every_family_and_no_other() {
+        let text = rendered();
+        let mut exported: Vec<&str> =
+            text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+        let page = include_str!("../../docs/metrics.md");
+        let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+        let mut documented: Vec<&str> = rows.collect();
+        exported.sort_unstable();
+        documented.sort_unstable();
+        assert_eq!(documented, exported);
     }
 
     /// Skipped where promtool is not installed.

@@ -11,6 +11,9 @@ const REQUESTS: &str = "kafka_network_requestmetrics_requests_total";
 const ERRORS: &str = "kafka_network_requestmetrics_errors_total";
 const TOTAL_TIME_MS: &str = "kafka_network_requestmetrics_totaltimems";
 
+/// Kafka's name for code 0.
+pub const NO_ERROR: &str = "NONE";
+
 /// The metrics of one API. Kafka counts a fetch under `Fetch` and again under `FetchConsumer` or
 /// `FetchFollower`; each of these is an `Api` of its own.
 pub struct Api {
@@ -49,19 +52,19 @@ impl Api {
         self.total_time.get_or_init(histogram).record(total_time);
     }
 
-    /// An answer carries this error, by Kafka's name (`Errors`); `NONE` counts as well.
-    pub fn error(&self, error: &'static str) {
+    /// An answer carries this error `count` times, by Kafka's name (`Errors`); `NONE` counts as well.
+    pub fn error(&self, error: &'static str, count: u64) {
         let counter = || counter!(ERRORS, "request" => self.name, "error" => error);
-        if error == "NONE" {
-            self.no_error.get_or_init(counter).increment(1);
+        if error == NO_ERROR {
+            self.no_error.get_or_init(counter).increment(count);
         } else {
-            counter().increment(1);
+            counter().increment(count);
         }
     }
 }
 
 pub(super) fn describe() {
     describe_counter!(REQUESTS, "Requests by API and version.");
-    describe_counter!(ERRORS, "Answers by API and error.");
+    describe_counter!(ERRORS, "Error codes in answers, by API and error.");
     describe_histogram!(TOTAL_TIME_MS, "Milliseconds from reading a request to its answer.");
 }

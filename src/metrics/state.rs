@@ -52,6 +52,10 @@ pub struct Partition {
     pub log_end_offset: i64,
     /// Offset up to which consumers can read.
     pub high_watermark: i64,
+    /// Replicas that it has, 0 if it is led elsewhere.
+    pub replica_count: usize,
+    /// Replicas in sync, 0 if it is led elsewhere.
+    pub in_sync_replica_count: usize,
 }
 
 /// What is true of the broker at the moment of a scrape.
@@ -73,6 +77,14 @@ pub struct State {
     pub global_topic_count: u32,
     /// Partitions of the cluster.
     pub global_partition_count: u32,
+    /// Registered brokers that are not fenced.
+    pub active_broker_count: u32,
+    /// Registered brokers that are fenced.
+    pub fenced_broker_count: u32,
+    /// Node id of the active controller, -1 if none is known.
+    pub current_leader: i32,
+    /// Leader epoch of the metadata quorum.
+    pub current_epoch: i32,
     /// Log directories here that failed.
     pub offline_log_directory_count: u32,
     /// Id and `host:port` of each broker of the cluster.
@@ -88,15 +100,30 @@ pub struct State {
 /// A gauge per partition: name, help, value.
 type PartitionGauge = (&'static str, &'static str, fn(&Partition) -> i64);
 
-const PARTITION_GAUGES: [PartitionGauge; 5] = [
-    ("kafka_log_log_size", "Bytes of a partition on this broker.", |p| {
-        i64::try_from(p.size_bytes).unwrap_or(i64::MAX)
-    }),
+const PARTITION_GAUGES: [PartitionGauge; 8] = [
+    ("kafka_log_log_size", "Bytes of a partition on this broker.", |p| number(p.size_bytes)),
     ("kafka_log_log_logstartoffset", "First offset of a partition.", |p| p.log_start_offset),
     ("kafka_log_log_logendoffset", "Offset of the next record of a partition.", |p| p.log_end_offset),
     ("kafka_topic_partition_current_offset", "Offset up to which consumers can read.", |p| p.high_watermark),
     ("kafka_topic_partition_oldest_offset", "First offset that consumers can read.", |p| p.log_start_offset),
+    (
+        "kafka_cluster_partition_replicascount",
+        "Replicas of a partition that this broker leads, else 0.",
+        |p| number(p.replica_count),
+    ),
+    (
+        "kafka_cluster_partition_insyncreplicascount",
+        "In-sync replicas of a partition led here, else 0.",
+        |p| number(p.in_sync_replica_count),
+    ),
+    ("kafka_cluster_partition_underreplicated", "1 if a partition led here lacks in-sync replicas.", |p| {
+        i64::from(p.in_sync_replica_count < p.replica_count)
+    }),
 ];
+
+fn number(count: impl TryInto<i64>) -> i64 {
+    count.try_into().unwrap_or(i64::MAX)
+}
 
 impl State {
     pub(super) fn write(&self, text: &mut Text) {
@@ -160,6 +187,8 @@ mod tests {
             log_start_offset: 0,
             log_end_offset: 0,
             high_watermark: 0,
+            replica_count: 1,
+            in_sync_replica_count: 1,
         };
         let state = State { partitions: (0..10_002).map(partition).collect(), ..State::default() };
         let mut text = Text::new(String::new());

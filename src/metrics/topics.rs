@@ -67,7 +67,7 @@ counts! {
 pub(super) struct Topics {
     broker: Arc<Counts>,
     own: Mutex<BTreeMap<Arc<str>, Weak<Counts>>>,
-    /// Topics that found no room, since the start.
+    /// Handles that were given out without room for their topic, since the start.
     without_series: AtomicU64,
 }
 
@@ -107,8 +107,8 @@ impl Topics {
                 text.sample(name, &[("topic", topic)], read(counts).load(Ordering::Relaxed));
             }
         }
-        let name = "barnabas_metrics_topics_without_series_total";
-        text.family(name, Kind::Counter, "Topics that count for the whole broker only, for want of room.");
+        let name = "barnabas_metrics_replicas_without_topic_series_total";
+        text.family(name, Kind::Counter, "Replicas that count for the whole broker only, for want of room.");
         text.sample(name, &[], self.without_series.load(Ordering::Relaxed));
     }
 }
@@ -144,7 +144,7 @@ mod tests {
         topics.topic(&"late".into()).messages_in(5);
         let text = written(&topics);
         assert!(text.contains("messagesin_total 5\n") && !text.contains("late"));
-        assert!(text.contains("without_series_total 1\n"));
+        assert!(text.contains("without_topic_series_total 1\n"));
         held.pop();
         let late = topics.topic(&"late".into());
         late.messages_in(1);

@@ -20,7 +20,9 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::output::Output;
 use crate::api::response::Outcome;
-use crate::api::{Api, Call, Peer};
+use crate::api::{Api, Peer, Running, Started};
+use crate::wire::header::peek_api_key;
+use crate::wire::versions::ApiKey;
 
 /// Requests of one connection that may be under way at once.
 const IN_FLIGHT_MAX: usize = 256;
@@ -50,11 +52,7 @@ pub(super) struct Shared {
 }
 
 enum Slot {
-    Running {
-        call: Pin<Box<dyn Future<Output = Outcome> + Send>>,
-        _permit: Option<OwnedSemaphorePermit>,
-        bytes: usize,
-    },
+    Running { call: Running, _permit: Option<OwnedSemaphorePermit>, bytes: usize },
     Done(Outcome),
 }
 
@@ -162,7 +160,7 @@ impl Connection {
     fn poll_calls(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
         for slot in &mut self.slots {
             if let Slot::Running { call, bytes, .. } = slot
-                && let Poll::Ready(outcome) = call.as_mut().poll(cx)
+                && let Poll::Ready(outcome) = Pin::new(call).poll(cx)
             {
                 self.bytes_in_flight -= *bytes;
                 *slot = Slot::Done(outcome);
@@ -184,6 +182,9 @@ impl Connection {
     fn poll_input(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
         if self.accept_frames(cx)? {
             return Ok(true);
+        }
+        if self.has_frame()? {
+            return Ok(false);
         }
         if !self.poll_space(cx)? {
             return Ok(false);
@@ -211,14 +212,23 @@ impl Connection {
         }
     }
 
+    /// Whether a whole frame is in the input.
+    fn has_frame(&self) -> Result<bool, End> {
+        Ok(self.announced()?.is_some_and(|total| self.input.len() >= total))
+    }
+
+    /// Whether the next request may run beside those under way. Only produce requests may: anything else sees
+    /// what the requests before it have done, as with a broker that serves them one after the other.
+    fn may_overlap(&self) -> bool {
+        let is_running = self.slots.iter().any(|slot| matches!(slot, Slot::Running { .. }));
+        !is_running || peek_api_key(&self.input[4..]) == Some(ApiKey::Produce)
+    }
+
     /// Starts every whole frame in the input that there is room for; whether there was one.
     fn accept_frames(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
         let mut any = false;
-        while self.has_room() {
+        while self.has_room() && self.has_frame()? && self.may_overlap() {
             let Some(total) = self.announced()? else { break };
-            if self.input.len() < total {
-                break;
-            }
             let frame = self.input.split_to(total).freeze().slice(4..);
             self.read_hint = (2 * total).clamp(READ_BYTES_MIN, EAGER_BYTES);
             self.start(frame, cx);
@@ -232,8 +242,8 @@ impl Connection {
         let bytes = frame.len();
         let permit = self.permit.take();
         let slot = match self.shared.api.call(&self.peer, frame) {
-            Call::Ready(outcome) => Slot::Done(outcome),
-            Call::Running(mut call) => match call.as_mut().poll(cx) {
+            Started::Ready(outcome) => Slot::Done(outcome),
+            Started::Running(mut call) => match Pin::new(&mut call).poll(cx) {
                 Poll::Ready(outcome) => Slot::Done(outcome),
                 Poll::Pending => {
                     self.bytes_in_flight += bytes;

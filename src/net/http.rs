@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::CONTENT_TYPE;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -14,9 +14,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
+use tracing::{debug, error};
 
 use super::listener::Bound;
+use crate::metrics;
 
 /// Connections served at once; more wait in the backlog.
 const CONNECTIONS_MAX: usize = 16;
@@ -52,8 +53,8 @@ async fn accept(socket: TcpListener, pages: Arc<dyn Pages>, slots: Arc<Semaphore
         let stop = stop.clone();
         tokio::spawn(async move {
             let service = service_fn(|request| {
-                let response = respond(&request, &*pages);
-                async { Ok::<_, Infallible>(response) }
+                let pages = pages.clone();
+                async move { Ok::<_, Infallible>(respond(&request, pages).await) }
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -67,12 +68,19 @@ async fn accept(socket: TcpListener, pages: Arc<dyn Pages>, slots: Arc<Semaphore
     }
 }
 
-fn respond(request: &Request<Incoming>, pages: &dyn Pages) -> Response<Full<Bytes>> {
+async fn respond(request: &Request<Incoming>, pages: Arc<dyn Pages>) -> Response<Full<Bytes>> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
         return text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n".to_owned());
     }
     match request.uri().path() {
-        "/metrics" => text(StatusCode::OK, pages.metrics()),
+        // Off the threads that serve clients: every replica is looked at.
+        "/metrics" => match tokio::task::spawn_blocking(move || pages.metrics()).await {
+            Ok(page) => typed(StatusCode::OK, metrics::CONTENT_TYPE, page),
+            Err(error) => {
+                error!(%error, "metrics cannot be shown");
+                text(StatusCode::INTERNAL_SERVER_ERROR, "metrics cannot be shown\n".to_owned())
+            }
+        },
         "/livez" => text(StatusCode::OK, "ok\n".to_owned()),
         "/readyz" if pages.ready() => text(StatusCode::OK, "ok\n".to_owned()),
         "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n".to_owned()),
@@ -81,9 +89,12 @@ fn respond(request: &Request<Incoming>, pages: &dyn Pages) -> Response<Full<Byte
 }
 
 fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+    typed(status, "text/plain; charset=utf-8", body)
+}
+
+fn typed(status: StatusCode, kind: &'static str, body: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
-    let kind = hyper::header::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }

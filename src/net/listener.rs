@@ -1,10 +1,13 @@
 //! Listening sockets and the accept loop.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -46,6 +49,8 @@ pub struct Server {
     quota: Arc<Quota>,
     accepting: CancellationToken,
     tasks: TaskTracker,
+    /// Open connections of each listener.
+    open: Mutex<BTreeMap<Arc<str>, Arc<AtomicUsize>>>,
 }
 
 /// A bound listener that does not accept yet.
@@ -137,11 +142,13 @@ impl Server {
             shutdown: CancellationToken::new(),
         });
         let quota = Quota::new(settings.limits.clone());
-        Self { settings, shared, quota, accepting: CancellationToken::new(), tasks: TaskTracker::new() }
+        let (accepting, tasks) = (CancellationToken::new(), TaskTracker::new());
+        Self { settings, shared, quota, accepting, tasks, open: Mutex::default() }
     }
 
     /// Starts accepting on `bound`.
     pub fn serve(&self, bound: Bound) {
+        let open = self.open.lock().entry(bound.name.clone()).or_default().clone();
         for socket in bound.sockets {
             let acceptor = Acceptor {
                 socket,
@@ -150,12 +157,19 @@ impl Server {
                 shared: self.shared.clone(),
                 quota: self.quota.clone(),
                 tasks: self.tasks.clone(),
+                open: open.clone(),
             };
             let stop = self.accepting.clone();
             self.tasks.spawn(async move {
                 stop.run_until_cancelled(acceptor.run()).await;
             });
         }
+    }
+
+    /// How many connections each listener has open.
+    pub fn connections(&self) -> Vec<(Arc<str>, usize)> {
+        let open = self.open.lock();
+        open.iter().map(|(name, count)| (name.clone(), count.load(Ordering::Relaxed))).collect()
     }
 
     /// Stops accepting, lets requests under way finish, closes every connection; gives up after `limit`.
@@ -176,6 +190,23 @@ struct Acceptor {
     shared: Arc<Shared>,
     quota: Arc<Quota>,
     tasks: TaskTracker,
+    open: Arc<AtomicUsize>,
+}
+
+/// A connection that counts as open.
+struct Open(Arc<AtomicUsize>);
+
+impl Open {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Acceptor {
@@ -192,9 +223,10 @@ impl Acceptor {
                         continue;
                     }
                     let connection = Connection::new(stream, self.name.clone(), from, self.shared.clone());
+                    let open = Open::new(&self.open);
                     self.tasks.spawn(async move {
                         let end = connection.run().await;
-                        drop(counted);
+                        drop((counted, open));
                         report(from, &end);
                     });
                 }

@@ -1,20 +1,24 @@
 //! The bytes a connection still has to write, in order.
 
 use std::collections::VecDeque;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
+use rustix::io::{Errno, ReadWriteFlags};
 use rustix::net::SendFlags;
 use tokio::io::{AsyncWrite, Interest};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 
 use crate::api::response::{Part, Response};
 use crate::log::read::Slice;
 
 /// How many pieces one vectored write takes at most.
 const PIECES_PER_WRITE: usize = 32;
+/// How much is read at once to bring a file into the page cache.
+const WARMING_BYTES: usize = 128 << 10;
 /// How much of a file one `sendfile` call is asked to send.
 const REGION_BYTES_PER_CALL: usize = 1 << 20;
 
@@ -22,6 +26,10 @@ const REGION_BYTES_PER_CALL: usize = 1 << 20;
 #[derive(Default)]
 pub(super) struct Output {
     parts: VecDeque<Part>,
+    /// Up to where the region at the front is known to be in the page cache.
+    warm_until: u64,
+    /// Reads the next bytes of the region at the front into the page cache.
+    warming: Option<JoinHandle<()>>,
 }
 
 impl Output {
@@ -104,7 +112,9 @@ impl Output {
             self.parts[0] = Part::Bytes(bytes);
             return Poll::Ready(Ok(()));
         };
-        let sent = ready!(poll_sendfile(stream, cx, region))?;
+        let count = region.len.min(REGION_BYTES_PER_CALL);
+        ready!(poll_warm(&mut self.warming, &mut self.warm_until, region, count, cx));
+        let sent = ready!(poll_sendfile(stream, cx, region, count))?;
         if sent == 0 {
             // The file is shorter than when the response was planned: the frame's length is already out.
             return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
@@ -113,6 +123,7 @@ impl Output {
         region.len -= sent;
         if region.len == 0 {
             self.parts.pop_front();
+            self.warm_until = 0;
         }
         Poll::Ready(Ok(()))
     }
@@ -128,11 +139,57 @@ fn poll_send_more(stream: &TcpStream, cx: &mut Context<'_>, bytes: &[u8]) -> Pol
     poll_io(stream, cx, || Ok(rustix::net::send(stream, bytes, SendFlags::MORE | SendFlags::NOSIGNAL)?))
 }
 
-fn poll_sendfile(stream: &TcpStream, cx: &mut Context<'_>, region: &Slice) -> Poll<io::Result<usize>> {
+/// Sees to it that the next `count` bytes of `region` are in the page cache: `sendfile` would wait for the disk on
+/// this thread, and with it every other connection (KAFKA-7504).
+fn poll_warm(
+    warming: &mut Option<JoinHandle<()>>,
+    warm_until: &mut u64,
+    region: &Slice,
+    count: usize,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
+    let end = region.position + u64::try_from(count).expect("usize fits u64");
+    loop {
+        if let Some(task) = warming {
+            // However it ended: sendfile itself reports what is wrong with the file.
+            let _ = ready!(Pin::new(task).poll(cx));
+            *warming = None;
+            *warm_until = end;
+        }
+        if *warm_until >= end || is_resident(region, count) {
+            *warm_until = end.max(*warm_until);
+            return Poll::Ready(());
+        }
+        let (file, mut position) = (region.file.clone(), region.position);
+        *warming = Some(tokio::task::spawn_blocking(move || {
+            let mut scratch = vec![0; WARMING_BYTES];
+            while position < end && matches!(file.read_at(&mut scratch, position), Ok(read) if read > 0) {
+                position += u64::try_from(WARMING_BYTES).expect("usize fits u64");
+            }
+        }));
+    }
+}
+
+/// Whether the first and the last of the bytes can be read without waiting. Where the system cannot tell, yes.
+fn is_resident(region: &Slice, count: usize) -> bool {
+    let last = region.position + u64::try_from(count.saturating_sub(1)).expect("usize fits u64");
+    let Some(file) = region.file.as_fd() else { return true };
+    [region.position, last].into_iter().all(|at| {
+        let mut byte = [0];
+        let read = rustix::io::preadv2(file, &mut [IoSliceMut::new(&mut byte)], at, ReadWriteFlags::NOWAIT);
+        read != Err(Errno::AGAIN)
+    })
+}
+
+fn poll_sendfile(
+    stream: &TcpStream,
+    cx: &mut Context<'_>,
+    region: &Slice,
+    count: usize,
+) -> Poll<io::Result<usize>> {
     poll_io(stream, cx, || {
         let file = region.file.as_fd().ok_or(io::ErrorKind::Unsupported)?;
         let mut position = region.position;
-        let count = region.len.min(REGION_BYTES_PER_CALL);
         Ok(rustix::fs::sendfile(stream, file, Some(&mut position), count)?)
     })
 }

@@ -2,24 +2,29 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
 use super::error::Error;
 use super::replica::Replica;
+use crate::base::clock::Clock;
 use crate::log::checkpoint::Offsets;
 use crate::log::committer::Committer;
 use crate::log::directory::{LogDirectory, OffsetFile};
+use crate::metrics::timers::{self, Timer};
 
 /// A log directory in use.
 pub struct Directory {
     log_directory: Arc<LogDirectory>,
     committer: Committer,
     was_clean: bool,
+    flush_timer: Timer,
     /// Replicas with unsynced bytes that nobody waits for.
     later: Mutex<Vec<Weak<Replica>>>,
+    /// How many replicas it holds.
+    replicas: AtomicUsize,
     /// Whether a log was synced since the checkpoints were written.
     has_progress: AtomicBool,
     /// Hashes of what the three checkpoint files hold, so that an idle broker writes nothing.
@@ -34,7 +39,7 @@ fn hash(offsets: &Offsets) -> u64 {
 
 impl Directory {
     /// Starts the committer of `log_directory`; `was_clean` is whether it had a clean-shutdown marker.
-    pub fn start(log_directory: LogDirectory, was_clean: bool) -> io::Result<Arc<Self>> {
+    pub fn start(log_directory: LogDirectory, was_clean: bool, clock: Clock) -> io::Result<Arc<Self>> {
         let log_directory = Arc::new(log_directory);
         let failing = log_directory.clone();
         let committer = Committer::start(
@@ -47,7 +52,9 @@ impl Directory {
             log_directory,
             committer,
             was_clean,
+            flush_timer: timers::log_flush_time(clock),
             later: Mutex::default(),
+            replicas: AtomicUsize::new(0),
             has_progress: AtomicBool::new(false),
             written: Mutex::default(),
         }))
@@ -67,6 +74,11 @@ impl Directory {
         &self.committer
     }
 
+    /// Times the flushes of the directory's logs.
+    pub(super) fn flush_timer(&self) -> &Timer {
+        &self.flush_timer
+    }
+
     pub(super) fn check_online(&self) -> Result<(), Error> {
         if self.log_directory.is_offline() { Err(Error::Storage) } else { Ok(()) }
     }
@@ -74,6 +86,19 @@ impl Directory {
     /// Has `replica` synced at the next [`Directory::sync_later`].
     pub(super) fn mark_later(&self, replica: &Arc<Replica>) {
         self.later.lock().push(Arc::downgrade(replica));
+    }
+
+    /// How many replicas it holds.
+    pub(super) fn replicas(&self) -> usize {
+        self.replicas.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn add_replica(&self) {
+        self.replicas.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn remove_replica(&self) {
+        self.replicas.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Notes that a log was synced.

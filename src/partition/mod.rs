@@ -11,10 +11,13 @@ mod settings;
 
 pub use directory::Directory;
 pub use error::{Error, FetchError};
-pub use replica::{FetchSpec, Fetched, Isolation, Replica, Target, Watermarks};
+pub use replica::{FetchSpec, Fetched, Isolation, Observed, Replica, Target, Watermarks};
 pub use set::{Parts, Set, SettingsOf};
 pub use settings::{Settings, overrides};
 
 /// How much a log may have unflushed under write caching before it is synced in the background, so that a
 /// restart after a crash has little to scan.
 const BACKGROUND_FLUSH_BYTES: usize = 64 << 20;
+
+/// How often what nobody waits for is synced; a topic with a shorter `flush.ms` is synced right away.
+pub const SYNC_INTERVAL_MS: i64 = 5_000;

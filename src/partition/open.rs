@@ -147,7 +147,16 @@ fn open(parts: &Parts, image: &Image, found: &Found) -> Option<Arc<Replica>> {
                 return None;
             }
             let high_watermark = of(&checkpoints.high_watermarks);
-            Some(Replica::new(name.clone(), *topic_id, directory.clone(), log, high_watermark, settings))
+            let metrics = parts.metrics.topic(&name.topic);
+            Some(Replica::new(
+                name.clone(),
+                *topic_id,
+                directory.clone(),
+                log,
+                high_watermark,
+                settings,
+                metrics,
+            ))
         }
         Err(error) => {
             error!(tp = %name, %error, "replica is offline");

@@ -16,6 +16,7 @@ use crate::log;
 use crate::log::committer::{Dirty, Ticket};
 use crate::log::read::ReadPlan;
 use crate::log::{AppendError, Appended, Log, TimestampOffset};
+use crate::metrics;
 use crate::purgatory::{Arrivals, Countdown, Offsets, Signal};
 use crate::replication::{LeaderState, Leadership};
 use crate::wire::batch::Batch;
@@ -83,12 +84,28 @@ pub struct Watermarks {
     pub log_end_offset: i64,
 }
 
+/// A replica at the moment of a scrape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// Whether it leads its partition.
+    pub is_leader: bool,
+    /// Bytes in the log's segments.
+    pub size_bytes: u64,
+    /// The first offset that is still there.
+    pub log_start_offset: i64,
+    /// The offset that the next record gets.
+    pub log_end_offset: i64,
+    /// The first offset that is not committed.
+    pub high_watermark: i64,
+}
+
 /// One replica on this node.
 pub struct Replica {
     name: TopicPartition,
     topic_id: TopicId,
     directory: Arc<Directory>,
     state: Mutex<State>,
+    metrics: metrics::Topic,
     /// This replica's place in the committer's queue.
     ticket: Ticket,
     /// Whether the replica is on its directory's list for later.
@@ -187,6 +204,7 @@ impl Replica {
         log: Log,
         known_high_watermark: i64,
         settings: Settings,
+        metrics: metrics::Topic,
     ) -> Arc<Self> {
         let state = State {
             log,
@@ -199,11 +217,13 @@ impl Replica {
             known_high_watermark,
             deleted: false,
         };
+        directory.add_replica();
         Arc::new(Self {
             name,
             topic_id,
             directory,
             state: Mutex::new(state),
+            metrics,
             ticket: Ticket::default(),
             is_marked_later: AtomicBool::new(false),
         })
@@ -253,7 +273,9 @@ impl Replica {
             if unflushed >= state.settings.log.flush_messages {
                 state.flush_barrier = Some(Barrier { start, end: state.log.end_offset() });
                 self.sync_soon();
-            } else if state.unflushed_bytes >= super::BACKGROUND_FLUSH_BYTES {
+            } else if state.unflushed_bytes >= super::BACKGROUND_FLUSH_BYTES
+                || state.settings.log.flush_ms < super::SYNC_INTERVAL_MS
+            {
                 self.sync_soon();
             } else {
                 self.sync_later();
@@ -421,6 +443,25 @@ impl Replica {
         self.state.lock().log.size_bytes()
     }
 
+    /// The counters of the replica's topic.
+    pub fn metrics(&self) -> &metrics::Topic {
+        &self.metrics
+    }
+
+    /// What a scrape shows of the replica; none once it is deleted.
+    pub fn observe(&self) -> Option<Observed> {
+        let state = self.state.lock();
+        let high_watermark =
+            state.leader.as_ref().map_or(state.known_high_watermark, LeaderState::high_watermark);
+        (!state.deleted).then(|| Observed {
+            is_leader: state.leader.is_some(),
+            size_bytes: state.log.size_bytes(),
+            log_start_offset: state.log.start_offset(),
+            log_end_offset: state.log.end_offset(),
+            high_watermark,
+        })
+    }
+
     /// How many records are between the high watermark and the end of the log.
     pub fn offset_lag(&self) -> i64 {
         let state = self.state.lock();
@@ -485,6 +526,7 @@ impl Replica {
         state.release_all();
         let set_aside = state.log.rename_for_deletion(unique)?;
         drop(state);
+        self.directory.remove_replica();
         let disk = self.directory.log_directory().disk().clone();
         let name = self.name.clone();
         // Large directories take a while, and nobody waits for it; what is left is removed at the next start.
@@ -552,7 +594,7 @@ impl Dirty for Replica {
             state.log.begin_flush()
         };
         let Some(flush) = flush else { return Ok(()) };
-        flush.run()?;
+        self.directory.flush_timer().time(|| flush.run())?;
         let mut state = self.state.lock();
         state.log.flushed(&flush);
         state.advance();

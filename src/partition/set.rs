@@ -20,6 +20,7 @@ use crate::meta::Image;
 use crate::meta::configs::ResourceKind;
 use crate::meta::delta::Changes;
 use crate::meta::topics::{Partition, Topic};
+use crate::metrics::Metrics;
 use crate::replication::Leadership;
 
 type Topics = HashMap<TopicId, Arc<Replicas>>;
@@ -45,6 +46,8 @@ pub struct Parts {
     pub clock: Clock,
     /// For names of directories that are set aside.
     pub random: Random,
+    /// Where topics are counted.
+    pub metrics: Metrics,
 }
 
 /// All replicas on this node.
@@ -187,6 +190,7 @@ impl Set {
             start_offset: end_offset,
             isr: partition.isr.iter().map(|id| NodeId(*id)).collect(),
             high_watermark,
+            replicas: partition.replicas.len(),
             min_insync,
         });
     }
@@ -202,22 +206,20 @@ impl Set {
         let path = directory.log_directory().path().join(name.to_string());
         let disk = directory.log_directory().disk().clone();
         let log = Log::create(disk, &path, topic_id, settings.log, self.parts.clock.now_ms())?;
-        Ok(Replica::new(name.clone(), topic_id, directory, log, 0, settings))
+        let metrics = self.parts.metrics.topic(&name.topic);
+        Ok(Replica::new(name.clone(), topic_id, directory, log, 0, settings, metrics))
     }
 
-    /// The directory that the metadata names, else the online one with the fewest replicas.
+    /// The directory that the metadata names, else the online one with the fewest replicas
+    /// (`LogManager.nextLogDirs`).
     fn place(&self, partition: &Partition) -> Arc<Directory> {
         let named = partition.directory_of(self.parts.node.0);
         let directories = &self.parts.directories;
         if let Some(directory) = directories.iter().find(|d| Some(d.log_directory().id()) == named) {
             return directory.clone();
         }
-        let mut counts: HashMap<DirectoryId, usize> = HashMap::new();
-        for replica in self.all() {
-            *counts.entry(replica.directory().log_directory().id()).or_default() += 1;
-        }
         let online = directories.iter().filter(|d| !d.log_directory().is_offline());
-        let fewest = online.min_by_key(|d| counts.get(&d.log_directory().id()).copied().unwrap_or(0));
+        let fewest = online.min_by_key(|d| d.replicas());
         fewest.or(directories.first()).expect("a broker has a log directory").clone()
     }
 

@@ -89,7 +89,7 @@ impl Parts {
         Self {
             disk,
             dir: dir.to_owned(),
-            directory_id: DirectoryId::UNASSIGNED,
+            directory_id: DirectoryId::ZERO,
             settings: Settings::default(),
             controller,
             clock,

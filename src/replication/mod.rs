@@ -19,6 +19,7 @@ pub struct LeaderState {
     acknowledged: BTreeMap<NodeId, i64>,
     local: i64,
     high_watermark: i64,
+    replicas: usize,
     min_insync: usize,
 }
 
@@ -45,14 +46,16 @@ pub struct Leadership {
     pub isr: Vec<NodeId>,
     /// The high watermark known so far.
     pub high_watermark: i64,
-    /// `min.insync.replicas`.
+    /// How many replicas the partition has.
+    pub replicas: usize,
+    /// `min.insync.replicas`; no more than there are replicas is asked for (KIP-966).
     pub min_insync: usize,
 }
 
 impl LeaderState {
     /// Starts a leader epoch.
     pub fn new(leadership: Leadership) -> Self {
-        let Leadership { node, epoch, start_offset, isr, high_watermark, min_insync } = leadership;
+        let Leadership { node, epoch, start_offset, isr, high_watermark, replicas, min_insync } = leadership;
         assert!(isr.contains(&node), "a leader is in its own ISR");
         let local = high_watermark;
         Self {
@@ -64,7 +67,8 @@ impl LeaderState {
             acknowledged: BTreeMap::new(),
             local,
             high_watermark,
-            min_insync,
+            replicas,
+            min_insync: min_insync.min(replicas),
         }
     }
 
@@ -122,7 +126,7 @@ impl LeaderState {
 
     /// `min.insync.replicas` has changed. Gives the high watermark if it moved.
     pub fn set_min_insync(&mut self, min_insync: usize) -> Option<i64> {
-        self.min_insync = min_insync;
+        self.min_insync = min_insync.min(self.replicas);
         self.advance()
     }
 
@@ -194,5 +198,13 @@ mod tests {
         assert_eq!(state.check_enough_in_sync(), Err(NotEnoughReplicas { in_sync: 1, required: 2 }));
         assert_eq!(state.local_acknowledged(20), None);
         assert_eq!(state.set_min_insync(1), Some(20));
+    }
+
+    #[test]
+    fn no_more_replicas_have_to_be_in_sync_than_there_are() {
+        let mut state = leader(&[A, B, C], 4);
+        assert_eq!(state.check_enough_in_sync(), Ok(()));
+        state.set_min_insync(5);
+        assert_eq!(state.check_enough_in_sync(), Ok(()));
     }
 }

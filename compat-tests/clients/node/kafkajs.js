@@ -1,7 +1,6 @@
 // Adapter of kafkajs. Its public consumer works in groups only, so that reading uses its Cluster and Broker classes:
 // the same requests and decoders (Fetch 11, ListOffsets 3) without the group around them.
 import { createRequire } from 'node:module'
-import zlib from 'node:zlib'
 import { lz4Compress, lz4Decompress, snappyCompress, snappyDecompress } from '@platformatic/wasm-utils'
 
 const require = createRequire(import.meta.url)
@@ -18,9 +17,11 @@ const plugin = (compress, decompress) => () => ({
 })
 CompressionCodecs[CompressionTypes.Snappy] = plugin(snappyCompress, snappyDecompress)
 CompressionCodecs[CompressionTypes.LZ4] = plugin(lz4Compress, lz4Decompress)
-if (zlib.zstdCompressSync) {
-  CompressionCodecs[CompressionTypes.ZSTD] = plugin(zlib.zstdCompressSync, zlib.zstdDecompressSync)
-}
+const { Simple } = await new Promise(resolve => require('zstd-codec').ZstdCodec.run(resolve))
+CompressionCodecs[CompressionTypes.ZSTD] = plugin(
+  bytes => Buffer.from(new Simple().compress(bytes, 3)),
+  bytes => Buffer.from(new Simple().decompress(bytes))
+)
 
 const CODECS = {
   none: CompressionTypes.None,
@@ -34,12 +35,14 @@ const quiet = () => () => {}
 
 export class KafkaJs {
   canIdempotent = true
-  codecs = zlib.zstdCompressSync ? {} : { zstd: 'kafkajs needs a plug-in for zstd, and this Node has no zstd for one' }
+  codecs = {}
   quirks = { headersByName: true, noNullHeaders: true }
 
   constructor (bootstrap) {
     this.brokers = [bootstrap]
-    this.kafka = new Kafka({ brokers: this.brokers, clientId: 'compat', logLevel: logLevel.NOTHING })
+    // kafkajs retries deletions of unknown topics too.
+    const retry = { retries: 3 }
+    this.kafka = new Kafka({ brokers: this.brokers, clientId: 'compat', logLevel: logLevel.NOTHING, retry })
     this.admin = this.kafka.admin()
     this.connected = this.admin.connect()
   }

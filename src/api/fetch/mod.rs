@@ -57,6 +57,7 @@ pub(super) fn start(context: &Arc<Context>, raw: Raw) -> Call {
         Err(outcome) => return Call::Ready(outcome),
     };
     let reading = fetch.read();
+    fetch.count(&reading);
     if fetch.is_satisfied_by(&reading) {
         return Call::Ready(fetch.respond(reading));
     }
@@ -86,7 +87,7 @@ impl Fetch {
         let (mode, wanted) = context
             .sessions
             .begin(asked, wanted, &forgotten, now_ms)
-            .map_err(|error| respond::session_error(&header, session_code(error)))?;
+            .map_err(|error| respond::session_error(context, &header, session_code(error)))?;
         Ok(Self {
             context: context.clone(),
             header,
@@ -103,6 +104,16 @@ impl Fetch {
             wait: Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)),
             is_follower: replica_id.0 >= 0,
         })
+    }
+
+    /// Counts the partitions of the first reading; further ones are of the same request.
+    fn count(&self, reading: &Reading) {
+        for answer in &reading.answers {
+            match &answer.replica {
+                Some(replica) => replica.metrics().total_fetch_requests(1),
+                None => self.context.metrics.no_topic().total_fetch_requests(1),
+            }
+        }
     }
 
     fn is_satisfied_by(&self, reading: &Reading) -> bool {

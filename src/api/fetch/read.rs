@@ -27,6 +27,8 @@ pub(super) struct Reading {
 pub(super) struct Answer {
     pub(super) key: Key,
     pub(super) wanted: Wanted,
+    /// Where it was read, if it is here.
+    pub(super) replica: Option<Arc<Replica>>,
     pub(super) code: i16,
     pub(super) told: Told,
     pub(super) records: Option<Slice>,
@@ -44,6 +46,7 @@ impl Answer {
             wanted,
             code: code.code(),
             told,
+            replica: None,
             records: None,
             diverging: None,
             aborted: None,
@@ -66,7 +69,10 @@ impl Fetch {
             Reading { answers: Vec::with_capacity(self.wanted.len()), bytes: 0, must_answer: false };
         for (key, wanted) in &self.wanted {
             let answer = match self.find(&image, key) {
-                Ok(replica) => self.read_one(&replica, key, *wanted, reading.bytes),
+                Ok(replica) => {
+                    let answer = self.read_one(&replica, key, *wanted, reading.bytes);
+                    Answer { replica: Some(replica), ..answer }
+                }
                 Err(code) => Answer::failed(key, *wanted, code, None),
             };
             reading.bytes += answer.records.as_ref().map_or(0, |slice| slice.len);
@@ -117,10 +123,12 @@ impl Fetch {
             Ok(resolved) => resolved,
             Err(why) => {
                 error!(tp = %replica.name(), %why, "log cannot be read");
+                replica.metrics().failed_fetch_requests(1);
                 return Answer::failed(key, wanted, Code::KafkaStorageError, Some(marks));
             }
         };
-        Answer { key: key.clone(), wanted, code: NONE, told: told(marks), records, diverging, aborted }
+        let (code, told) = (NONE, told(marks));
+        Answer { key: key.clone(), wanted, replica: None, code, told, records, diverging, aborted }
     }
 
     /// The records' place in the file and, for readers of committed data, the aborted transactions among them.

@@ -8,6 +8,7 @@ use tracing::error;
 use super::Fetch;
 use super::read::{Answer, Reading};
 use super::session::{Mode, NO_SESSION};
+use crate::api::context::Context;
 use crate::api::endpoints;
 use crate::api::error::{Code, NONE};
 use crate::api::response::{Outcome, Part, Response};
@@ -21,8 +22,8 @@ use crate::wire::header::RequestHeader;
 const SENDFILE_BYTES_MIN: usize = 32 << 10;
 
 /// The answer to a request whose session is not as it thinks.
-pub(super) fn session_error(header: &RequestHeader, code: Code) -> Outcome {
-    encode(header, response(code.code(), NO_SESSION))
+pub(super) fn session_error(context: &Context, header: &RequestHeader, code: Code) -> Outcome {
+    encode(context, header, response(code.code(), NO_SESSION))
 }
 
 fn response(error_code: i16, session_id: i32) -> wire::Response<Slice> {
@@ -40,7 +41,11 @@ impl Fetch {
         let (session_id, answers) = match self.settle_session(reading.answers) {
             Ok(settled) => settled,
             Err(session_id) => {
-                return encode(&self.header, response(Code::InvalidFetchSessionEpoch.code(), session_id));
+                return encode(
+                    &self.context,
+                    &self.header,
+                    response(Code::InvalidFetchSessionEpoch.code(), session_id),
+                );
             }
         };
         let image = self.context.quorum.image();
@@ -65,7 +70,7 @@ impl Fetch {
                 rack: b.rack.map(|rack| rack.as_str().into()),
             });
         }
-        encode(&self.header, out)
+        encode(&self.context, &self.header, out)
     }
 
     /// The session id to answer with and the answers that go out; an error if the session has moved on.
@@ -93,6 +98,9 @@ impl Fetch {
     }
 
     fn partition(&self, image: &Image, answer: Answer) -> wire::Partition<Slice> {
+        if let (Some(replica), Some(records)) = (&answer.replica, &answer.records) {
+            replica.metrics().bytes_out(u64::try_from(records.len).unwrap_or(u64::MAX));
+        }
         let version = self.header.api_version;
         let mut code = answer.code;
         if version <= 5 && code == Code::KafkaStorageError.code() {
@@ -132,7 +140,8 @@ fn leader(image: &Image, answer: &Answer) -> Option<CurrentLeader> {
     Some(CurrentLeader { leader_id: NodeId(partition.leader), leader_epoch: partition.leader_epoch })
 }
 
-fn encode(header: &RequestHeader, response: wire::Response<Slice>) -> Outcome {
+fn encode(context: &Context, header: &RequestHeader, response: wire::Response<Slice>) -> Outcome {
+    context.requests.answer(header.api_key, &response);
     let frame = match response.encode(header.api_version, header.correlation_id) {
         Ok(frame) => frame,
         Err(why) => {
