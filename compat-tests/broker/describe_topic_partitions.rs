@@ -24,8 +24,11 @@ fn ask(client: &mut Client, request: &DescribeTopicPartitionsRequest) -> Describ
     client.call(request, 0)
 }
 
-/// Name and partition of everything in an answer, and its cursor.
-fn page(response: &DescribeTopicPartitionsResponse) -> (Vec<(String, i32)>, Option<(String, i32)>) {
+/// A topic's name and a partition of it.
+type Row = (String, i32);
+
+/// Every partition in an answer, and its cursor.
+fn page(response: &DescribeTopicPartitionsResponse) -> (Vec<Row>, Option<Row>) {
     let mut rows = Vec::new();
     for topic in &response.topics {
         assert_eq!(topic.error_code, 0);

@@ -5,8 +5,12 @@ use std::net::{Shutdown, TcpStream};
 
 use super::support::{Broker, Client, PATIENCE, tests_kafka, text};
 
-#[expect(dead_code, reason = "the unit tests of the wire share the file")]
 #[path = "../hostile/frames.rs"]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::wildcard_enum_match_arm,
+    reason = "foreign enum, test bytes"
+)]
 pub mod frames;
 
 use frames::Outcome;

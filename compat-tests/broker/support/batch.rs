@@ -6,13 +6,15 @@ use barnabas::wire::compress::{Codec, decompress};
 use barnabas::wire::record;
 use bytes::Bytes;
 
+/// Timestamp, key and value.
+type Record = (i64, Option<Vec<u8>>, Option<Vec<u8>>);
+
 /// Describes the one batch of a produce request; the plainest one if nothing is said.
 #[derive(Clone, Debug)]
 pub struct Records {
-    records: Vec<(i64, Option<Vec<u8>>, Option<Vec<u8>>)>,
+    records: Vec<Record>,
     codec: Codec,
     producer: (i64, i16, i32),
-    transactional: bool,
     control: bool,
 }
 
@@ -21,7 +23,7 @@ impl Records {
     pub fn of<V: AsRef<[u8]>>(values: impl IntoIterator<Item = V>) -> Self {
         let now = now_ms();
         let records = values.into_iter().map(|v| (now, None, Some(v.as_ref().to_vec()))).collect();
-        Self { records, codec: Codec::None, producer: (-1, -1, -1), transactional: false, control: false }
+        Self { records, codec: Codec::None, producer: (-1, -1, -1), control: false }
     }
 
     /// One record of `size` bytes that do not compress.
@@ -62,11 +64,6 @@ impl Records {
         self
     }
 
-    pub fn transactional(mut self) -> Self {
-        self.transactional = true;
-        self
-    }
-
     pub fn control(mut self) -> Self {
         self.control = true;
         self
@@ -79,14 +76,8 @@ impl Records {
             builder.push(*timestamp, key.as_deref(), value.as_deref(), &[]);
         }
         let (producer_id, producer_epoch, base_sequence) = self.producer;
-        let fields = Fields {
-            producer_id,
-            producer_epoch,
-            base_sequence,
-            transactional: self.transactional,
-            control: self.control,
-            ..Fields::default()
-        };
+        let fields =
+            Fields { producer_id, producer_epoch, base_sequence, control: self.control, ..Fields::default() };
         builder.build(&fields, self.codec.into()).unwrap().bytes
     }
 
