@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -43,6 +43,7 @@ const FRAMES_IN_MEMORY: usize = 2;
 
 /// Runs a node until SIGTERM or SIGINT; ends after a clean shutdown.
 pub async fn run(config: Config) -> Result<()> {
+    let mut signals = Signals::catch()?;
     let config = Arc::new(config);
     let clock = Clock::system();
     let random = Random::system();
@@ -90,7 +91,7 @@ pub async fn run(config: Config) -> Result<()> {
     pages.set_state(BrokerState::Running);
     background::start(&partitions, &stop);
 
-    await_signal().await?;
+    signals.wait().await;
     pages.set_state(BrokerState::ShuttingDown);
     shut_down(&server, &registered, &quorum, &partitions, &stop).await;
     info!(node = %config.node_id, "shut down");
@@ -194,15 +195,24 @@ fn announce(config: &Config) {
     info!("[KafkaRaftServer nodeId={node}] Kafka Server started");
 }
 
-async fn await_signal() -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        biased;
-        _ = terminate.recv() => info!("SIGTERM, shutting down"),
-        _ = interrupt.recv() => info!("SIGINT, shutting down"),
+/// SIGTERM and SIGINT. Caught from the start: a signal during a long recovery must not look like a crash.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn catch() -> Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
-    Ok(())
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            biased;
+            _ = self.terminate.recv() => info!("SIGTERM, shutting down"),
+            _ = self.interrupt.recv() => info!("SIGINT, shutting down"),
+        }
+    }
 }
 
 async fn shut_down(

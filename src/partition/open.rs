@@ -1,5 +1,6 @@
 //! Opening the replicas that lie in the log directories, several at a time.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -146,6 +147,12 @@ fn open(parts: &Parts, image: &Image, found: &Found) -> Option<Arc<Replica>> {
                 error!(tp = %name, %error, "partition.metadata cannot be written");
                 return None;
             }
+            if !settings.write_caching
+                && let Err(error) = sync(&mut log)
+            {
+                directory.log_directory().fail(error);
+                return None;
+            }
             let high_watermark = of(&checkpoints.high_watermarks);
             let metrics = parts.metrics.topic(&name.topic);
             Some(Replica::new(
@@ -161,9 +168,18 @@ fn open(parts: &Parts, image: &Image, found: &Found) -> Option<Arc<Replica>> {
         Err(error) => {
             error!(tp = %name, %error, "replica is offline");
             if error.is_disk_failure() {
-                directory.log_directory().fail(std::io::Error::other(error.to_string()));
+                directory.log_directory().fail(io::Error::other(error.to_string()));
             }
             None
         }
     }
+}
+
+/// Makes what was recovered durable, so that the high watermark is where it was before a crash, or beyond.
+fn sync(log: &mut Log) -> io::Result<()> {
+    if let Some(flush) = log.begin_flush() {
+        flush.run()?;
+        log.flushed(&flush);
+    }
+    Ok(())
 }
