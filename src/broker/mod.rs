@@ -35,8 +35,8 @@ use crate::net::listener::{self, Bound, Limits, Server, Settings};
 use crate::partition::{self, Set};
 use crate::raft::{self, Quorum};
 
-/// How long requests under way may take to finish at shutdown.
-const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+/// How long requests under way may take to finish at shutdown; long polls that wait longer are cut off.
+const DRAIN_LIMIT: Duration = Duration::from_secs(3);
 /// Request bytes that all connections together may hold, as a multiple of the largest frame, where
 /// `queued.max.request.bytes` does not say.
 const FRAMES_IN_MEMORY: usize = 2;

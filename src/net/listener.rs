@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::connection::{Connection, End, MEMORY_UNIT, Shared};
 pub use super::limits::Limits;
@@ -178,7 +178,7 @@ impl Server {
         self.shared.shutdown.cancel();
         self.tasks.close();
         if tokio::time::timeout(limit, self.tasks.wait()).await.is_err() {
-            warn!(connections = self.tasks.len(), "connections did not finish in time");
+            info!(connections = self.tasks.len(), "connections cut off with requests under way");
         }
     }
 }

@@ -161,6 +161,7 @@ mod tests {
             start_offset: 10,
             isr,
             high_watermark: 7,
+            replicas: 3,
             min_insync,
         })
     }

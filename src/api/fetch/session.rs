@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
@@ -19,6 +20,9 @@ const INITIAL_EPOCH: i32 = 0;
 const FINAL_EPOCH: i32 = -1;
 /// A session this long unused, or this old, may make room for another.
 const EVICTION_MS: i64 = 120_000;
+
+/// Partitions that all sessions together may remember; about 200 bytes each.
+const PARTITIONS_MAX: usize = 1_000_000;
 
 /// What a partition is known by: the id from Fetch 13 on (and no name), the name before (and no id).
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -120,6 +124,8 @@ pub(super) struct Asked {
 pub(crate) struct Cache {
     slots: usize,
     sessions: Mutex<HashMap<i32, Arc<Mutex<SessionState>>>>,
+    /// How many partitions the sessions remember.
+    partitions: AtomicUsize,
 }
 
 fn next_epoch(epoch: i32) -> i32 {
@@ -132,7 +138,7 @@ fn next_epoch(epoch: i32) -> i32 {
 
 impl Cache {
     pub(crate) fn new(slots: usize) -> Self {
-        Self { slots, sessions: Mutex::default() }
+        Self { slots, sessions: Mutex::default(), partitions: AtomicUsize::new(0) }
     }
 
     /// Finds how to answer, and everything that the request asks for in the order of service.
@@ -144,7 +150,7 @@ impl Cache {
         now_ms: i64,
     ) -> Result<(Mode, Vec<(Key, Wanted)>), Error> {
         if asked.epoch == INITIAL_EPOCH || asked.epoch == FINAL_EPOCH {
-            self.sessions.lock().remove(&asked.id);
+            self.close(asked.id);
             let mode = if asked.epoch == FINAL_EPOCH {
                 Mode::Sessionless
             } else {
@@ -161,11 +167,21 @@ impl Cache {
         if session.uses_topic_ids != asked.uses_topic_ids {
             return Err(Error::TopicIdMismatch);
         }
+        let before = session.partitions.len();
         session.update(&wanted, forgotten);
-        if session.partitions.is_empty() {
+        let after = session.partitions.len();
+        self.partitions.fetch_add(after, Ordering::Relaxed);
+        let total = self.partitions.fetch_sub(before, Ordering::Relaxed) - before;
+        if after == 0 {
             drop(state);
-            self.sessions.lock().remove(&asked.id);
+            self.close(asked.id);
             return Ok((Mode::Sessionless, wanted));
+        }
+        if after > before && total > PARTITIONS_MAX {
+            // The client opens another session, which is refused if there is no room for it either.
+            drop(state);
+            self.close(asked.id);
+            return Err(Error::IdNotFound);
         }
         session.used_ms = now_ms;
         session.epoch = next_epoch(session.epoch);
@@ -173,6 +189,13 @@ impl Cache {
         let all = session.partitions.values().map(|c| (c.key.clone(), c.wanted)).collect();
         drop(state);
         Ok((Mode::Incremental { id: asked.id, session: found, epoch }, all))
+    }
+
+    fn close(&self, id: i32) {
+        let closed = self.sessions.lock().remove(&id);
+        if let Some(closed) = closed {
+            self.partitions.fetch_sub(closed.lock().0.partitions.len(), Ordering::Relaxed);
+        }
     }
 
     /// Opens a session over what was just answered; [`NO_SESSION`] if there is no room.
@@ -184,11 +207,15 @@ impl Cache {
         now_ms: i64,
     ) -> i32 {
         let mut sessions = self.sessions.lock();
-        if partitions.is_empty()
-            || (sessions.len() >= self.slots && !evict(&mut sessions, partitions.len(), now_ms))
-        {
+        let total = self.partitions.load(Ordering::Relaxed) + partitions.len();
+        if partitions.is_empty() || total > PARTITIONS_MAX {
             return NO_SESSION;
         }
+        if sessions.len() >= self.slots {
+            let Some(evicted) = evict(&mut sessions, partitions.len(), now_ms) else { return NO_SESSION };
+            self.partitions.fetch_sub(evicted, Ordering::Relaxed);
+        }
+        self.partitions.fetch_add(partitions.len(), Ordering::Relaxed);
         let id = loop {
             let id = random.positive_i32();
             if !sessions.contains_key(&id) {
@@ -212,8 +239,8 @@ impl Cache {
     }
 }
 
-/// Makes room: first a session that is long unused, else an old one that is smaller than the new one.
-fn evict(sessions: &mut HashMap<i32, Arc<Mutex<SessionState>>>, size: usize, now_ms: i64) -> bool {
+/// Makes room, and gives how many partitions the evicted session remembered: first a session that is long unused, else an old one that is smaller than the new one.
+fn evict(sessions: &mut HashMap<i32, Arc<Mutex<SessionState>>>, size: usize, now_ms: i64) -> Option<usize> {
     let facts = sessions.iter().map(|(id, session)| {
         let session = &session.lock().0;
         (*id, session.used_ms, session.created_ms, session.partitions.len())
@@ -221,9 +248,9 @@ fn evict(sessions: &mut HashMap<i32, Arc<Mutex<SessionState>>>, size: usize, now
     let facts: Vec<_> = facts.collect();
     let stale = facts.iter().filter(|f| now_ms - f.1 > EVICTION_MS).min_by_key(|f| f.1);
     let smaller = || facts.iter().filter(|f| now_ms - f.2 > EVICTION_MS && f.3 < size).min_by_key(|f| f.3);
-    let Some((id, ..)) = stale.or_else(smaller) else { return false };
+    let (id, .., partitions) = stale.or_else(smaller)?;
     sessions.remove(id);
-    true
+    Some(*partitions)
 }
 
 impl SessionState {
@@ -327,6 +354,16 @@ mod tests {
     fn the_epoch_wraps_to_one() {
         assert_eq!(next_epoch(i32::MAX), 1);
         assert_eq!(next_epoch(0), 1);
+    }
+
+    #[test]
+    fn what_sessions_remember_is_counted() {
+        let cache = Cache::new(10);
+        let id = opened(&cache, 3, 0);
+        cache.begin(asked(id, 1), vec![(key(7), wanted(0))], &[key(0), key(1)], 0).unwrap();
+        assert_eq!(cache.partitions.load(Ordering::Relaxed), 2);
+        cache.begin(asked(id, -1), vec![], &[], 0).unwrap();
+        assert_eq!(cache.partitions.load(Ordering::Relaxed), 0);
     }
 
     #[test]
