@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use barnabas::wire::compress::Codec;
-use kafka_protocol::messages::InitProducerIdRequest;
+use kafka_protocol::messages::{InitProducerIdRequest, TopicName};
 
-use super::support::{Broker, Records};
+use super::support::{Broker, Records, eventually, values_in};
 
 /// Runs a class of Apache Kafka; what it printed.
 fn kafka(lib: &str, class: &str, arguments: &[&str]) -> String {
@@ -89,5 +89,40 @@ fn dump_log_segments_decodes_the_metadata_log() {
     }
     for wrong in ["isvalid: false", "rror", "Could not"] {
         assert!(!said.contains(wrong), "{wrong:?} in {said}");
+    }
+}
+
+/// Appends to the topic through whichever broker this is, and checks everything that is in it.
+fn reads_all_and_appends(broker: &Broker, topic: &TopicName, before: i64) {
+    let mut client = broker.connect();
+    let end = eventually("it is led", || {
+        Some(client.list_offset(topic, 0, -1)).filter(|answer| answer.error_code == 0)
+    });
+    assert_eq!(end.offset, before);
+    for offset in 0..before {
+        let records = client.fetch(topic, 0, offset).records.unwrap();
+        assert_eq!(values_in(&records)[0], (offset, format!("value {offset}")));
+    }
+    let appended = eventually("it takes records", || {
+        let produced = client.produce(topic, 0, Records::of([format!("value {before}")]).bytes());
+        (produced.error_code == 0).then_some(produced.base_offset)
+    });
+    assert_eq!(appended, before);
+}
+
+#[test]
+fn a_directory_changes_hands_both_ways() {
+    let Ok(lib) = std::env::var("KAFKA_LIB") else { return };
+    let Some(mut barnabas) = Broker::barnabas(&[]) else { return };
+    let topic = barnabas.connect().create("handed-over", 1);
+    reads_all_and_appends(&barnabas, &topic.name, 0);
+    for round in 0..2 {
+        assert_eq!(barnabas.stop(), Some(0));
+        let mut kafka = Broker::apache_kafka_in(&lib, &barnabas.dir);
+        reads_all_and_appends(&kafka, &topic.name, 2 * round + 1);
+        kafka.stop();
+        barnabas.restart();
+        assert_eq!(barnabas.connect().describe(&topic.name).topic_id, topic.id);
+        reads_all_and_appends(&barnabas, &topic.name, 2 * round + 2);
     }
 }

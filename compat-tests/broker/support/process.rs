@@ -89,6 +89,11 @@ impl Broker {
         Some(Self::launch(dir, program))
     }
 
+    /// Apache Kafka over `dir`, whatever is under test.
+    pub fn apache_kafka_in(lib: &str, dir: &Path) -> Self {
+        Self::launch(dir, Program::Kafka(ApacheKafka::new(lib, dir, &[])))
+    }
+
     /// Barnabas as somebody would call it; `None` if another broker is under test.
     pub fn invoked(invocation: Invocation) -> Option<Self> {
         let dir = invocation.working_directory.clone();
