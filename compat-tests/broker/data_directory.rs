@@ -193,6 +193,8 @@ fn one_damaged_partition_does_not_keep_the_others_from_being_served() {
     for clean in [true, false] {
         let Some(mut broker) = Broker::start(&[]) else { return };
         let mut client = broker.connect();
+        broker.expect_complaint("replica is offline");
+        broker.expect_complaint("replica cannot be made");
         let [good, bad] = ["good", "bad"].map(|name| client.create(name, 1));
         for topic in [&good, &bad] {
             for _ in 0..3 {
@@ -280,6 +282,7 @@ fn zeros_behind_the_end_are_no_records() {
 fn damaged_checkpoints_cost_a_scan_and_nothing_else() {
     let Some(mut broker) = Broker::barnabas(&[]) else { return };
     let mut client = broker.connect();
+    broker.expect_complaint("offset checkpoint is ignored");
     let topic = client.create("checkpoints", 1);
     client.append(&topic.name, 0, &Records::of(["a", "b"]));
     for name in

@@ -46,6 +46,7 @@ fn a_full_disk_fails_the_partitions_on_it_and_no_others() {
     let dirs = format!("log.dirs={},{}", roomy.display(), small.dir.display());
     let metadata = format!("metadata.log.dir={}", roomy.display());
     let Some(mut broker) = Broker::start_in(&roomy, &[&dirs, &metadata]) else { return };
+    broker.expect_complaint("log directory is offline");
     let mut client = broker.connect();
     let topic = client.create("filling", 4);
     let on_small = |partition: &i32| small.dir.join(format!("{}-{partition}", topic.name())).exists();

@@ -21,6 +21,7 @@ mod fetch_sessions;
 mod full_disk;
 mod hostile;
 mod http;
+mod kafkas_tools;
 mod kill;
 mod leader_epochs;
 mod list_offsets;

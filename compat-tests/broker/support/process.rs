@@ -30,6 +30,9 @@ pub struct Broker {
     program: Program,
     /// Everything the broker has logged so far, as far as a test has read it.
     pub seen: Vec<String>,
+    /// Warnings and errors of processes that have ended.
+    complaints: Vec<String>,
+    expected: Vec<&'static str>,
     _temp: Option<tempfile::TempDir>,
 }
 
@@ -61,6 +64,8 @@ impl Broker {
             dir: PathBuf::new(),
             program: Program::Barnabas(Invocation::over(Path::new("."), &[])),
             seen: vec![],
+            complaints: vec![],
+            expected: vec![],
             _temp: None,
         }
     }
@@ -84,6 +89,11 @@ impl Broker {
         Some(Self::launch(dir, program))
     }
 
+    /// Apache Kafka over `dir`, whatever is under test.
+    pub fn apache_kafka_in(lib: &str, dir: &Path) -> Self {
+        Self::launch(dir, Program::Kafka(ApacheKafka::new(lib, dir, &[])))
+    }
+
     /// Barnabas as somebody would call it; `None` if another broker is under test.
     pub fn invoked(invocation: Invocation) -> Option<Self> {
         let dir = invocation.working_directory.clone();
@@ -100,6 +110,8 @@ impl Broker {
             dir: dir.to_owned(),
             program,
             seen: vec![],
+            complaints: vec![],
+            expected: vec![],
             _temp: None,
         };
         broker.restart();
@@ -111,9 +123,30 @@ impl Broker {
         if tests_kafka() { None } else { Self::start(overrides) }
     }
 
+    /// Takes warnings and errors with this text for a part of the test; all others fail it.
+    pub fn expect_complaint(&mut self, text: &'static str) {
+        self.expected.push(text);
+    }
+
+    fn is_expected(&self, line: &str) -> bool {
+        self.expected.iter().any(|text| line.contains(text))
+    }
+
+    /// Makes sure that the process is gone, and keeps what it complained of.
+    fn end(&mut self) {
+        if let Some(mut running) = self.running.take() {
+            let _ = running.child.kill();
+            let _ = running.child.wait();
+            self.seen.extend(running.log.iter());
+        }
+        let is_complaint =
+            |line: &String| ["] WARN", "] ERROR", "panicked at"].iter().any(|mark| line.contains(mark));
+        self.complaints.extend(self.seen.drain(..).filter(is_complaint));
+    }
+
     /// Starts over the same directory, again after it was stopped or killed; ports may change.
     pub fn restart(&mut self) {
-        self.seen.clear();
+        self.end();
         let mut command = match &self.program {
             Program::Barnabas(invocation) => invocation.command(),
             Program::Kafka(kafka) => kafka.command(),
@@ -135,8 +168,9 @@ impl Broker {
     /// Starts and waits for a log line only; gives up if it never comes because the start is over.
     pub fn start_until(&mut self, text: &str) {
         let Program::Barnabas(invocation) = &self.program else { return };
-        self.seen.clear();
-        self.running = Some(Running::spawn(&mut invocation.command()));
+        let mut command = invocation.command();
+        self.end();
+        self.running = Some(Running::spawn(&mut command));
         while !self.seen.iter().any(|line| line.contains(text) || line.contains("Kafka Server started")) {
             let line = self.running.as_ref().expect("just started").log.recv_timeout(PATIENCE);
             self.seen.push(line.expect("the start goes on"));
@@ -208,9 +242,11 @@ impl Broker {
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        if let Some(running) = &mut self.running {
-            let _ = running.child.kill();
-            let _ = running.child.wait();
+        self.end();
+        if !std::thread::panicking() && !tests_kafka() {
+            let unlisted: Vec<&String> =
+                self.complaints.iter().filter(|line| !self.is_expected(line)).collect();
+            assert!(unlisted.is_empty(), "a broker complains of what no test expects: {unlisted:#?}");
         }
     }
 }
