@@ -52,7 +52,8 @@ fn load(file: Option<String>, overrides: Vec<(String, String)>) -> Result<Config
 fn run(config: Config) -> ExitCode {
     broker::logging::start();
     if !config.unknown_keys.is_empty() {
-        info!("These configurations '{:?}' were supplied but are not used yet.", config.unknown_keys);
+        let keys = config.unknown_keys.join(", ");
+        info!("These configurations '[{keys}]' were supplied but are not used yet.");
     }
     for warning in &config.warnings {
         warn!("{warning}");
