@@ -87,8 +87,8 @@ pub async fn run(config: Config) -> Result<()> {
     }
     registered.unfence(&quorum).await?;
     registered.finish_recovery(&quorum).await?;
-    announce(&config);
     pages.set_state(BrokerState::Running);
+    announce(&config);
     background::start(&partitions, &stop);
 
     signals.wait().await;

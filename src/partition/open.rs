@@ -14,8 +14,9 @@ use super::set::Parts;
 use crate::base::id::{TopicId, TopicPartition};
 use crate::log::checkpoint::{self, Offsets, PARTITION_METADATA_FILE};
 use crate::log::directory::{OffsetFile, PartitionDir, Purpose};
-use crate::log::{Log, Opening};
+use crate::log::{Flaw, Log, Opening, Recovered};
 use crate::meta::Image;
+use crate::wire::batch::BatchError;
 
 /// What the checkpoint files of one directory say.
 struct Checkpoints {
@@ -138,9 +139,7 @@ fn open(parts: &Parts, image: &Image, found: &Found) -> Option<Arc<Replica>> {
     let path = directory.log_directory().path().join(name.to_string());
     match Log::open(disk, &path, settings.log, opening, parts.clock.now_ms()) {
         Ok((mut log, recovered)) => {
-            if recovered.truncated_bytes > 0 {
-                info!(tp = %name, bytes = recovered.truncated_bytes, end = log.end_offset(), "torn tail cut off");
-            }
+            report(name, &recovered, log.end_offset());
             if log.topic_id().is_none()
                 && let Err(error) = log.set_topic_id(*topic_id)
             {
@@ -182,4 +181,14 @@ fn sync(log: &mut Log) -> io::Result<()> {
         log.flushed(&flush);
     }
     Ok(())
+}
+
+/// A batch that ends early is what a crash leaves behind; anything else may have been more than that.
+fn report(name: &TopicPartition, recovered: &Recovered, end: i64) {
+    let bytes = recovered.truncated_bytes;
+    match &recovered.flaw {
+        None | Some(Flaw::Batch(BatchError::Truncated)) if bytes == 0 => {}
+        None | Some(Flaw::Batch(BatchError::Truncated)) => info!(tp = %name, bytes, end, "torn tail cut off"),
+        Some(flaw) => warn!(tp = %name, bytes, end, %flaw, "damaged tail cut off above the recovery point"),
+    }
 }

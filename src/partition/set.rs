@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use tracing::{error, info};
+use tracing::{debug, error, info};
 
 use super::directory::Directory;
 use super::open;
@@ -168,6 +168,8 @@ impl Set {
                 let name = TopicPartition { topic: topic.name.clone(), partition: *index };
                 match self.create(&name, topic.id, partition, settings.clone()) {
                     Ok(replica) => drop(by_index.insert(*index, replica)),
+                    // It is there, but could not be opened at the start, which was reported then.
+                    Err(log::Error::Exists(_)) => debug!(tp = %name, "replica stays offline"),
                     Err(error) => error!(tp = %name, %error, "replica cannot be made"),
                 }
             }
