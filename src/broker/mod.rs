@@ -49,6 +49,8 @@ pub async fn run(config: Config) -> Result<()> {
     let random = Random::system();
     // Before everything that counts: what is taken from the facade earlier counts nothing.
     let metrics = metrics::install(clock.clone())?;
+    // Before a directory is touched: a port that is taken must not cost the clean-shutdown marker.
+    let bound = bind_listeners(&config)?;
     let directories = Directories::open(&config, &clock, &random)?;
     info!(cluster = %directories.cluster_id, node = %config.node_id, dirs = ?config.logs.dirs, "starting");
     let stop = CancellationToken::new();
@@ -60,7 +62,6 @@ pub async fn run(config: Config) -> Result<()> {
     let partitions = open_partitions(&config, &directories, &clock, &random, &metrics, &loaded.image());
     let quorum = loaded.run(subscriber(partitions.clone()))?;
 
-    let bound = bind_listeners(&config)?;
     let registered = registration::register(&config, &directories, &quorum, &random, &bound).await?;
     let context = Arc::new(Context::new(Parts {
         config: config.clone(),

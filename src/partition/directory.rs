@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use super::error::Error;
 use super::replica::Replica;
 use crate::base::clock::Clock;
+use crate::base::id::TopicPartition;
 use crate::log::checkpoint::Offsets;
 use crate::log::committer::Committer;
 use crate::log::directory::{LogDirectory, OffsetFile};
@@ -23,6 +24,9 @@ pub struct Directory {
     flush_timer: Timer,
     /// Replicas with unsynced bytes that nobody waits for.
     later: Mutex<Vec<Weak<Replica>>>,
+    /// Checkpoint entries of replicas that lie here but could not be opened: what is known of them must outlive
+    /// this run.
+    kept: Mutex<[Offsets; 3]>,
     /// How many replicas it holds.
     replicas: AtomicUsize,
     /// Whether a log was synced since the checkpoints were written.
@@ -54,6 +58,7 @@ impl Directory {
             was_clean,
             flush_timer: timers::log_flush_time(clock),
             later: Mutex::default(),
+            kept: Mutex::default(),
             replicas: AtomicUsize::new(0),
             has_progress: AtomicBool::new(false),
             written: Mutex::default(),
@@ -111,8 +116,23 @@ impl Directory {
         self.has_progress.swap(false, Ordering::AcqRel)
     }
 
+    /// Keeps what the checkpoint files say of a replica that cannot be opened.
+    pub(super) fn keep(&self, name: &TopicPartition, marks: [i64; 3]) {
+        for (kept, mark) in self.kept.lock().iter_mut().zip(marks) {
+            kept.insert(name.clone(), mark);
+        }
+    }
+
+    /// Whether every replica in it could be opened; only then may a clean-shutdown marker vouch for it.
+    pub(super) fn is_whole(&self) -> bool {
+        self.kept.lock()[0].is_empty()
+    }
+
     /// Writes recovery points, log start offsets and high watermarks, each file only if it changed.
-    pub(super) fn write_checkpoints(&self, offsets: [Offsets; 3]) -> io::Result<()> {
+    pub(super) fn write_checkpoints(&self, mut offsets: [Offsets; 3]) -> io::Result<()> {
+        for (offsets, kept) in offsets.iter_mut().zip(self.kept.lock().iter()) {
+            offsets.extend(kept.iter().map(|(name, mark)| (name.clone(), *mark)));
+        }
         let files = [OffsetFile::RecoveryPoint, OffsetFile::LogStartOffset, OffsetFile::HighWatermark];
         let mut written = self.written.lock();
         for ((file, offsets), written) in files.into_iter().zip(offsets).zip(written.iter_mut()) {

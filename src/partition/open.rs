@@ -1,5 +1,6 @@
 //! Opening the replicas that lie in the log directories, several at a time.
 
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -32,11 +33,21 @@ struct Found {
     topic_id: TopicId,
 }
 
+/// What was opened, and what is here but could not be.
+#[derive(Default)]
+pub(super) struct All {
+    pub(super) replicas: Vec<Arc<Replica>>,
+    pub(super) unopened: HashSet<(TopicId, i32)>,
+}
+
 /// Opens what `image` knows; what it does not know is set aside, never deleted here.
-pub(super) fn all(parts: &Parts, image: &Image, threads: usize) -> Vec<Arc<Replica>> {
+pub(super) fn all(parts: &Parts, image: &Image, threads: usize) -> All {
     let mut found = Vec::new();
     for directory in &parts.directories {
         let checkpoints = Arc::new(read_checkpoints(directory));
+        if directory.log_directory().is_offline() {
+            continue;
+        }
         match directory.log_directory().list() {
             Ok(listing) => {
                 for dir in listing.partitions {
@@ -46,20 +57,42 @@ pub(super) fn all(parts: &Parts, image: &Image, threads: usize) -> Vec<Arc<Repli
             Err(error) => drop(directory.log_directory().fail(error)),
         }
     }
+    let mut places: HashMap<(TopicId, i32), usize> = HashMap::new();
+    for one in &found {
+        *places.entry((one.topic_id, one.name.partition)).or_default() += 1;
+    }
     let next = AtomicUsize::new(0);
-    let opened = Mutex::new(Vec::with_capacity(found.len()));
+    let all = Mutex::new(All::default());
     std::thread::scope(|scope| {
         for _ in 0..threads.clamp(1, found.len().max(1)) {
             scope.spawn(|| {
                 while let Some(found) = found.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if let Some(replica) = open(parts, image, found) {
-                        opened.lock().push(replica);
+                    let key = (found.topic_id, found.name.partition);
+                    let opened = if places.get(&key) == Some(&1) {
+                        open(parts, image, found)
+                    } else {
+                        error!(tp = %found.name, "replica is offline: it lies in more than one log directory");
+                        None
+                    };
+                    match opened {
+                        Some(replica) => all.lock().replicas.push(replica),
+                        None => {
+                            found.directory.keep(&found.name, found.checkpoints.of(&found.name));
+                            all.lock().unopened.insert(key);
+                        }
                     }
                 }
             });
         }
     });
-    opened.into_inner()
+    all.into_inner()
+}
+
+impl Checkpoints {
+    fn of(&self, name: &TopicPartition) -> [i64; 3] {
+        [&self.recovery_points, &self.log_starts, &self.high_watermarks]
+            .map(|offsets| offsets.get(name).copied().unwrap_or(0))
+    }
 }
 
 fn read_checkpoints(directory: &Directory) -> Checkpoints {
@@ -129,12 +162,8 @@ fn set_aside(parts: &Parts, directory: &Directory, path: &Path, tp: &TopicPartit
 fn open(parts: &Parts, image: &Image, found: &Found) -> Option<Arc<Replica>> {
     let Found { directory, checkpoints, name, topic_id } = found;
     let settings = (parts.settings)(image, &name.topic);
-    let of = |offsets: &Offsets| offsets.get(name).copied().unwrap_or(0);
-    let opening = Opening {
-        recovery_point: of(&checkpoints.recovery_points),
-        log_start_offset: of(&checkpoints.log_starts),
-        clean: directory.was_clean(),
-    };
+    let [recovery_point, log_start_offset, high_watermark] = checkpoints.of(name);
+    let opening = Opening { recovery_point, log_start_offset, clean: directory.was_clean() };
     let disk = directory.log_directory().disk().clone();
     let path = directory.log_directory().path().join(name.to_string());
     match Log::open(disk, &path, settings.log, opening, parts.clock.now_ms()) {
@@ -152,7 +181,6 @@ fn open(parts: &Parts, image: &Image, found: &Found) -> Option<Arc<Replica>> {
                 directory.log_directory().fail(error);
                 return None;
             }
-            let high_watermark = of(&checkpoints.high_watermarks);
             let metrics = parts.metrics.topic(&name.topic);
             Some(Replica::new(
                 name.clone(),

@@ -1,8 +1,8 @@
 //! One replica: its log, its replication state, and who waits on it.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use tracing::{error, warn};
@@ -105,6 +105,10 @@ pub struct Replica {
     topic_id: TopicId,
     directory: Arc<Directory>,
     state: Mutex<State>,
+    /// Held over a sync, a deletion and the close: only one of them touches the files at a time. Taken before
+    /// `state`.
+    syncing: Mutex<()>,
+    me: Weak<Replica>,
     metrics: metrics::Topic,
     /// This replica's place in the committer's queue.
     ticket: Ticket,
@@ -122,6 +126,8 @@ struct State {
     unflushed_bytes: usize,
     produced: Offsets,
     arrivals: Arrivals,
+    /// The high watermark that everybody who waits has been told of.
+    announced: i64,
     /// The high watermark while this replica does not lead.
     known_high_watermark: i64,
     deleted: bool,
@@ -157,7 +163,10 @@ impl State {
     fn advance(&mut self) {
         let acknowledged = self.local_acknowledged();
         let Some(leader) = &mut self.leader else { return };
-        if let Some(high_watermark) = leader.local_acknowledged(acknowledged) {
+        leader.local_acknowledged(acknowledged);
+        let high_watermark = leader.high_watermark();
+        if high_watermark > self.announced {
+            self.announced = high_watermark;
             self.log.producers_mut().high_watermark_advanced(high_watermark);
             self.produced.reached(high_watermark);
             self.arrivals.wake();
@@ -214,15 +223,18 @@ impl Replica {
             unflushed_bytes: 0,
             produced: Offsets::default(),
             arrivals: Arrivals::default(),
+            announced: -1,
             known_high_watermark,
             deleted: false,
         };
         directory.add_replica();
-        Arc::new(Self {
+        Arc::new_cyclic(|me| Self {
             name,
             topic_id,
             directory,
             state: Mutex::new(state),
+            syncing: Mutex::new(()),
+            me: me.clone(),
             metrics,
             ticket: Ticket::default(),
             is_marked_later: AtomicBool::new(false),
@@ -271,6 +283,9 @@ impl Replica {
         if state.settings.write_caching {
             let unflushed = state.log.end_offset() - state.log.flushed_offset();
             if unflushed >= state.settings.log.flush_messages {
+                // A barrier that is not reached yet still stands for what it began with.
+                let pending = state.flush_barrier.filter(|b| state.log.flushed_offset() < b.end);
+                let start = pending.map_or(start, |b| b.start);
                 state.flush_barrier = Some(Barrier { start, end: state.log.end_offset() });
                 self.sync_soon();
             } else if state.unflushed_bytes >= super::BACKGROUND_FLUSH_BYTES
@@ -304,6 +319,15 @@ impl Replica {
             | AppendError::UnexpectedOffset { .. }
             | AppendError::OffsetsExhausted { .. } => Error::Append(error),
         }
+    }
+
+    /// Tries a sync that found no free file descriptor again with the next round.
+    fn sync_again(&self, why: &io::Error) -> io::Result<()> {
+        warn!(tp = %self.name, %why, "sync is tried again");
+        if let Some(replica) = self.me.upgrade() {
+            replica.sync_later();
+        }
+        Ok(())
     }
 
     /// Has the committer sync this replica.
@@ -473,6 +497,9 @@ impl Replica {
     /// high watermark known so far and `min.insync.replicas`.
     pub(super) fn lead(self: &Arc<Self>, leadership: impl FnOnce(i64, i64, usize) -> Leadership) {
         let mut state = self.state.lock();
+        if let Some(leader) = &state.leader {
+            state.known_high_watermark = leader.high_watermark();
+        }
         let (end, min_insync) = (state.log.end_offset(), state.settings.min_insync);
         let leadership =
             leadership(end, state.known_high_watermark.clamp(state.log.start_offset(), end), min_insync);
@@ -508,19 +535,26 @@ impl Replica {
     }
 
     /// Takes over a changed configuration.
-    pub(super) fn configure(&self, settings: Settings) {
+    pub(super) fn configure(self: &Arc<Self>, settings: Settings) {
         let mut state = self.state.lock();
         state.log.update_settings(settings.log);
         let min_insync = settings.min_insync;
+        let turns_durable = state.settings.write_caching && !settings.write_caching;
         state.settings = settings;
         if let Some(leader) = &mut state.leader {
             leader.set_min_insync(min_insync);
         }
         state.advance();
+        drop(state);
+        if turns_durable {
+            self.sync_soon();
+        }
     }
 
     /// Stops serving and sets the directory aside; the files go in the background.
     pub(super) fn delete(&self, unique: Uuid) -> Result<(), log::Error> {
+        // A sync under way would look for files that are gone.
+        let _syncing = self.syncing.lock();
         let mut state = self.state.lock();
         state.deleted = true;
         state.release_all();
@@ -562,7 +596,14 @@ impl Replica {
 
     /// Syncs everything and writes what makes the next start quick.
     pub(super) fn close(&self) {
+        // One sync of a log at a time.
+        let _syncing = self.syncing.lock();
         let mut state = self.state.lock();
+        // Nothing is appended behind what the clean-shutdown marker vouches for.
+        if let Some(leader) = state.leader.take() {
+            state.known_high_watermark = leader.high_watermark();
+        }
+        state.release_all();
         if self.directory.check_online().is_err() || state.deleted {
             return;
         }
@@ -588,13 +629,24 @@ impl Dirty for Replica {
     }
 
     fn sync(&self) -> io::Result<()> {
+        let _syncing = self.syncing.lock();
         let flush = {
             let mut state = self.state.lock();
+            if state.deleted {
+                return Ok(());
+            }
             state.unflushed_bytes = 0;
             state.log.begin_flush()
         };
         let Some(flush) = flush else { return Ok(()) };
-        self.directory.flush_timer().time(|| flush.run())?;
+        match self.directory.flush_timer().time(|| flush.run()) {
+            Ok(()) => {}
+            Err(why) if is_out_of_descriptors(&why) => return self.sync_again(&why),
+            Err(why) => {
+                self.state.lock().log.poison();
+                return Err(why);
+            }
+        }
         let mut state = self.state.lock();
         state.log.flushed(&flush);
         state.advance();
@@ -602,4 +654,10 @@ impl Dirty for Replica {
         self.directory.note_progress();
         Ok(())
     }
+}
+
+/// Opening a file failed for the process's own limit; nothing was lost, unlike with a failed sync.
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    [Errno::MFILE, Errno::NFILE].iter().any(|e| error.raw_os_error() == Some(e.raw_os_error()))
 }

@@ -1,11 +1,11 @@
 //! All replicas on this node, kept as the metadata image says.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use tracing::{debug, error, info};
+use tracing::{error, info};
 
 use super::directory::Directory;
 use super::open;
@@ -56,6 +56,10 @@ pub struct Set {
     topics: ArcSwap<Topics>,
     /// Held by whoever changes `topics`.
     changing: Mutex<()>,
+    /// Replicas that are here but could not be opened; they are never made again.
+    unopened: HashSet<(TopicId, i32)>,
+    /// Held while checkpoints are gathered and written, so that older ones never overtake newer ones.
+    checkpointing: Mutex<()>,
 }
 
 /// On a thread of its own: whoever met the error may hold a replica's lock.
@@ -75,19 +79,37 @@ impl Set {
     /// Opens every replica that `image` places here. After an unclean stop logs are recovered, several at a
     /// time. A replica that cannot be opened is left out.
     pub fn open(parts: Parts, image: &Image, threads: usize) -> Arc<Self> {
-        let set = Self { parts, topics: ArcSwap::default(), changing: Mutex::new(()) };
-        let found = open::all(&set.parts, image, threads);
+        let open::All { replicas, mut unopened } = open::all(&parts, image, threads);
+        let is_anything_offline = parts.directories.iter().any(|d| d.log_directory().is_offline());
         let mut topics: HashMap<TopicId, Replicas> = HashMap::new();
-        for replica in found {
+        for replica in replicas {
             let topic = topics.entry(replica.topic_id()).or_insert_with(|| Replicas {
                 name: replica.name().topic.clone(),
                 by_index: BTreeMap::new(),
             });
             topic.by_index.insert(replica.name().partition, replica);
         }
-        set.topics.store(Arc::new(topics.into_iter().map(|(id, t)| (id, Arc::new(t))).collect()));
+        if is_anything_offline {
+            // What is missing may lie there: it must not be made again, empty, somewhere else.
+            for topic in image.topics.iter() {
+                let here = topics.get(&topic.id);
+                let missing =
+                    topic.partitions.keys().filter(|i| here.is_none_or(|t| !t.by_index.contains_key(i)));
+                unopened.extend(missing.map(|index| (topic.id, *index)));
+            }
+        }
+        let topics = topics.into_iter().map(|(id, t)| (id, Arc::new(t))).collect();
+        let set = Self {
+            parts,
+            topics: ArcSwap::new(Arc::new(topics)),
+            changing: Mutex::new(()),
+            unopened,
+            checkpointing: Mutex::new(()),
+        };
         let all: Vec<TopicId> = image.topics.iter().map(|t| t.id).collect();
         set.apply(image, &all);
+        // What the files say of topics that are gone must not meet their successors.
+        set.checkpoint(true);
         let set = Arc::new(set);
         for directory in &set.parts.directories {
             let set = Arc::downgrade(&set);
@@ -141,17 +163,21 @@ impl Set {
     pub fn apply(&self, image: &Image, changed: &[TopicId]) {
         let _changing = self.changing.lock();
         let mut topics: Topics = Topics::clone(&self.topics.load());
-        for id in changed {
-            match image.topics.by_id(*id) {
-                Some(topic) => {
-                    let replicas = self.topic_changed(image, topic, topics.get(id).map(|r| &**r));
-                    topics.insert(*id, Arc::new(replicas));
-                }
-                None => {
-                    if let Some(gone) = topics.remove(id) {
-                        self.topic_deleted(&gone);
-                    }
-                }
+        let (kept, deleted): (Vec<_>, Vec<_>) =
+            changed.iter().partition(|id| image.topics.by_id(**id).is_some());
+        // First, since a topic may be followed by another one of its name.
+        let deleted: Vec<Arc<Replicas>> = deleted.into_iter().filter_map(|id| topics.remove(id)).collect();
+        if !deleted.is_empty() {
+            self.topics.store(Arc::new(topics.clone()));
+            for gone in &deleted {
+                self.topic_deleted(gone);
+            }
+            self.checkpoint(true);
+        }
+        for id in kept {
+            if let Some(topic) = image.topics.by_id(*id) {
+                let replicas = self.topic_changed(image, topic, topics.get(id).map(|r| &**r));
+                topics.insert(*id, Arc::new(replicas));
             }
         }
         self.topics.store(Arc::new(topics));
@@ -164,12 +190,10 @@ impl Set {
             if !partition.replicas.contains(&self.parts.node.0) {
                 continue;
             }
-            if !by_index.contains_key(index) {
+            if !by_index.contains_key(index) && !self.unopened.contains(&(topic.id, *index)) {
                 let name = TopicPartition { topic: topic.name.clone(), partition: *index };
                 match self.create(&name, topic.id, partition, settings.clone()) {
                     Ok(replica) => drop(by_index.insert(*index, replica)),
-                    // It is there, but could not be opened at the start, which was reported then.
-                    Err(log::Error::Exists(_)) => debug!(tp = %name, "replica stays offline"),
                     Err(error) => error!(tp = %name, %error, "replica cannot be made"),
                 }
             }
@@ -237,6 +261,7 @@ impl Set {
     /// Writes the recovery points, log start offsets and high watermarks of every directory in which a log was
     /// synced, or of all.
     fn checkpoint(&self, always: bool) {
+        let _checkpointing = self.checkpointing.lock();
         for directory in &self.parts.directories {
             if directory.log_directory().is_offline() || !(always || directory.take_progress()) {
                 continue;
@@ -285,6 +310,7 @@ impl Set {
         for directory in &self.parts.directories {
             let log_directory = directory.log_directory();
             if !log_directory.is_offline()
+                && directory.is_whole()
                 && let Err(error) = log_directory.write_clean_shutdown(broker_epoch)
             {
                 error!(dir = %log_directory.path().display(), %error, "clean-shutdown marker cannot be written");
