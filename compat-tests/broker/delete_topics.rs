@@ -1,12 +1,15 @@
 //! DeleteTopics: by name and by id, and what is left afterwards.
 
+use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
 use kafka_protocol::messages::fetch_request::FetchTopic;
-use kafka_protocol::messages::{DeleteTopicsRequest, FetchRequest, TopicName};
+use kafka_protocol::messages::{CreateTopicsRequest, DeleteTopicsRequest, FetchRequest, TopicName};
 use uuid::Uuid;
 
-use super::support::{Broker, Client, Records, fetch_partition, has_come, stranger, text, unique};
+use super::support::{
+    Broker, Client, Records, eventually, fetch_partition, has_come, produce_request, stranger, text, unique,
+};
 
 fn by_name(name: &str) -> DeleteTopicState {
     DeleteTopicState::default().with_name(Some(TopicName(text(name))))
@@ -163,4 +166,53 @@ fn deletion_can_be_switched_off() {
     let (code, name, _) = only(delete(&mut client, vec![by_name(topic.name())]));
     assert_eq!((code, name.as_deref()), (73, Some(topic.name())));
     assert_eq!(client.describe(&topic.name).error_code, 0);
+}
+
+/// A deletion meets the sync that the last append has set off; nobody else may notice.
+#[test]
+fn topics_deleted_while_they_are_synced_harm_nobody_else() {
+    let Some(broker) = Broker::start(&[]) else { return };
+    let mut client = broker.connect();
+    let bystander = client.create("bystander", 1);
+    for round in 0..30 {
+        let doomed = client.create(&format!("doomed-{round}"), 3);
+        for partition in 0..3 {
+            // With acks=1 the answer does not wait for the sync.
+            let request = produce_request(&doomed.name, partition, Records::of_size(20_000).bytes());
+            client.call(&request.with_acks(1), 9);
+        }
+        assert_eq!(only(delete(&mut client, vec![by_name(&doomed.name)])).0, 0);
+        assert_eq!(client.append(&bystander.name, 0, &Records::of(["x"])), i64::from(round));
+    }
+}
+
+/// The checkpoint files name partitions, not topic ids: what they say of a deleted topic is not true of the
+/// next one of its name.
+#[test]
+fn a_topic_takes_nothing_over_from_a_deleted_one_of_its_name() {
+    let Some(mut broker) = Broker::start(&[]) else { return };
+    let mut client = broker.connect();
+    let first = client.create("again", 1);
+    for _ in 0..20 {
+        client.append(&first.name, 0, &Records::of(["old"]));
+    }
+    broker.stop();
+    broker.restart();
+    let mut client = broker.connect();
+    assert_eq!(only(delete(&mut client, vec![by_name(&first.name)])).0, 0);
+    let topic = CreatableTopic::default()
+        .with_name(first.name.clone())
+        .with_num_partitions(1)
+        .with_replication_factor(1);
+    let create = CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(30_000);
+    eventually("the name is free", || (client.call(&create, 7).topics[0].error_code == 0).then_some(()));
+    eventually("it can be written to", || {
+        let produced = client.produce(&first.name, 0, Records::of(["new"]).bytes());
+        (produced.error_code == 0).then_some(())
+    });
+    broker.kill();
+    broker.restart();
+    let mut client = broker.connect();
+    eventually("it is led", || (client.list_offset(&first.name, 0, -1).error_code == 0).then_some(()));
+    assert_eq!(client.list_offset(&first.name, 0, -1).offset, 1);
 }
