@@ -9,6 +9,7 @@
 //!
 //! A missing topic that may be made is made before the answer, so the client need not ask again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kafka_protocol::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
@@ -84,7 +85,9 @@ fn refuse(asked: &[MetadataRequestTopic], version: i16) -> MetadataResponse {
 async fn create_missing(context: &Arc<Context>, asked: &[MetadataRequestTopic]) -> Vec<(TopicName, Code)> {
     let image = context.quorum.image();
     let missing = asked.iter().filter_map(|t| t.name.clone()).filter(|n| image.topics.by_name(n).is_none());
-    let missing: Vec<TopicName> = missing.collect();
+    // Each once: the controller refuses names that are given twice.
+    let missing: BTreeSet<TopicName> = missing.collect();
+    let missing: Vec<TopicName> = missing.into_iter().collect();
     if missing.is_empty() {
         return Vec::new();
     }

@@ -19,11 +19,12 @@ pub(super) fn replica(context: &Context, id: TopicId, index: i32) -> Result<Arc<
     context.partitions.get(id, index).ok_or_else(|| missing(context, id, index))
 }
 
-/// Why there is no replica here: the partition does not exist, is elsewhere, or its log cannot be opened.
+/// Why there is no replica: the partition does not exist, its log cannot be opened, or it is elsewhere or
+/// still being made.
 fn missing(context: &Context, id: TopicId, index: i32) -> Code {
     match context.quorum.image().topics.by_id(id).and_then(|t| t.partition(index)) {
         None => Code::UnknownTopicOrPartition,
-        Some(partition) if partition.leader == context.node.0 => Code::KafkaStorageError,
+        Some(_) if context.partitions.is_offline(id, index) => Code::KafkaStorageError,
         Some(_) => Code::NotLeaderOrFollower,
     }
 }

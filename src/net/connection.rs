@@ -84,6 +84,8 @@ pub(super) struct Connection {
     idle: Option<Pin<Box<Sleep>>>,
     shutdown: Pin<Box<WaitForCancellationFutureOwned>>,
     draining: bool,
+    /// Why the connection ends once what was answered is written.
+    closing: Option<&'static str>,
 }
 
 impl Connection {
@@ -105,6 +107,7 @@ impl Connection {
             idle,
             shutdown,
             draining: false,
+            closing: None,
         }
     }
 
@@ -130,7 +133,7 @@ impl Connection {
 
     /// One pass over everything that can move; whether something did.
     fn round(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
-        let mut moved = self.poll_calls(cx)?;
+        let mut moved = self.poll_calls(cx);
         if !self.output.is_empty() {
             match self.output.poll_write(&mut self.stream, cx) {
                 Poll::Ready(Ok(wrote)) => {
@@ -141,12 +144,21 @@ impl Connection {
                 Poll::Pending => {}
             }
         }
-        if self.draining {
+        if self.draining || self.closing.is_some() {
+            // What was answered before still goes out.
             let finished = self.slots.is_empty() && self.output.is_empty();
-            return if finished { Err(End::Shutdown) } else { Ok(moved) };
+            let end = self.closing.map_or(End::Shutdown, End::Protocol);
+            return if finished { Err(end) } else { Ok(moved) };
         }
         if self.has_room() {
-            moved |= self.poll_input(cx)?;
+            match self.poll_input(cx) {
+                Ok(read) => moved |= read,
+                Err(End::Protocol(why)) => {
+                    self.closing = Some(why);
+                    moved = true;
+                }
+                Err(end) => return Err(end),
+            }
         }
         Ok(moved)
     }
@@ -157,7 +169,7 @@ impl Connection {
             && self.output.is_empty()
     }
 
-    fn poll_calls(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
+    fn poll_calls(&mut self, cx: &mut Context<'_>) -> bool {
         for slot in &mut self.slots {
             if let Slot::Running { call, bytes, .. } = slot
                 && let Poll::Ready(outcome) = Pin::new(call).poll(cx)
@@ -173,10 +185,13 @@ impl Connection {
             match outcome {
                 Outcome::Reply(response) => self.output.push(response),
                 Outcome::Silent => {}
-                Outcome::Close(why) => return Err(End::Protocol(why)),
+                Outcome::Close(why) => {
+                    self.closing = Some(why);
+                    self.slots.clear();
+                }
             }
         }
-        Ok(moved)
+        moved
     }
 
     fn poll_input(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
@@ -191,7 +206,10 @@ impl Connection {
         }
         match poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.input) {
             Poll::Ready(Ok(0)) => Err(End::Client),
-            Poll::Ready(Ok(_)) => Ok(true),
+            Poll::Ready(Ok(_)) => {
+                self.active_at = Instant::now();
+                Ok(true)
+            }
             Poll::Ready(Err(error)) => Err(End::Io(error)),
             Poll::Pending => {
                 if self.input.is_empty() {
@@ -205,9 +223,11 @@ impl Connection {
     /// The bytes of the frame at the front of the input, its length prefix included, once announced.
     fn announced(&self) -> Result<Option<usize>, End> {
         let Some(prefix) = self.input.first_chunk::<4>() else { return Ok(None) };
+        let all = self.shared.frame_bytes_max;
+        let limit = peek_api_key(&self.input[4..]).map_or(all, |key| key.frame_bytes_max(all));
         match usize::try_from(i32::from_be_bytes(*prefix)) {
-            Ok(len) if len <= self.shared.frame_bytes_max => Ok(Some(len + 4)),
-            Ok(_) => Err(End::Protocol("frame above socket.request.max.bytes")),
+            Ok(len) if len <= limit => Ok(Some(len + 4)),
+            Ok(_) => Err(End::Protocol("frame above the limit")),
             Err(_) => Err(End::Protocol("negative frame length")),
         }
     }
@@ -217,17 +237,16 @@ impl Connection {
         Ok(self.announced()?.is_some_and(|total| self.input.len() >= total))
     }
 
-    /// Whether the next request may run beside those under way. Only produce requests may: anything else sees
-    /// what the requests before it have done, as with a broker that serves them one after the other.
-    fn may_overlap(&self) -> bool {
-        let is_running = self.slots.iter().any(|slot| matches!(slot, Slot::Running { .. }));
-        !is_running || peek_api_key(&self.input[4..]) == Some(ApiKey::Produce)
+    /// Whether the next request may start. Only produce requests overlap: anything else sees what the requests
+    /// before it have done, and no pile of answers is made for a client that does not read them.
+    fn may_start(&self) -> bool {
+        self.slots.is_empty() || peek_api_key(&self.input[4..]) == Some(ApiKey::Produce)
     }
 
     /// Starts every whole frame in the input that there is room for; whether there was one.
     fn accept_frames(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
         let mut any = false;
-        while self.has_room() && self.has_frame()? && self.may_overlap() {
+        while self.has_room() && self.has_frame()? && self.may_start() {
             let Some(total) = self.announced()? else { break };
             let frame = self.input.split_to(total).freeze().slice(4..);
             self.read_hint = (2 * total).clamp(READ_BYTES_MIN, EAGER_BYTES);

@@ -133,7 +133,7 @@ fn bind_one(address: SocketAddr, dual_stack: bool, backlog: i32) -> io::Result<T
 impl Server {
     /// A server that accepts nothing until [`Server::serve`].
     pub fn new(api: Arc<Api>, settings: Settings) -> Self {
-        let units = (settings.memory_bytes / MEMORY_UNIT).min(Semaphore::MAX_PERMITS);
+        let units = (settings.memory_bytes + 4).div_ceil(MEMORY_UNIT).min(Semaphore::MAX_PERMITS);
         let shared = Arc::new(Shared {
             api,
             frame_bytes_max: settings.frame_bytes_max,
@@ -211,9 +211,12 @@ impl Drop for Open {
 
 impl Acceptor {
     async fn run(self) {
-        while let Some(slot) = self.quota.slot().await {
+        loop {
             match self.socket.accept().await {
                 Ok((stream, from)) => {
+                    let from = SocketAddr::new(from.ip().to_canonical(), from.port());
+                    // At the limit the next connections wait in the backlog.
+                    let Some(slot) = self.quota.slot().await else { return };
                     let Some(counted) = self.quota.admit(from.ip(), slot) else {
                         debug!(%from, "too many connections from this address");
                         continue;

@@ -160,7 +160,7 @@ fn poll_warm(
             *warm_until = end.max(*warm_until);
             return Poll::Ready(());
         }
-        let (file, mut position) = (region.file.clone(), region.position);
+        let (file, mut position) = (region.file.clone(), region.position.max(*warm_until));
         *warming = Some(tokio::task::spawn_blocking(move || {
             let mut scratch = vec![0; WARMING_BYTES];
             while position < end && matches!(file.read_at(&mut scratch, position), Ok(read) if read > 0) {

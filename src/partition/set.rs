@@ -132,6 +132,12 @@ impl Set {
         self.topics.load().get(&topic)?.by_index.get(&index).cloned()
     }
 
+    /// Whether the replica is here but cannot be opened.
+    pub fn is_offline(&self, topic: TopicId, index: i32) -> bool {
+        let in_doubt = || self.parts.directories.iter().any(|d| d.log_directory().is_offline());
+        self.unopened.contains(&(topic, index)) || in_doubt()
+    }
+
     /// Every replica, in no order.
     pub fn all(&self) -> Vec<Arc<Replica>> {
         let topics = self.topics.load();

@@ -1,14 +1,14 @@
 //! Fetch requests that wait for any of their partitions to have something new.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use tokio::sync::Notify;
 
 /// Below this many waiters no clean-up is tried.
 const CLEAN_UP_FROM: usize = 16;
 
-/// One waiting request, registered with each of its partitions.
-#[derive(Clone, Debug, Default)]
+/// One waiting request, registered with each of its partitions; the request alone keeps it alive.
+#[derive(Debug, Default)]
 pub struct Signal(Arc<Notify>);
 
 impl Signal {
@@ -21,7 +21,7 @@ impl Signal {
 /// The requests that wait for one partition.
 #[derive(Debug, Default)]
 pub struct Arrivals {
-    waiting: Vec<Signal>,
+    waiting: Vec<Weak<Notify>>,
     clean_up_at: usize,
 }
 
@@ -32,16 +32,16 @@ impl Arrivals {
     /// their number has doubled, so they never outnumber the living by much.
     pub fn add(&mut self, signal: &Signal) {
         if self.waiting.len() >= self.clean_up_at.max(CLEAN_UP_FROM) {
-            self.waiting.retain(|s| Arc::strong_count(&s.0) > 1);
+            self.waiting.retain(|waiting| waiting.strong_count() > 0);
             self.clean_up_at = 2 * self.waiting.len();
         }
-        self.waiting.push(signal.clone());
+        self.waiting.push(Arc::downgrade(&signal.0));
     }
 
     /// Something has arrived.
     pub fn wake(&mut self) {
-        for signal in self.waiting.drain(..) {
-            signal.0.notify_one();
+        for waiting in self.waiting.drain(..).filter_map(|waiting| waiting.upgrade()) {
+            waiting.notify_one();
         }
     }
 
@@ -79,7 +79,16 @@ mod tests {
             arrivals.add(&Signal::default());
         }
         assert!(arrivals.len() <= CLEAN_UP_FROM + 1, "{}", arrivals.len());
-        arrivals.wake();
         assert_eq!(Arc::strong_count(&living.0), 1);
+    }
+
+    #[test]
+    fn requests_over_several_partitions_leave_no_pile_either() {
+        let mut partitions = [Arrivals::default(), Arrivals::default()];
+        for _ in 0..10_000 {
+            let signal = Signal::default();
+            partitions.iter_mut().for_each(|arrivals| arrivals.add(&signal));
+        }
+        assert!(partitions.iter().all(|arrivals| arrivals.len() <= CLEAN_UP_FROM + 1));
     }
 }

@@ -125,14 +125,17 @@ impl Fetch {
 
     async fn wait(&self) -> Reading {
         let deadline = Instant::now() + self.wait;
-        let signal = Signal::default();
         loop {
+            // A fresh one each time: what the last one left with quiet partitions is swept out there.
+            let signal = Signal::default();
             // Registered before the read, so that what arrives after the read is not missed.
             self.register(&signal);
             let reading = self.read();
-            if self.is_satisfied_by(&reading) {
+            // Arrivals may come faster than reads: they must neither outrun the deadline nor hold the thread.
+            if self.is_satisfied_by(&reading) || Instant::now() >= deadline {
                 return reading;
             }
+            tokio::task::yield_now().await;
             if tokio::time::timeout_at(deadline, signal.wait()).await.is_err() {
                 return self.read();
             }

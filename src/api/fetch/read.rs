@@ -9,7 +9,6 @@ use super::session::{Key, Told, Wanted};
 use super::{Fetch, bytes};
 use crate::api::error::{Code, NONE};
 use crate::api::resolve;
-use crate::base::id::TopicId;
 use crate::log::read::{ReadPlan, Slice};
 use crate::meta::Image;
 use crate::partition::{FetchSpec, Fetched, Isolation, Replica, Watermarks};
@@ -93,7 +92,7 @@ impl Fetch {
     }
 
     fn find(&self, image: &Image, key: &Key) -> Result<Arc<Replica>, Code> {
-        let id = if key.topic_id == TopicId::ZERO {
+        let id = if self.header.api_version < 13 {
             image.topics.by_name(&key.topic).map(|t| t.id).ok_or(Code::UnknownTopicOrPartition)?
         } else {
             image.topics.by_id(key.topic_id).map(|t| t.id).ok_or(Code::UnknownTopicId)?

@@ -12,7 +12,7 @@ use crate::api::context::Context;
 use crate::api::endpoints;
 use crate::api::error::{Code, NONE};
 use crate::api::response::{Outcome, Part, Response};
-use crate::base::id::{NodeId, TopicId};
+use crate::base::id::NodeId;
 use crate::log::read::Slice;
 use crate::meta::Image;
 use crate::wire::fetch_response::{self as wire, AbortedTransaction, CurrentLeader, DivergingEpoch, Piece};
@@ -132,10 +132,8 @@ fn is_elsewhere(code: i16) -> bool {
 
 fn leader(image: &Image, answer: &Answer) -> Option<CurrentLeader> {
     let topics = &image.topics;
-    let topic = match answer.key.topic_id {
-        TopicId::ZERO => topics.by_name(&answer.key.topic),
-        id => topics.by_id(id),
-    };
+    let by_name = topics.by_name(&answer.key.topic);
+    let topic = by_name.or_else(|| topics.by_id(answer.key.topic_id));
     let partition = topic?.partition(answer.key.partition)?;
     Some(CurrentLeader { leader_id: NodeId(partition.leader), leader_epoch: partition.leader_epoch })
 }

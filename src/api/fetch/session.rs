@@ -72,7 +72,9 @@ impl Session {
     fn put(&mut self, key: &Key, wanted: Wanted, told: Told) {
         let place = self.next_place;
         self.next_place += 1;
-        self.places.insert(key.clone(), place);
+        if let Some(before) = self.places.insert(key.clone(), place) {
+            self.partitions.remove(&before);
+        }
         self.partitions.insert(place, Cached { key: key.clone(), wanted, told });
     }
 
