@@ -18,7 +18,7 @@ use super::context::Context;
 use super::dispatch::Request;
 use super::error::{Code, NONE};
 use super::metadata::is_internal;
-use super::operations;
+use super::{endpoints, operations};
 use crate::controller;
 use crate::meta::Image;
 use crate::meta::topics::{Partition, Topic};
@@ -115,15 +115,7 @@ impl Page<'_> {
 
     fn partition(&self, index: i32, partition: &Partition) -> DescribeTopicPartitionsResponsePartition {
         let nodes = |ids: &[i32]| ids.iter().map(|id| BrokerId(*id)).collect::<Vec<_>>();
-        let cluster = &self.image.cluster;
-        let offline: Vec<i32> =
-            partition.replicas.iter().copied().filter(|id| !cluster.is_active(*id)).collect();
-        let leader = cluster.broker(partition.leader).filter(|b| b.is_active());
-        let code = match leader {
-            None => Code::LeaderNotAvailable.code(),
-            Some(broker) if broker.endpoint(self.listener).is_none() => Code::ListenerNotFound.code(),
-            Some(_) => NONE,
-        };
+        let code = endpoints::leader_error(self.image, self.listener, partition).map_or(NONE, |c| c.code());
         DescribeTopicPartitionsResponsePartition::default()
             .with_error_code(code)
             .with_partition_index(index)
@@ -133,7 +125,7 @@ impl Page<'_> {
             .with_isr_nodes(nodes(&partition.isr))
             .with_eligible_leader_replicas(Some(nodes(&partition.elr)))
             .with_last_known_elr(Some(nodes(&partition.last_known_elr)))
-            .with_offline_replicas(nodes(&offline))
+            .with_offline_replicas(endpoints::offline_replicas(self.image, partition))
     }
 }
 

@@ -3,8 +3,10 @@
 use kafka_protocol::messages::BrokerId;
 use kafka_protocol::protocol::StrBytes;
 
+use super::error::Code;
 use crate::meta::Image;
 use crate::meta::cluster::Broker;
+use crate::meta::topics::Partition;
 
 /// A broker as a client is told of it.
 pub(super) struct Reachable {
@@ -29,4 +31,19 @@ pub(super) fn of(broker: &Broker, listener: &str) -> Option<Reachable> {
 pub(super) fn of_all<T>(image: &Image, listener: &str, make: impl FnMut(Reachable) -> T) -> Vec<T> {
     let active = image.cluster.brokers.values().filter(|b| b.is_active());
     active.filter_map(|broker| of(broker, listener)).map(make).collect()
+}
+
+/// Why clients of `listener` cannot reach the leader of `partition`, if they cannot.
+pub(super) fn leader_error(image: &Image, listener: &str, partition: &Partition) -> Option<Code> {
+    match image.cluster.broker(partition.leader).filter(|b| b.is_active()) {
+        None => Some(Code::LeaderNotAvailable),
+        Some(broker) if broker.endpoint(listener).is_none() => Some(Code::ListenerNotFound),
+        Some(_) => None,
+    }
+}
+
+/// The replicas of `partition` whose brokers do not serve.
+pub(super) fn offline_replicas(image: &Image, partition: &Partition) -> Vec<BrokerId> {
+    let offline = partition.replicas.iter().filter(|id| !image.cluster.is_active(**id));
+    offline.map(|id| BrokerId(*id)).collect()
 }

@@ -171,9 +171,7 @@ impl View<'_> {
             .with_replica_nodes(nodes(&partition.replicas))
             .with_isr_nodes(nodes(&partition.isr));
         if self.version >= 5 {
-            let offline: Vec<i32> =
-                partition.replicas.iter().copied().filter(|id| !self.image.cluster.is_active(*id)).collect();
-            out.offline_replicas = nodes(&offline);
+            out.offline_replicas = endpoints::offline_replicas(self.image, partition);
         }
         if self.version >= 7 {
             out.leader_epoch = partition.leader_epoch;
@@ -185,12 +183,11 @@ impl View<'_> {
     }
 
     fn leader_error(&self, partition: &Partition) -> i16 {
-        let leader = self.image.cluster.broker(partition.leader).filter(|b| b.is_active());
-        match leader {
-            None => Code::LeaderNotAvailable.code(),
-            Some(broker) if broker.endpoint(self.listener).is_some() => NONE,
-            Some(_) if self.version >= 6 => Code::ListenerNotFound.code(),
-            Some(_) => Code::LeaderNotAvailable.code(),
+        match endpoints::leader_error(self.image, self.listener, partition) {
+            // Clients of that age do not know the code.
+            Some(Code::ListenerNotFound) if self.version < 6 => Code::LeaderNotAvailable.code(),
+            Some(code) => code.code(),
+            None => NONE,
         }
     }
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use tracing::info;
 
-use super::config_rules::Rules;
 use crate::base::clock::Clock;
 use crate::base::id::{DirectoryId, uuid_to_text};
 use crate::base::random::Random;
@@ -75,7 +74,7 @@ impl Directories {
             num_partitions: config.topic_creation.num_partitions,
             default_replication_factor: i16::try_from(config.topic_creation.replication_factor).unwrap_or(1),
             delete_topic_enable: config.topic_creation.delete_enabled,
-            config_rules: Box::new(Rules::new(config.clone())),
+            config_rules: Box::new(controller::TableRules::new(config.clone())),
         };
         let metadata = self.all.iter().find(|d| d.log_directory().path() == self.metadata);
         let log = &config.metadata_log;

@@ -3,7 +3,6 @@
 //! Who hears of a new metadata image, in this order: the replicas (so that an answered CreateTopics can be used).
 
 mod background;
-mod config_rules;
 mod directories;
 pub mod logging;
 mod lookup;

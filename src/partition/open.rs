@@ -12,6 +12,7 @@ use tracing::{error, info, warn};
 use super::directory::Directory;
 use super::replica::Replica;
 use super::set::Parts;
+use super::settings::Settings;
 use crate::base::id::{TopicId, TopicPartition};
 use crate::log::checkpoint::{self, Offsets, PARTITION_METADATA_FILE};
 use crate::log::directory::{OffsetFile, PartitionDir, Purpose};
@@ -61,6 +62,11 @@ pub(super) fn all(parts: &Parts, image: &Image, threads: usize) -> All {
     for one in &found {
         *places.entry((one.topic_id, one.name.partition)).or_default() += 1;
     }
+    let mut settings: HashMap<Arc<str>, Settings> = HashMap::new();
+    for one in &found {
+        let topic = &one.name.topic;
+        settings.entry(topic.clone()).or_insert_with(|| (parts.settings)(image, topic));
+    }
     let next = AtomicUsize::new(0);
     let all = Mutex::new(All::default());
     std::thread::scope(|scope| {
@@ -69,7 +75,7 @@ pub(super) fn all(parts: &Parts, image: &Image, threads: usize) -> All {
                 while let Some(found) = found.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let key = (found.topic_id, found.name.partition);
                     let opened = if places.get(&key) == Some(&1) {
-                        open(parts, image, found)
+                        settings.get(&found.name.topic).and_then(|settings| open(parts, found, settings.clone()))
                     } else {
                         error!(tp = %found.name, "replica is offline: it lies in more than one log directory");
                         None
@@ -159,9 +165,8 @@ fn set_aside(parts: &Parts, directory: &Directory, path: &Path, tp: &TopicPartit
     }
 }
 
-fn open(parts: &Parts, image: &Image, found: &Found) -> Option<Arc<Replica>> {
+fn open(parts: &Parts, found: &Found, settings: Settings) -> Option<Arc<Replica>> {
     let Found { directory, checkpoints, name, topic_id } = found;
-    let settings = (parts.settings)(image, &name.topic);
     let [recovery_point, log_start_offset, high_watermark] = checkpoints.of(name);
     let opening = Opening { recovery_point, log_start_offset, clean: directory.was_clean() };
     let disk = directory.log_directory().disk().clone();
