@@ -13,6 +13,7 @@ pub mod wire;
 pub mod meta;
 
 pub mod controller;
+pub mod group;
 pub mod replication;
 
 pub mod log;

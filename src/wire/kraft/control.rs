@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::field::{Field, Malformed, messages};
 use crate::base::reader::Reader;
+use crate::wire::field::{Field, Malformed, messages};
 
 messages! {
     /// A leader begins its epoch (`LeaderChangeMessage`).

@@ -5,14 +5,13 @@
 //! whoever replays it must refuse it rather than drop it.
 
 pub mod control;
-pub mod field;
 mod record;
 
 use bytes::Bytes;
 
-use self::field::{Field, Malformed, write_uvarint};
 pub use self::record::*;
 use crate::base::reader::Reader;
+use crate::wire::field::{Field, Malformed, write_uvarint};
 
 /// The only frame version that Kafka has released.
 const FRAME_VERSION: u32 = 1;

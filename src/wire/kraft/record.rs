@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::field::messages;
+use crate::wire::field::messages;
 
 messages! {
     /// A broker process takes, or renews, its registration.

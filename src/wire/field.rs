@@ -213,6 +213,29 @@ impl<T: Counted> Field for Option<T> {
     }
 }
 
+/// A structure that may be missing: a byte tells, 1 if it is there and -1 if not.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Nullable<T>(pub Option<T>);
+
+impl<T: Field> Field for Nullable<T> {
+    const LEN_MIN: usize = 1;
+    fn write(&self, version: i16, out: &mut Vec<u8>) {
+        match &self.0 {
+            None => (-1i8).write(version, out),
+            Some(value) => {
+                1i8.write(version, out);
+                value.write(version, out);
+            }
+        }
+    }
+    fn read(version: i16, reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        if i8::read(version, reader)? < 0 {
+            return Ok(Self(None));
+        }
+        T::read(version, reader).map(|value| Self(Some(value)))
+    }
+}
+
 /// Appends one tagged field: its tag, its length in bytes, its value.
 pub fn write_tagged(tag: u32, value: &impl Field, version: i16, out: &mut Vec<u8>) {
     let mut bytes = Vec::new();
@@ -283,13 +306,13 @@ macro_rules! messages {
             }
         }
 
-        impl $crate::wire::kraft::field::Field for $name {
+        impl $crate::wire::field::Field for $name {
             const LEN_MIN: usize = 1;
 
             #[allow(unused_variables, reason = "some messages have no fields")]
             fn write(&self, version: i16, out: &mut Vec<u8>) {
                 $(if version >= messages!(@since $($since)?) {
-                    $crate::wire::kraft::field::Field::write(&self.$field, version, out);
+                    $crate::wire::field::Field::write(&self.$field, version, out);
                 })*
                 let default = Self::default();
                 #[allow(unused_mut, reason = "most messages have no tagged fields")]
@@ -297,9 +320,9 @@ macro_rules! messages {
                 $($(let $tag_field = version >= messages!(@since $($tag_since)?)
                     && self.$tag_field != default.$tag_field;
                 tagged += u32::from($tag_field);)*)?
-                $crate::wire::kraft::field::write_uvarint(tagged, out);
+                $crate::wire::field::write_uvarint(tagged, out);
                 $($(if $tag_field {
-                    $crate::wire::kraft::field::write_tagged($tag, &self.$tag_field, version, out);
+                    $crate::wire::field::write_tagged($tag, &self.$tag_field, version, out);
                 })*)?
             }
 
@@ -307,14 +330,14 @@ macro_rules! messages {
             fn read(
                 version: i16,
                 reader: &mut $crate::base::reader::Reader<'_>,
-            ) -> Result<Self, $crate::wire::kraft::field::Malformed> {
+            ) -> Result<Self, $crate::wire::field::Malformed> {
                 let mut message = Self::default();
                 $(if version >= messages!(@since $($since)?) {
-                    message.$field = $crate::wire::kraft::field::Field::read(version, reader)?;
+                    message.$field = $crate::wire::field::Field::read(version, reader)?;
                 })*
-                $crate::wire::kraft::field::read_tagged(reader, |tag, value| match tag {
+                $crate::wire::field::read_tagged(reader, |tag, value| match tag {
                     $($($tag if version >= messages!(@since $($tag_since)?) => {
-                        message.$tag_field = $crate::wire::kraft::field::Field::read(version, value)?;
+                        message.$tag_field = $crate::wire::field::Field::read(version, value)?;
                         Ok(true)
                     })*)?
                     _ => Ok(false),
@@ -328,4 +351,4 @@ macro_rules! messages {
     (@since) => { 0 };
     (@since $since:literal) => { $since };
 }
-pub(super) use messages;
+pub(in crate::wire) use messages;

@@ -1,0 +1,32 @@
+//! What concerns groups of both protocols: becoming active, a new image, listing, describing, deleting.
+
+use super::request::{Activate, Ask, DeleteGroups, DescribeGroups, NewImage, Reply};
+use super::{Groups, Outcome};
+use crate::machine::{Decision, Moment, Token};
+use kafka_protocol::messages::list_groups_request::ListGroupsRequest;
+
+impl Groups {
+    pub(super) fn activate(&mut self, at: Moment, token: Token, _: Activate) -> Outcome {
+        self.activate_classic(at.now_ms);
+        self.activate_consumer(at.now_ms);
+        Decision::answer(token, Reply::Activate(()), vec![])
+    }
+
+    pub(super) fn new_image(&mut self, _: Moment, token: Token, change: NewImage) -> Outcome {
+        self.image = change.image;
+        self.consumer_image_changed();
+        Decision::answer(token, Reply::NewImage(()), vec![])
+    }
+
+    pub(super) fn describe_groups(&mut self, _: Moment, token: Token, _: Ask<DescribeGroups>) -> Outcome {
+        Decision::answer(token, Reply::DescribeGroups(vec![]), vec![])
+    }
+
+    pub(super) fn list_groups(&mut self, _: Moment, token: Token, _: Ask<ListGroupsRequest>) -> Outcome {
+        Decision::answer(token, Reply::ListGroups(vec![]), vec![])
+    }
+
+    pub(super) fn delete_groups(&mut self, _: Moment, token: Token, _: Ask<DeleteGroups>) -> Outcome {
+        Decision::answer(token, Reply::DeleteGroups(vec![]), vec![])
+    }
+}

@@ -1,0 +1,121 @@
+//! Layer 4: the group coordinator as a pure machine: classic and consumer groups, and the offsets that they commit
+//! (`GroupMetadataManager`, `OffsetMetadataManager`).
+//!
+//! One machine is one partition of `__consumer_offsets`. Its durable state follows from that partition's records;
+//! sessions, rebalances under way and who waits for what are soft and end with the machine.
+//!
+//! Requests and answers are the protocol's own messages: between them and a domain type of ours nothing would be
+//! left to decide. Their strings and bytes are slices of whole request frames, so what is kept is copied.
+
+mod classic;
+mod consumer;
+mod lists;
+mod offsets;
+mod request;
+mod settings;
+mod timers;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub use kafka_protocol::error::ResponseError as Code;
+
+pub use self::offsets::CommittedOffset;
+pub use self::request::{
+    Activate, Ask, ConsumerGroupDescribe, DeleteGroups, DeletedGroup, DescribeGroups, ListOffsets, NewImage,
+    OffsetFetch,
+};
+pub use self::request::{Client, Input, Reply, Request};
+pub use self::settings::Settings;
+use self::timers::{Timer, Timers};
+use crate::machine::{Decision, Machine, Moment, Token};
+use crate::meta::Image;
+use crate::wire::group_records::Record;
+
+/// What an input leads to.
+type Outcome = Decision<Record, Reply>;
+
+/// A group of either protocol.
+#[derive(Debug)]
+enum Group {
+    /// Members assign partitions among themselves (JoinGroup, SyncGroup).
+    Classic(classic::Group),
+    /// The coordinator assigns them (KIP-848).
+    Consumer(consumer::Group),
+}
+
+/// The groups of one partition of `__consumer_offsets`.
+#[derive(Debug)]
+pub struct Groups {
+    settings: Settings,
+    /// The cluster as this machine was last told of it.
+    image: Arc<Image>,
+    groups: BTreeMap<Arc<str>, Group>,
+    offsets: offsets::Offsets,
+    timers: Timers,
+}
+
+/// A record of the log that cannot be true after those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReplayError {
+    /// The record speaks of a member or group that the log has not introduced as such.
+    #[error("the record does not fit the groups before it")]
+    Unexpected,
+}
+
+impl Groups {
+    /// Without groups; what the log holds is replayed next, then [`request::Activate`] is asked.
+    pub fn new(settings: Settings, image: Arc<Image>) -> Self {
+        let groups = BTreeMap::new();
+        Self { settings, image, groups, offsets: offsets::Offsets::default(), timers: Timers::default() }
+    }
+}
+
+impl Machine for Groups {
+    type Input = Input;
+    type Record = Record;
+    type Reply = Reply;
+    type ReplayError = ReplayError;
+
+    fn step(&mut self, at: Moment, token: Token, input: Input) -> Outcome {
+        self.decide(at, token, input)
+    }
+
+    fn replay(&mut self, offset: i64, record: &Record) -> Result<(), ReplayError> {
+        match record {
+            Record::OffsetCommit { group, topic, partition, value } => {
+                self.offsets.replay(offset, group, topic, *partition, value.as_ref());
+                Ok(())
+            }
+            Record::GroupMetadata { group, value } => self.replay_classic(group, value.as_ref()),
+            Record::ConsumerGroupMetadata { .. }
+            | Record::ConsumerGroupPartitionMetadata { .. }
+            | Record::ConsumerGroupMemberMetadata { .. }
+            | Record::ConsumerGroupTargetAssignmentMetadata { .. }
+            | Record::ConsumerGroupTargetAssignmentMember { .. }
+            | Record::ConsumerGroupCurrentMemberAssignment { .. }
+            | Record::ConsumerGroupRegularExpression { .. } => self.replay_consumer(record),
+        }
+    }
+
+    fn deadline(&self) -> Option<i64> {
+        self.timers.deadline()
+    }
+
+    fn expire(&mut self, at: Moment) -> Outcome {
+        let Some(timer) = self.timers.take_due(at.now_ms) else { return Decision::none() };
+        match timer {
+            Timer::ClassicSession { group, member } => self.classic_session_expired(at, &group, &member),
+            Timer::ClassicPending { group, member } => self.classic_pending_expired(at, &group, &member),
+            Timer::ClassicJoin { group } => self.classic_join_expired(at, &group),
+            Timer::ClassicSync { group } => self.classic_sync_expired(at, &group),
+            Timer::ConsumerSession { group, member } => self.consumer_session_expired(at, &group, &member),
+            Timer::ConsumerRebalance { group, member } => {
+                self.consumer_rebalance_expired(at, &group, &member)
+            }
+            Timer::ConsumerJoin { group, member } => self.consumer_join_expired(at, &group, &member),
+            Timer::ConsumerSync { group, member } => self.consumer_sync_expired(at, &group, &member),
+            Timer::OffsetsExpiry => self.expire_offsets(at),
+        }
+    }
+}
