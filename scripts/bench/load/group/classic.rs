@@ -12,7 +12,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use super::link::Link;
-use super::{Member, NONE, REBALANCE_IN_PROGRESS};
+use super::{Member, NONE, NOT_YET, NOT_YET_PAUSE, REBALANCE_IN_PROGRESS};
 
 const MEMBER_ID_REQUIRED: i16 = 79;
 /// As much as a real consumer's subscription and assignment.
@@ -50,6 +50,7 @@ async fn join(link: &mut Link, member: &Member, id: &mut StrBytes) -> Result<Opt
         match answer.error_code {
             NONE => break answer,
             MEMBER_ID_REQUIRED => *id = answer.member_id,
+            code if NOT_YET.contains(&code) => tokio::time::sleep(NOT_YET_PAUSE).await,
             code => bail!("join: error {code}"),
         }
     };

@@ -9,11 +9,11 @@ use hdrhistogram::Histogram;
 use kafka_protocol::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
-use kafka_protocol::messages::{GroupId, OffsetCommitRequest, TopicName};
+use kafka_protocol::messages::{GroupId, OffsetCommitRequest, OffsetCommitResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
 
 use super::link::{Link, frame};
-use super::{NONE, coordinator, runtime};
+use super::{NONE, NOT_YET, NOT_YET_PAUSE, coordinator, runtime};
 use crate::args::Args;
 use crate::report::{Report, float, histogram, record};
 
@@ -59,6 +59,9 @@ struct Plan {
 
 async fn commit(bootstrap: Arc<str>, group: String, plan: Plan) -> Result<Histogram<u64>> {
     let mut link = Link::open(&bootstrap).await?;
+    while NOT_YET.contains(&error_code(&link.call(&request(&group, &plan, 0), VERSION).await?)?) {
+        tokio::time::sleep(NOT_YET_PAUSE).await;
+    }
     let mut latencies = histogram();
     let mut sent = VecDeque::new();
     let deadline = Instant::now() + Duration::from_secs_f64(plan.seconds);
@@ -70,12 +73,16 @@ async fn commit(bootstrap: Arc<str>, group: String, plan: Plan) -> Result<Histog
             offset += 1;
         }
         let answer = link.receive::<OffsetCommitRequest>(VERSION).await?;
-        let topic = answer.topics.first().context("no answer")?;
-        let code = topic.partitions.first().context("no answer")?.error_code;
+        let code = error_code(&answer)?;
         ensure!(code == NONE, "commit of {group}: error {code}");
         record(&mut latencies, sent.pop_front().context("an answer to nothing")?);
     }
     Ok(latencies)
+}
+
+fn error_code(answer: &OffsetCommitResponse) -> Result<i16> {
+    let topic = answer.topics.first().context("no answer")?;
+    Ok(topic.partitions.first().context("no answer")?.error_code)
 }
 
 fn request(group: &str, plan: &Plan, offset: i32) -> OffsetCommitRequest {

@@ -8,7 +8,7 @@ use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
 use super::link::Link;
-use super::{Member, NONE};
+use super::{Member, NONE, NOT_YET, NOT_YET_PAUSE};
 
 /// Joins, takes what it is given, gives up what it has to, and heartbeats until told to leave or to vanish.
 pub(super) async fn run(member: Member) -> Result<()> {
@@ -19,6 +19,10 @@ pub(super) async fn run(member: Member) -> Result<()> {
     let mut is_changed = true;
     loop {
         let answer = link.call(&heartbeat(&member, &id, epoch, is_changed.then_some(&owned)), 1).await?;
+        if NOT_YET.contains(&answer.error_code) {
+            tokio::time::sleep(NOT_YET_PAUSE).await;
+            continue;
+        }
         if answer.error_code != NONE {
             bail!("heartbeat: error {} {:?}", answer.error_code, answer.error_message);
         }

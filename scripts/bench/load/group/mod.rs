@@ -21,6 +21,9 @@ use crate::report::Report;
 
 const NONE: i16 = 0;
 const REBALANCE_IN_PROGRESS: i16 = 27;
+/// The coordinator of a new cluster loads, is not there yet, or is elsewhere for the moment.
+const NOT_YET: [i16; 3] = [14, 15, 16];
+const NOT_YET_PAUSE: Duration = Duration::from_millis(20);
 const GIVE_UP: Duration = Duration::from_secs(300);
 /// Connections opened at once at most; more would overflow the broker's accept queue and wait for TCP's retries.
 const OPENING_MAX: usize = 128;
@@ -40,7 +43,7 @@ async fn coordinator(bootstrap: &str, group: &str) -> Result<()> {
         if answer.coordinators.first().is_some_and(|c| c.error_code == NONE) {
             return Ok(());
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(NOT_YET_PAUSE).await;
     }
     bail!("no coordinator")
 }
