@@ -25,14 +25,12 @@ const UNKNOWN: i32 = 0;
 impl Stored for group::Groups {
     const TOPIC: &'static str = "__consumer_offsets";
 
-    fn encode(record: &Record, key: &mut Vec<u8>, value: &mut Vec<u8>) -> bool {
-        let _ = (record, key, value);
-        false
+    fn encode(record: &Record) -> (Vec<u8>, Option<Vec<u8>>) {
+        record.encode()
     }
 
     fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Option<Record>, Malformed> {
-        let _ = (key, value);
-        Ok(None)
+        Record::decode(key, value).map_err(|why| Malformed(why.to_string()))
     }
 
     fn activate() -> group::Input {

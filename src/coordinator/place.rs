@@ -10,6 +10,9 @@ use super::Unavailable;
 use super::stored::Stored;
 use crate::meta::Image;
 
+/// Inputs that wait for one shard; who comes then waits with his connection.
+const INPUTS_MAX: usize = 1_000;
+
 /// Whoever gets an answer; dropped without one by a shard that has ended.
 pub(super) type Asker<M> = oneshot::Sender<Result<<M as crate::machine::Machine>::Reply, Unavailable>>;
 /// What is asked of a machine, and by whom.
@@ -54,8 +57,17 @@ impl<M: Stored> Place<M> {
         })
     }
 
+    /// Enters `stage`, if the shard is not to end.
     pub(super) fn enter(&self, stage: Stage<M>) {
-        *self.stage.lock() = stage;
+        let mut current = self.stage.lock();
+        *current = if self.stop.is_cancelled() { Stage::Down } else { stage };
+    }
+
+    /// Takes inputs from now on.
+    pub(super) fn open(&self) -> mpsc::Receiver<Message<M>> {
+        let (sender, inputs) = mpsc::channel(INPUTS_MAX);
+        self.enter(Stage::Active(sender));
+        inputs
     }
 
     /// Where inputs go.

@@ -12,7 +12,7 @@ use tracing::{debug, error, info, warn};
 
 use super::Unavailable;
 use super::load::{Load, LoadError, Loaded};
-use super::place::{Place, Stage};
+use super::place::{Message, Place, Stage};
 use super::shard::Shard;
 use super::sink::Sink;
 use super::stored::Stored;
@@ -22,8 +22,6 @@ use crate::meta::{Changes, Image, ResourceKind, Topic};
 use crate::partition::{self, Replica, Set};
 use crate::wire::compress::Compression;
 
-/// Inputs that wait for one shard; who comes then waits with his connection.
-const INPUTS_MAX: usize = 1_000;
 /// Partitions that are read at once, each on a thread and with a buffer of its own.
 const LOADS_MAX: usize = 2;
 /// How soon a shard that has failed is loaded again; each time twice as late.
@@ -193,8 +191,12 @@ impl<M: Stored> Shards<M> {
             {
                 let place = Place::new(epoch);
                 here.places.insert(index, place.clone());
+                // What holds nothing needs no loading: who made the topic can use it at once.
+                let is_empty =
+                    replica.watermarks(epoch).is_ok_and(|m| m.log_start_offset == m.log_end_offset);
+                let inputs = is_empty.then(|| place.open());
                 let inner = self.0.clone();
-                self.0.tasks.spawn_on(inner.serve(place, replica), &self.0.parts.runtime);
+                self.0.tasks.spawn_on(inner.serve(place, replica, inputs), &self.0.parts.runtime);
             }
         }
     }
@@ -207,8 +209,8 @@ impl<M: Stored> Shards<M> {
 }
 
 fn end<M: Stored>(place: &Place<M>) {
-    place.enter(Stage::Down);
     place.stop.cancel();
+    place.enter(Stage::Down);
 }
 
 /// Why a shard has ended before it was told to.
@@ -225,12 +227,18 @@ enum Failure {
 
 impl<M: Stored> Inner<M> {
     /// Runs the shard at `place`, again and again as long as its log directory is there.
-    async fn serve(self: Arc<Self>, place: Arc<Place<M>>, replica: Arc<Replica>) {
+    async fn serve(
+        self: Arc<Self>,
+        place: Arc<Place<M>>,
+        replica: Arc<Replica>,
+        mut inputs: Option<mpsc::Receiver<Message<M>>>,
+    ) {
         let mut pause = RETRY_MIN;
         while !place.stop.is_cancelled() {
             let begun = self.parts.clock.elapsed();
             // A task of its own, so that a panic is an end like others.
-            let life = self.parts.runtime.spawn(self.clone().live(place.clone(), replica.clone()));
+            let life =
+                self.parts.runtime.spawn(self.clone().live(place.clone(), replica.clone(), inputs.take()));
             let ended = life.await.unwrap_or(Err(Failure::Panic));
             let Err(failure) = ended else { return };
             if place.stop.is_cancelled() {
@@ -250,9 +258,14 @@ impl<M: Stored> Inner<M> {
         }
     }
 
-    /// Loads the partition and serves it.
-    async fn live(self: Arc<Self>, place: Arc<Place<M>>, replica: Arc<Replica>) -> Result<(), Failure> {
-        if !place.stop.is_cancelled() {
+    /// Loads the partition and serves it; `inputs` are there already if there is nothing to load.
+    async fn live(
+        self: Arc<Self>,
+        place: Arc<Place<M>>,
+        replica: Arc<Replica>,
+        inputs: Option<mpsc::Receiver<Message<M>>>,
+    ) -> Result<(), Failure> {
+        if inputs.is_none() {
             place.enter(Stage::Loading);
         }
         let loaded = match self.clone().load(&place, &replica).await {
@@ -262,11 +275,7 @@ impl<M: Stored> Inner<M> {
         let sink = Sink::new(replica.clone(), place.epoch, self.parts.compression, loaded.end_offset);
         let (clock, timeout) = (self.parts.clock.clone(), self.parts.commit_timeout);
         let shard = Shard::new(loaded.machine, sink, replica, place.epoch, clock, timeout);
-        let (sender, inputs) = mpsc::channel(INPUTS_MAX);
-        place.enter(Stage::Active(sender));
-        if place.stop.is_cancelled() {
-            place.enter(Stage::Down);
-        }
+        let inputs = inputs.unwrap_or_else(|| place.open());
         Ok(shard.run(&place, inputs).await?)
     }
 

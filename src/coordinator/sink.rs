@@ -22,17 +22,7 @@ pub(super) struct Sink<M> {
     batch: BatchBuilder,
     batch_bytes_max: usize,
     next_offset: i64,
-    encoded: Encoded,
     machine: PhantomData<fn(M)>,
-}
-
-/// The records of one decision, one behind the other.
-#[derive(Default)]
-struct Encoded {
-    keys: Vec<u8>,
-    values: Vec<u8>,
-    /// Where each key and value ends, and whether there is a value.
-    ends: Vec<(usize, usize, bool)>,
 }
 
 impl<M: Stored> Sink<M> {
@@ -45,7 +35,6 @@ impl<M: Stored> Sink<M> {
             compression,
             batch: BatchBuilder::new(),
             next_offset,
-            encoded: Encoded::default(),
             machine: PhantomData,
         }
     }
@@ -72,31 +61,6 @@ impl<M: Stored> Sink<M> {
     }
 }
 
-impl Encoded {
-    fn put<M: Stored>(&mut self, records: &[M::Record]) {
-        self.keys.clear();
-        self.values.clear();
-        self.ends.clear();
-        for record in records {
-            let is_set = M::encode(record, &mut self.keys, &mut self.values);
-            self.ends.push((self.keys.len(), self.values.len(), is_set));
-        }
-    }
-
-    fn bytes_max(&self) -> usize {
-        self.keys.len() + self.values.len() + FRAME_BYTES_MAX * self.ends.len()
-    }
-
-    fn push_to(&self, batch: &mut BatchBuilder, now_ms: i64) {
-        let (mut key_at, mut value_at) = (0, 0);
-        for (key_end, value_end, is_set) in &self.ends {
-            let value = is_set.then(|| &self.values[value_at..*value_end]);
-            batch.push(now_ms, Some(&self.keys[key_at..*key_end]), value, &[]);
-            (key_at, value_at) = (*key_end, *value_end);
-        }
-    }
-}
-
 impl<M: Stored> machine::Sink<M::Record> for Sink<M> {
     type Error = Error;
 
@@ -105,13 +69,16 @@ impl<M: Stored> machine::Sink<M::Record> for Sink<M> {
     }
 
     fn append(&mut self, now_ms: i64, records: &[M::Record]) -> Result<(), Error> {
-        let mut encoded = std::mem::take(&mut self.encoded);
-        encoded.put::<M>(records);
-        if self.batch.len() + encoded.bytes_max() > self.batch_bytes_max {
+        let encoded: Vec<(Vec<u8>, Option<Vec<u8>>)> = records.iter().map(M::encode).collect();
+        let len = |(key, value): &(Vec<u8>, Option<Vec<u8>>)| {
+            key.len() + value.as_ref().map_or(0, Vec::len) + FRAME_BYTES_MAX
+        };
+        if self.batch.len() + encoded.iter().map(len).sum::<usize>() > self.batch_bytes_max {
             self.flush(now_ms)?;
         }
-        encoded.push_to(&mut self.batch, now_ms);
-        self.encoded = encoded;
+        for (key, value) in &encoded {
+            self.batch.push(now_ms, Some(key), value.as_deref(), &[]);
+        }
         self.next_offset += i64::try_from(records.len()).unwrap_or(i64::MAX);
         Ok(())
     }

@@ -15,8 +15,8 @@ pub trait Stored: Machine<Input: Send, Record: Send, Reply: Send> + Send + 'stat
     /// The topic.
     const TOPIC: &'static str;
 
-    /// Appends the record's key to `key` and its value to `value`; whether it has a value.
-    fn encode(record: &Self::Record, key: &mut Vec<u8>, value: &mut Vec<u8>) -> bool;
+    /// The record's key, and its value if it has one.
+    fn encode(record: &Self::Record) -> (Vec<u8>, Option<Vec<u8>>);
 
     /// The record with this key and value; none if it is of a kind that this machine has no use for.
     fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Option<Self::Record>, Malformed>;
