@@ -1,7 +1,8 @@
 //! What this broker serves: API keys, versions, and how large a request of each may be.
 //!
-//! One line of [`apis!`] is one API. The ranges are Kafka 4.4's capped to what the message crate decodes
-//! and encodes; the crate's own `valid_versions` must not be advertised, it is too wide for some APIs.
+//! One line of [`apis!`] is one API. The ranges are Kafka 4.4's capped to what the message crate, or a
+//! codec beside this file, decodes and encodes; the crate's own `valid_versions` must not be advertised,
+//! it is too wide for some APIs.
 
 use std::ops::RangeInclusive;
 
