@@ -4,6 +4,9 @@ import collections
 from dataclasses import dataclass, field
 
 FOREVER = float("inf")
+# Errors that tell a member that it is out of the group: ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID,
+# FENCED_MEMBER_EPOCH, UNRELEASED_INSTANCE_ID.
+OUT_CODES = {"22", "25", "82", "110", "111"}
 
 
 @dataclass
@@ -87,7 +90,8 @@ class Ownership:
 
 
 def check(events, ends, exactly_once=False):
-    """Every problem of a history. `events` are in order per member; `ends` are the log end offsets by partition."""
+    """Every problem of one group's history. `events` are in order per member; `ends` are the log end offsets of the
+    partitions that must have been delivered whole."""
     owned, problems = ownerships(events)
     problems += two_owners(owned)
     problems += deliveries(events, ends, exactly_once)
@@ -114,7 +118,7 @@ def ownerships(events):
                     ended.until = event.at
                     if event.kind == "lost":
                         ended.out_since = ended.since
-        elif event.kind in ("killed", "stopped", "error"):
+        elif event.kind in ("killed", "stopped") or event.kind == "error" and event.code in OUT_CODES:
             for one in mine.values():
                 one.out_since = min(one.out_since, event.at)
                 if event.kind == "killed":

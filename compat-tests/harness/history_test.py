@@ -116,7 +116,7 @@ two-owners: an error of the first one comes too late to excuse it
 same-generation: even a member that was told an error
 @a assigned t=10 gen=2 parts=x:0,x:1
 @a records t=11 part=x:0 first=0 last=9
-@a error t=12 code=-
+@a error t=12 code=25
 @b assigned t=15 gen=2 parts=x:1
 @b records t=16 part=x:1 first=0 last=9
 @a lost t=18 parts=x:1
