@@ -91,6 +91,7 @@ class Ownership:
     out_since: float = FOREVER
     # From here on it may be out without having heard of it. A commit that goes through takes the doubt away.
     doubt_since: float = FOREVER
+    replaced: bool = False
 
     @property
     def certain_until(self):
@@ -133,6 +134,7 @@ def ownerships(events):
         elif event.kind == "replaced" or event.kind == "error" and event.code in OUT_CODES:
             for one in mine.values():
                 one.out_since = min(one.out_since, event.at)
+                one.replaced = one.replaced or event.kind == "replaced"
         elif event.kind in ("stopped", "interrupted"):
             for one in mine.values():
                 one.doubt_since = min(one.doubt_since, event.at)
@@ -153,8 +155,8 @@ def two_owners(owned):
         for earlier in by_partition[one.partition]:
             if earlier.member == one.member:
                 continue
-            replaced = earlier.out_since <= one.since
-            if one.generation is not None and one.generation == earlier.generation and earlier.until > one.since and not replaced:
+            same = one.generation is not None and one.generation == earlier.generation
+            if same and earlier.until > one.since and not earlier.replaced:
                 problems.append(Problem("same-generation", f"{earlier.member} and {one.member} have {one.partition} "
                                                            f"in generation {one.generation}"))
             elif earlier.certain_until > one.since:

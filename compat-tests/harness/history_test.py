@@ -163,7 +163,7 @@ commit-back: a reset before does not excuse it
 @a committed s=20 t=21 offsets=x:0:9
 @a committed s=22 t=23 offsets=x:0:5
 
-fenced-commit: a stopped member commits what another one has
+fenced-commit two-owners: a stopped member commits what another one has
 @a assigned t=10 gen=1 parts=x:0,x:1
 @a records t=11 part=x:0 first=0 last=4
 @a stopped t=12
