@@ -7,9 +7,10 @@ use kafka_protocol::messages::list_groups_request::ListGroupsRequest;
 
 impl Groups {
     pub(super) fn activate(&mut self, at: Moment, token: Token, _: Activate) -> Outcome {
-        self.activate_classic(at.now_ms);
+        let mut out = self.activate_classic(at);
         self.activate_consumer(at.now_ms);
-        Decision::answer(token, Reply::Activate(()), vec![])
+        out.replies.push((token, Reply::Activate(())));
+        out
     }
 
     pub(super) fn new_image(&mut self, _: Moment, token: Token, change: NewImage) -> Outcome {

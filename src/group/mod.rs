@@ -84,6 +84,9 @@ impl Machine for Groups {
     fn replay(&mut self, offset: i64, record: &Record) -> Result<(), ReplayError> {
         match record {
             Record::OffsetCommit { group, topic, partition, value } => {
+                if value.is_some() {
+                    self.ensure_group(group);
+                }
                 self.offsets.replay(offset, group, topic, *partition, value.as_ref());
                 Ok(())
             }
@@ -119,3 +122,6 @@ impl Machine for Groups {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,8 @@
 //! Consumer groups: the coordinator assigns the partitions (KIP-848; `ConsumerGroup`), and the way from classic
 //! groups to them and back.
 
+mod classic_members;
+
 use std::sync::Arc;
 
 use kafka_protocol::messages::consumer_group_heartbeat_request::ConsumerGroupHeartbeatRequest;
