@@ -78,7 +78,6 @@ apis! {
     35 DescribeLogDirs 1-4 from 1 flexible 2 LIST;
     37 CreatePartitions 0-3 from 0 flexible 2 LIST;
     42 DeleteGroups 0-3 from 0 flexible 2 LIST;
-    44 IncrementalAlterConfigs 0-1 from 0 flexible 1 LIST;
     46 ListPartitionReassignments 0-0 from 0 flexible 0 LIST;
     47 OffsetDelete 0-0 from 0 flexible 1 LIST;
     60 DescribeCluster 0-2 from 0 flexible 0 SMALL;
