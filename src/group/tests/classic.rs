@@ -6,7 +6,7 @@
 //! CLIENT heartbeat GROUP GEN  [member= instance=]
 //! CLIENT leave GROUP      [member=A,... instance=I:A,J,...]
 //! CLIENT describe GROUP ...
-//! CLIENT list             [states= types=]
+//! CLIENT groups           [states= types=]
 //! CLIENT delete GROUP ...
 //! CLIENT may-commit GROUP GEN [member= instance= transactional=true]    what the group says to it
 //! CLIENT may-delete GROUP TOPIC   and from when on an offset of time 1 expires
@@ -140,7 +140,7 @@ pub(super) fn input(client: &str, words: &Words<'_>, id: Uuid) -> Option<Input> 
         "heartbeat" => words.ask(client, heartbeat(words), 4, id).into_input(),
         "leave" => words.ask(client, leave(words), 5, id).into_input(),
         "describe" => words.ask(client, DescribeGroups(names(words)), 6, id).into_input(),
-        "list" => words.ask(client, list(words), 5, id).into_input(),
+        "groups" => words.ask(client, list(words), 5, id).into_input(),
         "delete" => words.ask(client, DeleteGroups(names(words)), 2, id).into_input(),
         _ => return None,
     })

@@ -18,6 +18,7 @@
 //! came of it, `durable` shows what must survive.
 
 mod classic;
+mod offsets;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -159,12 +160,19 @@ impl Run {
     fn input(&mut self, client: &str, words: &Words<'_>) -> Input {
         self.asked += 1;
         let fresh_id = Uuid::from_u128(self.asked);
-        classic::input(client, words, fresh_id).unwrap_or_else(|| panic!("no command {:?}", words.plain))
+        let input = classic::input(client, words, fresh_id);
+        let input = input.or_else(|| offsets::input(client, words, fresh_id));
+        input.unwrap_or_else(|| panic!("no command {:?}", words.plain))
     }
 
     fn ask(&mut self, client: &str, words: &Words<'_>) {
         let input = self.input(client, words);
         self.driver.step(self.now_ms, input, client.into()).unwrap();
+    }
+
+    fn commit(&mut self) {
+        let written = self.driver.sink_mut().next_offset();
+        self.driver.commit(written);
     }
 
     fn at(&mut self, now_ms: i64) {
@@ -178,6 +186,8 @@ impl Run {
         let settings = &mut self.settings;
         settings.classic_initial_delay_ms = words.number("delay", settings.classic_initial_delay_ms);
         settings.classic_size_max = words.number("size", settings.classic_size_max);
+        settings.offset_metadata_bytes_max = words.number("metadata", settings.offset_metadata_bytes_max);
+        settings.offsets_retention_ms = words.number("retention", settings.offsets_retention_ms);
     }
 
     /// What a machine is that replayed the log.
@@ -222,15 +232,18 @@ impl Run {
             [] => panic!("an empty command"),
         }
         for record in &self.driver.sink_mut().0[written..] {
-            let shown = classic::record(record).unwrap_or_else(|| format!("{record:?}"));
+            let shown = classic::record(record)
+                .or_else(|| offsets::record(record))
+                .unwrap_or_else(|| format!("{record:?}"));
             writeln!(out, "log {shown}").unwrap();
         }
         if !self.is_held {
-            let written = self.driver.sink_mut().next_offset();
-            self.driver.commit(written);
+            self.commit();
         }
         while let Some((client, reply)) = self.driver.release() {
-            let shown = classic::reply(&reply).unwrap_or_else(|| format!("{reply:?}"));
+            let shown = classic::reply(&reply)
+                .or_else(|| offsets::reply(&reply))
+                .unwrap_or_else(|| format!("{reply:?}"));
             if !client.is_empty() {
                 writeln!(out, "{client}: {shown}").unwrap();
             }
@@ -246,7 +259,7 @@ fn durable(groups: &Groups) -> Vec<String> {
         Group::Classic(group) => classic::durable(name, group),
         Group::Consumer(group) => format!("{name} {group:?}"),
     };
-    groups.groups.iter().map(of).collect()
+    groups.groups.iter().map(of).chain(groups.offsets.durable()).collect()
 }
 
 /// The story as it should have been written.
