@@ -18,6 +18,7 @@
 //! came of it, `durable` shows what must survive.
 
 mod classic;
+mod classic_random;
 mod offsets;
 
 use std::collections::BTreeMap;
