@@ -1,6 +1,10 @@
 //! Layer 10: the composition root. Builds and wires everything, in one order, and takes it down again.
 //!
-//! Who hears of a new metadata image, in this order: the replicas (so that an answered CreateTopics can be used).
+//! Who hears of a new metadata image, in this order: the replicas (so that an answered CreateTopics can be used), then
+//! the coordinators (whose shards read and write the replicas that they lead). The request handlers look at the image
+//! themselves, which is published before.
+//!
+//! At shutdown requests under way are answered by the coordinators while connections drain; the logs close after both.
 
 mod background;
 mod directories;
@@ -27,6 +31,7 @@ use crate::api::{Api, Context, Parts};
 use crate::base::clock::Clock;
 use crate::base::random::Random;
 use crate::config::broker::Config;
+use crate::coordinator::Groups;
 use crate::meta::Image;
 use crate::metrics::{self, BrokerState, Metrics};
 use crate::net::http;
@@ -59,7 +64,8 @@ pub async fn run(config: Config) -> Result<()> {
     let loaded = Quorum::load(directories.quorum_parts(&config, &clock))
         .context("the metadata log cannot be loaded")?;
     let partitions = open_partitions(&config, &directories, &clock, &random, &metrics, &loaded.image());
-    let quorum = loaded.run(subscriber(partitions.clone()))?;
+    let groups = Groups::new(&config, config.node_id, clock.clone(), partitions.clone());
+    let quorum = loaded.run(subscriber(partitions.clone(), groups.clone()))?;
 
     let registered = registration::register(&config, &directories, &quorum, &random, &bound).await?;
     let context = Arc::new(Context::new(Parts {
@@ -70,6 +76,7 @@ pub async fn run(config: Config) -> Result<()> {
         cluster_id: directories.cluster_id.clone(),
         quorum: quorum.clone(),
         partitions: partitions.clone(),
+        groups: groups.clone(),
         broker_epoch: registered.epoch,
         metrics,
     }));
@@ -86,6 +93,7 @@ pub async fn run(config: Config) -> Result<()> {
         server.serve(listener);
     }
     registered.unfence(&quorum).await?;
+    groups.start(quorum.image());
     registered.finish_recovery(&quorum).await?;
     pages.set_state(BrokerState::Running);
     announce(&config);
@@ -93,7 +101,8 @@ pub async fn run(config: Config) -> Result<()> {
 
     signals.wait().await;
     pages.set_state(BrokerState::ShuttingDown);
-    shut_down(&server, &registered, &quorum, &partitions, &stop).await;
+    tokio::join!(groups.stop(), server.shutdown(DRAIN_LIMIT));
+    close(&registered, &quorum, &partitions, &stop).await;
     info!(node = %config.node_id, "shut down");
     Ok(())
 }
@@ -124,8 +133,11 @@ fn open_partitions(
     set
 }
 
-fn subscriber(partitions: Arc<Set>) -> Box<raft::Subscriber> {
-    Box::new(move |image, changes| partitions.apply_changes(image, changes))
+fn subscriber(partitions: Arc<Set>, groups: Groups) -> Box<raft::Subscriber> {
+    Box::new(move |image, changes| {
+        partitions.apply_changes(image, changes);
+        groups.apply_changes(image, changes);
+    })
 }
 
 fn bind_listeners(config: &Config) -> Result<Vec<Bound>> {
@@ -215,14 +227,7 @@ impl Signals {
     }
 }
 
-async fn shut_down(
-    server: &Server,
-    registered: &Registered,
-    quorum: &Quorum,
-    partitions: &Arc<Set>,
-    stop: &CancellationToken,
-) {
-    server.shutdown(DRAIN_LIMIT).await;
+async fn close(registered: &Registered, quorum: &Quorum, partitions: &Arc<Set>, stop: &CancellationToken) {
     stop.cancel();
     let epoch = registered.epoch;
     let (quorum, partitions) = (quorum.clone(), partitions.clone());

@@ -86,6 +86,9 @@ impl Machine for Groups {
     fn replay(&mut self, offset: i64, record: &Record) -> Result<(), ReplayError> {
         match record {
             Record::OffsetCommit { group, topic, partition, value } => {
+                if value.is_some() {
+                    self.ensure_group(group);
+                }
                 self.offsets.replay(offset, group, topic, *partition, value.as_ref());
                 Ok(())
             }
@@ -121,3 +124,6 @@ impl Machine for Groups {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,8 +14,9 @@ use super::settings::Settings;
 use crate::base::id::{TopicId, TopicPartition};
 use crate::log;
 use crate::log::committer::{Dirty, Ticket};
+use crate::log::producers::Origin;
 use crate::log::read::ReadPlan;
-use crate::log::{AppendError, Appended, Log, TimestampOffset};
+use crate::log::{AppendError, Appended, Leading, Log, TimestampOffset};
 use crate::metrics;
 use crate::purgatory::{Arrivals, Countdown, Offsets, Signal};
 use crate::replication::{LeaderState, Leadership};
@@ -264,15 +265,37 @@ impl Replica {
         all_in_sync: bool,
         now_ms: i64,
     ) -> Result<Appended, Error> {
+        self.append_in(batch, None, all_in_sync, now_ms)
+    }
+
+    /// Appends one batch of a coordinator's, if this replica still leads in the epoch in its header and the log still
+    /// ends where it begins: the coordinator has seen everything before it, and nothing else.
+    pub fn append_own(self: &Arc<Self>, batch: &Batch, now_ms: i64) -> Result<Appended, Error> {
+        self.append_in(batch, Some(batch.header.partition_leader_epoch), true, now_ms)
+    }
+
+    /// `own_epoch` is that of a coordinator's batch.
+    fn append_in(
+        self: &Arc<Self>,
+        batch: &Batch,
+        own_epoch: Option<i32>,
+        all_in_sync: bool,
+        now_ms: i64,
+    ) -> Result<Appended, Error> {
         let mut state = self.state.lock();
         self.directory.check_online()?;
-        let leader = state.leader_for(-1)?;
+        let leader = state.leader_for(own_epoch.unwrap_or(-1))?;
         if all_in_sync {
             leader.check_enough_in_sync()?;
         }
-        let epoch = leader.epoch();
+        let leader_epoch = leader.epoch();
         let start = state.log.end_offset();
-        let appended = match state.log.append_as_leader(batch, epoch, now_ms) {
+        if own_epoch.is_some() && batch.header.base_offset != start {
+            return Err(Error::OffsetOutOfRange);
+        }
+        let origin = if own_epoch.is_some() { Origin::Coordinator } else { Origin::Client };
+        let leading = Leading { leader_epoch, origin, transaction_version: 0 };
+        let appended = match state.log.append_leading(batch, leading, now_ms) {
             Ok(appended) => appended,
             Err(error) => return Err(self.append_error(error)),
         };
@@ -395,6 +418,16 @@ impl Replica {
                 .map_err(|_| failed(Error::OffsetOutOfRange))?
         };
         Ok(Fetched { plan, marks, diverging: None })
+    }
+
+    /// Plans a read of what is in the log from `offset` on, committed or not, for the coordinator of the leader epoch
+    /// `epoch`; the first batch is given whole. None at the end of the log.
+    pub fn plan_replay(&self, offset: i64, bytes_max: usize, epoch: i32) -> Result<Option<ReadPlan>, Error> {
+        let state = self.state.lock();
+        self.directory.check_online()?;
+        state.leader_for(epoch)?;
+        let end = state.log.end_offset();
+        state.log.plan_read(offset, bytes_max, end, true).map_err(|_| Error::OffsetOutOfRange)
     }
 
     /// Wakes `signal` once when there is more to read, or the replica stops serving.

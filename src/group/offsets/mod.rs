@@ -8,7 +8,7 @@ use kafka_protocol::messages::offset_delete_response::OffsetDeleteResponse;
 use super::request::{Ask, ListOffsets, OffsetFetch, Reply};
 use super::{Groups, Outcome};
 use crate::machine::{Decision, Moment, Token};
-use crate::wire::group_records::OffsetCommitValue;
+use crate::wire::group_records::{OffsetCommitValue, Record};
 use crate::wire::offset_commit::{OffsetCommitRequest, OffsetCommitResponse};
 use crate::wire::offset_fetch::FetchedGroup;
 
@@ -42,6 +42,16 @@ impl Offsets {
 }
 
 impl Groups {
+    /// What deletes all offsets of `group`.
+    pub(super) fn delete_all_offsets(&self, _group: &str) -> Vec<Record> {
+        vec![]
+    }
+
+    /// What deletes the offsets of topics that are gone.
+    pub(super) fn delete_topic_offsets(&self, _topics: &[Arc<str>]) -> Vec<Record> {
+        vec![]
+    }
+
     pub(super) fn offset_commit(
         &mut self,
         _: Moment,
