@@ -393,12 +393,12 @@ def served(s):
         return False
 
 
-def watch_commits(s, over, problems):
+def watch_commits(s, over, problems, group=None):
     """What is committed never goes back, restarts or not."""
     highest = {}
     while not over.wait(0.1):
         try:
-            found = wire.committed(s.port, s.group)
+            found = wire.committed(s.port, group or s.group)
         except (OSError, RuntimeError):
             continue
         if found is None:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -11,7 +12,9 @@ import time
 
 LEFT_WITHIN_S = 20
 tell_lock = threading.Lock()
-REBALANCED = re.compile(r"% Group \S+ rebalanced \(memberid ([^)]*)\): (assigned|revoked): ?(.*)")
+# Both forms that kcat prints, of the eager and of the cooperative protocol.
+REBALANCED = re.compile(
+    r"% Group \S+ rebalanced(?: \(memberid ([^)]*)\): (assigned|revoked): ?|: incremental (assignment|revoke\w*) of [^:]*: ?)(.*)")
 PARTITION = re.compile(r"(\S+) \[(\d+)\]")
 SETTINGS = {"assignor": "partition.assignment.strategy", "session_ms": "session.timeout.ms",
             "heartbeat_ms": "heartbeat.interval.ms", "instance": "group.instance.id", "reset": "topic.auto.offset.reset",
@@ -28,12 +31,11 @@ def now_us():
 
 
 class Member:
-    """One kcat. Its two outputs are read by two threads: assignments from stderr, records from stdout."""
+    """One kcat. Assignments come from its stderr, records from its stdout: one thread brings them into order."""
 
     def __init__(self, bootstrap, name):
-        self.bootstrap, self.name, self.process, self.threads = bootstrap, name, None, []
-        self.order = threading.Condition()
-        self.owned = set()
+        self.bootstrap, self.name, self.process, self.reader = bootstrap, name, None, None
+        self.owned, self.early = set(), []
 
     def tell(self, line):
         with tell_lock:
@@ -46,55 +48,84 @@ class Member:
         elif verb == "close":
             self.process.send_signal(signal.SIGINT)
             self.process.wait(LEFT_WITHIN_S)
-            for thread in self.threads:
-                thread.join()
+            self.reader.join()
         else:
             raise Unsupported(f"kcat cannot {verb}")
 
     def join(self, given):
         group, topics, pattern = given.pop("group"), given.pop("topics", None), given.pop("pattern", None)
-        if given.pop("protocol", "classic") != "classic" or given.pop("commit", "no") != "no":
-            raise Unsupported("kcat commits by itself only, and has the classic protocol")
+        # kcat commits nothing when it is told to: commit=each is left out.
+        given.pop("commit", None)
+        if given.pop("protocol", "classic") != "classic":
+            raise Unsupported("this librdkafka has the classic protocol only")
         unknown = set(given) - set(SETTINGS)
         if unknown or given.get("assignor") == "sticky" or given.get("reset") == "none":
             raise Unsupported(f"kcat has no {unknown or given}")
         commits = given.get("auto_commit_ms", "0") != "0"
         settings = {SETTINGS[key]: value for key, value in {**DEFAULTS, **given}.items() if value != "0"}
-        settings.update({"enable.auto.commit": str(commits).lower(), "fetch.wait.max.ms": "100",
+        settings.update({"enable.auto.commit": str(commits).lower(), "topic.auto.commit.enable": str(commits).lower(), "fetch.wait.max.ms": "100",
                          "topic.metadata.refresh.interval.ms": "1000", "reconnect.backoff.max.ms": "1000"})
         options = [word for key, value in settings.items() for word in ("-X", f"{key}={value}")]
         self.process = subprocess.Popen(
             ["kcat", "-b", self.bootstrap, "-J", "-u", "-E", *options, "-G", group, *([pattern] if pattern else topics.split(","))],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self.threads = [threading.Thread(target=work, daemon=True) for work in (self.read_records, self.read_moves)]
-        for thread in self.threads:
-            thread.start()
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
 
-    def read_moves(self):
-        for line in self.process.stderr:
-            found = REBALANCED.search(line)
-            if not found:
-                print(f"{self.name}: {line.rstrip()}", flush=True)
-                continue
-            member, kind, partitions = found.groups()
-            parts = [f"{topic}:{number}" for topic, number in PARTITION.findall(partitions)]
-            with self.order:
-                if kind == "assigned":
-                    self.owned |= set(parts)
-                    self.tell(f"assigned t={now_us()} gen=- member={member} parts={','.join(parts)}")
-                else:
-                    self.owned -= set(parts)
-                    self.tell(f"revoked t={now_us()} parts={','.join(parts)}")
-                self.order.notify_all()
+    def read(self):
+        lines = {self.process.stdout: Lines(self.process.stdout), self.process.stderr: Lines(self.process.stderr)}
+        records, moves = lines.values()
+        while not (records.ended and moves.ended):
+            select.select([pipe for pipe in lines if not lines[pipe].ended], [], [])
+            for line in moves.take():
+                self.move(line, records)
+            self.deliver(records.take())
 
-    def read_records(self):
-        for line in self.process.stdout:
+    def move(self, line, records):
+        found = REBALANCED.search(line)
+        if not found:
+            print(f"{self.name}: {line}", flush=True)
+            return
+        member, eager, incremental, partitions = found.groups()
+        parts = [f"{topic}:{number}" for topic, number in PARTITION.findall(partitions)]
+        if (eager or incremental).startswith("assign"):
+            self.owned |= set(parts)
+            self.tell(f"assigned t={now_us()} gen=- member={member or '-'} parts={','.join(parts)}")
+            early, self.early = self.early, []
+            self.deliver(early)
+        else:
+            # What was printed before this is in the pipe by now.
+            self.deliver(records.take())
+            self.owned -= set(parts)
+            self.tell(f"revoked t={now_us()} parts={','.join(parts)}")
+
+    def deliver(self, lines):
+        for line in lines:
             record = json.loads(line)
             part, offset = f"{record['topic']}:{record['partition']}", record["offset"]
-            with self.order:
-                # The other output may be behind: kcat told of the partition before it printed the record.
-                self.order.wait_for(lambda: part in self.owned, 1)
+            if part in self.owned:
                 self.tell(f"records t={now_us()} part={part} first={offset} last={offset}")
+            else:
+                self.early.append(line)
+
+
+class Lines:
+    """The whole lines that a pipe holds now."""
+
+    def __init__(self, pipe):
+        self.pipe, self.rest, self.ended = pipe, b"", False
+        os.set_blocking(pipe.fileno(), False)
+
+    def take(self):
+        while not self.ended:
+            try:
+                read = os.read(self.pipe.fileno(), 1 << 16)
+            except BlockingIOError:
+                break
+            self.rest += read
+            self.ended = not read
+        *whole, self.rest = self.rest.split(b"\n")
+        return [line.decode(errors="replace") for line in whole]
 
 
 def serve(bootstrap):
