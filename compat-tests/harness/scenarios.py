@@ -24,7 +24,7 @@ TIME_LIMIT_RESTART_S = 120
 
 def restarts(scenario):
     """Such a scenario has a broker of its own."""
-    return scenario.startswith("restart")
+    return scenario.startswith(("restart", "transcript-"))
 
 
 def time_limit_s(scenario):
