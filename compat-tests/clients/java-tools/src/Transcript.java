@@ -23,8 +23,7 @@ public final class Transcript {
         "kafka-get-offsets", PACKAGE + "GetOffsetShell",
         "kafka-console-consumer", PACKAGE + "consumer.ConsoleConsumer",
         "kafka-console-producer", PACKAGE + "ConsoleProducer",
-        "kafka-verifiable-consumer", PACKAGE + "VerifiableConsumer",
-        "kafka-verifiable-producer", PACKAGE + "VerifiableProducer");
+        "kafka-verifiable-consumer", PACKAGE + "VerifiableConsumer");
 
     /** Apache Kafka answers before its brokers have taken a changed config over. */
     private static final long CONFIG_SETTLES_MS = 300;
@@ -44,7 +43,9 @@ public final class Transcript {
         for (String line : Files.readAllLines(Path.of(args[1]), StandardCharsets.UTF_8)) {
             if (!line.startsWith("    ")) {
                 Tool.say(line);
+                long began = System.currentTimeMillis();
                 transcript.step(line);
+                System.err.println(System.currentTimeMillis() - began + " ms: " + line);
             }
         }
         Runtime.getRuntime().halt(0);
