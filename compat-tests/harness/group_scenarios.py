@@ -89,6 +89,8 @@ def static(s):
     s.produce(40)
     s.await_delivered(again, b)
     same(heard, moves(b), "what the other member heard")
+    if s.protocol is None:
+        s.crew.note("replaced", [again])
     second = s.join("second", "three", instance="first", commit="each")
     if s.protocol == "consumer":
         s.await_error(second, UNRELEASED_INSTANCE_ID)
@@ -199,7 +201,8 @@ def pattern(s):
     assert wire.create_topic(s.port, other, 1, {}) is None
     wire.produce(s.port, other, {0: [b"not wanted"]})
     s.produce(20, early)
-    a = s.join("a", pattern=f"^{s.topic}-(early|late)$" if s.protocol is None else f"{s.topic}-(early|late)")
+    a = s.join("a", pattern=f"^{s.topic}-(early|late)$" if s.protocol is None else f"{s.topic}-(early|late)",
+               commit="each")
     s.await_delivered()
     s.create(2, late)
     s.produce(20, late)

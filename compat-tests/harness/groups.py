@@ -139,6 +139,7 @@ class Scene:
         self.crew.note("reset", members or self.crew.members.values(), partitions)
 
     def restart(self):
+        self.crew.note("interrupted", self.crew.members.values())
         self.target.restart(gracefully=False)
 
     @contextlib.contextmanager

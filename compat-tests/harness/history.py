@@ -4,6 +4,7 @@ import collections
 from dataclasses import dataclass, field
 
 FOREVER = float("inf")
+DEEDS = ("killed", "stopped", "interrupted", "replaced", "reset")
 # Errors that tell a member that it is out of the group: ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID,
 # FENCED_MEMBER_EPOCH, UNRELEASED_INSTANCE_ID.
 OUT_CODES = {"22", "25", "82", "110", "111"}
@@ -11,7 +12,8 @@ OUT_CODES = {"22", "25", "82", "110", "111"}
 
 @dataclass
 class Event:
-    """One line of a member, or one deed of the harness: killed, stopped, reset. Times are microseconds since 1970."""
+    """One line of a member, or one deed of the harness to it: killed, stopped, interrupted (the broker went away), replaced
+    (another one comes with its instance id), reset. Times are microseconds since 1970."""
     member: str
     kind: str
     at: int
@@ -66,7 +68,7 @@ def parse_event(member, kind, words):
             event.offsets = {name: offset for name, (offset, _) in parse_offsets(given["offsets"]).items()}
         elif kind == "error":
             event.code, event.text = given.get("code", "-"), given.get("text", "")
-        elif kind in ("assigned", "revoked", "lost", "stopped", "killed", "reset"):
+        elif kind in ("assigned", "revoked", "lost", *DEEDS):
             event.partitions = parse_list(given.get("parts", ""))
             generation = given.get("gen", "-")
             event.generation = int(generation) if generation != "-" else None
@@ -85,8 +87,15 @@ class Ownership:
     generation: int | None
     since: int
     until: float = FOREVER
-    # From here on the member may be out of the group without having heard of it.
+    # From here on the member is out of the group.
     out_since: float = FOREVER
+    # From here on it may be out without having heard of it. A commit that goes through takes the doubt away.
+    doubt_since: float = FOREVER
+    replaced: bool = False
+
+    @property
+    def certain_until(self):
+        return min(self.until, self.out_since, self.doubt_since)
 
 
 def check(events, ends, exactly_once=False):
@@ -118,13 +127,21 @@ def ownerships(events):
                     ended.until = event.at
                     if event.kind == "lost":
                         ended.out_since = ended.since
-        elif event.kind in ("killed", "stopped") or event.kind == "error" and event.code in OUT_CODES:
+        elif event.kind == "killed":
+            for one in mine.values():
+                one.until = event.at
+            mine.clear()
+        elif event.kind == "replaced" or event.kind == "error" and event.code in OUT_CODES:
             for one in mine.values():
                 one.out_since = min(one.out_since, event.at)
-                if event.kind == "killed":
-                    one.until = event.at
-            if event.kind == "killed":
-                mine.clear()
+                one.replaced = one.replaced or event.kind == "replaced"
+        elif event.kind in ("stopped", "interrupted"):
+            for one in mine.values():
+                one.doubt_since = min(one.doubt_since, event.at)
+        elif event.kind == "committed":
+            for one in mine.values():
+                if one.doubt_since < event.begun:
+                    one.doubt_since = FOREVER
         elif event.kind == "records" and event.partitions[0] not in mine:
             problems.append(Problem("not-owned", f"{event.member} delivered {event.partitions[0]} {event.first} to "
                                                  f"{event.last} while it did not have the partition"))
@@ -138,18 +155,15 @@ def two_owners(owned):
         for earlier in by_partition[one.partition]:
             if earlier.member == one.member:
                 continue
-            if one.generation is not None and one.generation == earlier.generation and overlap(earlier, one):
+            same = one.generation is not None and one.generation == earlier.generation
+            if same and earlier.until > one.since and not earlier.replaced:
                 problems.append(Problem("same-generation", f"{earlier.member} and {one.member} have {one.partition} "
                                                            f"in generation {one.generation}"))
-            elif min(earlier.until, earlier.out_since) > one.since:
+            elif earlier.certain_until > one.since:
                 problems.append(Problem("two-owners", f"{one.member} got {one.partition} at {one.since}, and "
                                                       f"{earlier.member} has it until {earlier.until}"))
         by_partition[one.partition].append(one)
     return problems
-
-
-def overlap(earlier, later):
-    return earlier.until > later.since
 
 
 def deliveries(events, ends, exactly_once):
@@ -223,7 +237,7 @@ def of_others(partition, found, owned):
     return [
         Problem("fenced-commit", f"{event.member} committed {partition} {event.offsets[partition]} while {one.member} has it")
         for event in found for one in owned
-        if event.member != one.member and one.since < event.begun and event.at < min(one.until, one.out_since)]
+        if event.member != one.member and one.since < event.begun and event.at < one.certain_until]
 
 
 def beginnings(events, commits_of, resets):

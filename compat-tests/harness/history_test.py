@@ -61,6 +61,33 @@ clean: a reset sets offsets back
 @b records t=21 part=x:0 first=3 last=9
 @b committed s=23 t=24 offsets=x:0:4
 
+clean: a member whose session ends while the broker is away
+@a assigned t=10 gen=1 parts=x:0,x:1
+@a records t=11 part=x:0 first=0 last=4
+@a interrupted t=12
+@b assigned t=20 gen=4 parts=x:0,x:1
+@b records t=21 part=x:0 first=0 last=9
+@b records t=22 part=x:1 first=0 last=9
+@a revoked t=25 parts=x:0,x:1
+
+clean: another one comes with the same instance id
+@a assigned t=10 gen=1 parts=x:0,x:1
+@a records t=11 part=x:0 first=0 last=9
+@a replaced t=12
+@b assigned t=20 gen=1 parts=x:0,x:1
+@b records t=22 part=x:1 first=0 last=9
+@a error t=25 code=82
+
+two-owners: a commit went through after the broker had been away
+@a assigned t=10 gen=1 parts=x:0,x:1
+@a records t=11 part=x:0 first=0 last=4
+@a interrupted t=12
+@a committed s=13 t=14 offsets=x:0:5
+@b assigned t=20 gen=2 parts=x:0
+@b records t=21 part=x:0 first=5 last=9
+@a records t=22 part=x:1 first=0 last=9
+@a revoked t=25 parts=x:0,x:1
+
 lost: a record that nobody has
 @a assigned t=10 gen=1 parts=x:0,x:1
 @a records t=11 part=x:0 first=0 last=9
@@ -113,10 +140,10 @@ two-owners: an error of the first one comes too late to excuse it
 @a error t=17 code=22
 @a revoked t=18 parts=x:1
 
-same-generation: even a member that was told an error
+same-generation: even a member that was stopped
 @a assigned t=10 gen=2 parts=x:0,x:1
 @a records t=11 part=x:0 first=0 last=9
-@a error t=12 code=25
+@a stopped t=12
 @b assigned t=15 gen=2 parts=x:1
 @b records t=16 part=x:1 first=0 last=9
 @a lost t=18 parts=x:1
@@ -136,7 +163,7 @@ commit-back: a reset before does not excuse it
 @a committed s=20 t=21 offsets=x:0:9
 @a committed s=22 t=23 offsets=x:0:5
 
-fenced-commit: a stopped member commits what another one has
+fenced-commit two-owners: a stopped member commits what another one has
 @a assigned t=10 gen=1 parts=x:0,x:1
 @a records t=11 part=x:0 first=0 last=4
 @a stopped t=12
