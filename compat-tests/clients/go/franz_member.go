@@ -44,7 +44,13 @@ func (m *franzMember) join(_ context.Context, o joinOptions) error {
 			id, generation := base.GroupMetadata()
 			m.r.assigned(generation, id, places(topics))
 		}),
-		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, topics map[string][]int32) {
+		kgo.OnPartitionsRevoked(func(ctx context.Context, _ *kgo.Client, topics map[string][]int32) {
+			// What the library does at this place unless there is a callback.
+			if o.autoCommit > 0 {
+				if err := commitAndTell(ctx, m, m.r, false, nil); err != nil {
+					m.r.failed(err)
+				}
+			}
 			m.r.gone("revoked", places(topics))
 		}),
 		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, topics map[string][]int32) {
@@ -66,6 +72,9 @@ func (m *franzMember) join(_ context.Context, o joinOptions) error {
 }
 
 func (m *franzMember) options(o joinOptions) ([]kgo.Opt, error) {
+	if o.reset == "none" {
+		return nil, unsupported{"without a commit it starts at an end, whatever happens to offsets out of range"}
+	}
 	var opts []kgo.Opt
 	balancer, ok := map[string]kgo.GroupBalancer{
 		"range": kgo.RangeBalancer(), "roundrobin": kgo.RoundRobinBalancer(), "sticky": kgo.StickyBalancer(),
@@ -87,7 +96,7 @@ func (m *franzMember) options(o joinOptions) ([]kgo.Opt, error) {
 		opts = append(opts, kgo.ConsumeTopics(o.topics...))
 	}
 	reset := map[string]kgo.Offset{
-		"earliest": kgo.NewOffset().AtStart(), "latest": kgo.NewOffset().AtEnd(), "none": kgo.NoResetOffset(),
+		"earliest": kgo.NewOffset().AtStart(), "latest": kgo.NewOffset().AtEnd(),
 	}
 	opts = append(opts, kgo.ConsumeResetOffset(reset[o.reset]))
 	if o.instance != "" {

@@ -116,7 +116,7 @@ func (r *reporter) assigned(generation int32, memberID string, places []place) {
 	if generation >= 0 {
 		told = strconv.Itoa(int(generation))
 	}
-	r.event("assigned t=%d gen=%s member=%s parts=%s", now(), told, orDash(memberID), joined(places))
+	r.event("assigned t=%d gen=%s member=%s parts=%s", now(), told, orDash(noBlanks(memberID)), joined(places))
 }
 
 // gone is revoked or lost.
@@ -172,8 +172,10 @@ func (r *reporter) committed(asked int64, o offsets) {
 }
 
 func (r *reporter) failed(err error) {
-	r.event("error t=%d code=%s text=%s", now(), codeText(err), strings.Join(strings.Fields(err.Error()), "_"))
+	r.event("error t=%d code=%s text=%s", now(), codeText(err), noBlanks(err.Error()))
 }
+
+func noBlanks(text string) string { return strings.Join(strings.Fields(text), "_") }
 
 func codeText(err error) string {
 	if code := errorCode(err); code != 0 {

@@ -10,6 +10,12 @@ import (
 	"github.com/IBM/sarama"
 )
 
+const (
+	ibmMaxWait = 100 * time.Millisecond
+	// From the answer to a commit to the channel of errors.
+	ibmErrorsTake = 30 * time.Millisecond
+)
+
 func (s *ibm) member(r *reporter) member { return &ibmMember{s: s, r: r} }
 
 // ibmMember is a sarama.ConsumerGroup and the handler of its sessions.
@@ -73,7 +79,7 @@ func ibmGroupConfig(o joinOptions) (*sarama.Config, error) {
 		config.Consumer.Offsets.Initial = sarama.OffsetNewest
 	}
 	config.Consumer.Return.Errors = true
-	config.Consumer.MaxWaitTime = 100 * time.Millisecond
+	config.Consumer.MaxWaitTime = ibmMaxWait
 	config.Metadata.RefreshFrequency = time.Second
 	return config, nil
 }
@@ -193,14 +199,14 @@ func (m *ibmMember) commitIn(session sarama.ConsumerGroupSession, o offsets) err
 	if err != nil {
 		return err
 	}
+	select {
+	case err := <-m.errors:
+		return err
+	case <-time.After(ibmErrorsTake):
+	}
 	for p, offset := range o {
 		if found[p] != offset {
-			select {
-			case err := <-m.errors:
-				return err
-			case <-time.After(500 * time.Millisecond):
-				return fmt.Errorf("%s: committed %d, found %d", p, offset.at, found[p].at)
-			}
+			return fmt.Errorf("%s: committed %d, found %d", p, offset.at, found[p].at)
 		}
 	}
 	return nil
@@ -223,6 +229,8 @@ func (m *ibmMember) seek(context.Context, place, int64) error {
 
 func (m *ibmMember) pause(_ context.Context, chosen []place) error {
 	m.base.Pause(partitionsByTopic(chosen))
+	// It holds from the next fetch on.
+	time.Sleep(2 * ibmMaxWait)
 	return nil
 }
 

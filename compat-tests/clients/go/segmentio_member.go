@@ -30,9 +30,15 @@ type segmentMember struct {
 // segmentReader reads one partition during one generation.
 type segmentReader struct {
 	base *kafka.Reader
-	// seek takes the lock, so that no record of the old position is told of after it.
+	// Held while a message is waited for: a seek while the Reader waits goes wrong, and no record of the old position
+	// may be told of after it.
 	mu sync.Mutex
 }
+
+const (
+	segmentPoll = 50 * time.Millisecond
+	segmentMore = time.Millisecond
+)
 
 func (m *segmentMember) join(_ context.Context, o joinOptions) error {
 	balancers, ok := map[string][]kafka.GroupBalancer{
@@ -152,39 +158,45 @@ func (m *segmentMember) begin(generation *kafka.Generation) {
 
 func (m *segmentMember) read(ctx context.Context, p place, reader *segmentReader) {
 	defer reader.base.Close()
-	// The generation's context has no deadline or values of its own; the Reader wants a usual one.
+	// The generation's context only ends; the Reader wants one that is cancelled.
 	ctx, cancel := withDone(ctx)
 	defer cancel()
 	for ctx.Err() == nil {
-		message, err := reader.base.FetchMessage(ctx)
-		if ctx.Err() != nil {
-			return
+		if o := m.deliver(ctx, p, reader); m.o.commitEach && len(o) > 0 && ctx.Err() == nil {
+			asked := now()
+			if err := m.commit(ctx, false, o); err != nil {
+				m.r.failed(err)
+			} else {
+				m.r.committed(asked, o)
+			}
 		}
-		if err != nil {
-			m.r.failed(err)
-			time.Sleep(100 * time.Millisecond)
-			continue
-		}
-		m.deliver(p, reader, message)
 	}
 }
 
-func (m *segmentMember) deliver(p place, reader *segmentReader, message kafka.Message) {
+// deliver takes what comes at once as one batch, and returns what to commit.
+func (m *segmentMember) deliver(ctx context.Context, p place, reader *segmentReader) offsets {
 	reader.mu.Lock()
-	// A seek came in between.
-	current := reader.base.Offset() == message.Offset+1
-	if current {
-		m.r.records(p, []int64{message.Offset})
-	}
-	reader.mu.Unlock()
-	if current && m.o.commitEach {
-		asked, o := now(), offsets{p: {at: message.Offset + 1}}
-		if err := m.commit(context.Background(), false, o); err != nil {
-			m.r.failed(err)
-		} else {
-			m.r.committed(asked, o)
+	defer reader.mu.Unlock()
+	var delivered []int64
+	for wait := segmentPoll; len(delivered) < 1000; wait = segmentMore {
+		short, cancel := context.WithTimeout(ctx, wait)
+		message, err := reader.base.FetchMessage(short)
+		expired := short.Err() != nil
+		cancel()
+		if err != nil {
+			if !expired {
+				m.r.failed(err)
+				time.Sleep(segmentPoll)
+			}
+			break
 		}
+		delivered = append(delivered, message.Offset)
 	}
+	if len(delivered) == 0 {
+		return nil
+	}
+	m.r.records(p, delivered)
+	return offsets{p: {at: delivered[len(delivered)-1] + 1}}
 }
 
 // withDone makes a cancelled context of one that only ends.
@@ -229,12 +241,19 @@ func (m *segmentMember) committed(ctx context.Context, asked []place) (offsets, 
 	return m.s.fetchCommitted(ctx, m.o.group, asked)
 }
 
-func (m *segmentMember) seek(_ context.Context, p place, at int64) error {
+func (m *segmentMember) seek(ctx context.Context, p place, at int64) error {
 	m.mu.Lock()
 	reader := m.readers[p]
 	m.mu.Unlock()
 	if reader == nil {
 		return errors.New("not assigned")
+	}
+	end, err := m.s.offset(ctx, p.topic, p.partition, offsetLatest)
+	if err != nil {
+		return err
+	}
+	if at > end {
+		return unsupported{"beyond the end it waits there, whatever the reset policy"}
 	}
 	if at == offsetEarliest || at == offsetLatest {
 		at = map[int64]int64{offsetEarliest: kafka.FirstOffset, offsetLatest: kafka.LastOffset}[at]
