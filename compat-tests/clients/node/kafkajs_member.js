@@ -104,9 +104,11 @@ export class KafkaJsMember {
     return new Map([...found].filter(([part]) => parts.includes(part)))
   }
 
-  seek (part, at) {
+  // The special offsets -1 and -2 both lead to where fromBeginning says, so that the ends are asked for.
+  async seek (part, at) {
     const [topic, number] = part.split(':')
-    this.consumer.seek({ topic, partition: Number(number), offset: `${{ beginning: -2, end: -1 }[at] ?? at}` })
+    const ends = (await this.admin.admin.fetchTopicOffsets(topic)).find(({ partition }) => partition === Number(number))
+    this.consumer.seek({ topic, partition: Number(number), offset: `${{ beginning: ends.low, end: ends.high }[at] ?? at}` })
   }
 
   pause (parts) {

@@ -13,7 +13,8 @@ export function unsupported (text) {
   throw new Unsupported(text)
 }
 
-const now = () => Math.round((performance.timeOrigin + performance.now()) * 1000)
+// Microseconds since 1970.
+export const now = () => Math.round((performance.timeOrigin + performance.now()) * 1000)
 
 // Prints the events of one member, and knows what it has and how far it delivered.
 export class Reporter {

@@ -1,6 +1,9 @@
 // A member of a group with @platformatic/kafka: a stream of messages, which has no positions to set and nothing to pause by partition.
 import { Consumer } from '@platformatic/kafka'
-import { assignRange, byTopic, unsupported } from './members.js'
+import { assignRange, byTopic, now, unsupported } from './members.js'
+
+// A fetch that fails for good ends the stream.
+const PATIENCE = { retries: 60, retryDelay: 500 }
 
 const partsOf = assignments => (assignments ?? []).flatMap(({ topic, partitions }) => partitions.map(number => `${topic}:${number}`))
 
@@ -26,21 +29,26 @@ export class PlatformaticMember {
     if (options.pattern) unsupported('pattern')
     if (!['range', undefined].includes(options.assignor) && options.protocol === 'classic') unsupported(`assignor ${options.assignor}`)
     this.options = options
-    this.consumer = new Consumer({ ...this.base, retries: 3, metadataMaxAge: 1000, maxWaitTime: 100, groupId: options.group, groupInstanceId: options.instance, ...this.protocol() })
+    this.consumer = new Consumer({ ...this.base, ...PATIENCE, metadataMaxAge: 1000, maxWaitTime: 100, groupId: options.group, groupInstanceId: options.instance, ...this.protocol() })
     this.watch()
     this.consumer.on('error', error => this.reporter.failed(error))
     this.consumer.on('consumer:heartbeat:error', ({ error }) => this.reporter.failed(error))
     this.consumer.on('consumer:group:rebalance', () => this.goneAll('revoked'))
+    this.consuming = this.consume().catch(error => this.reporter.failed(error))
+  }
+
+  async consume () {
+    const { topics, reset, autoCommitMs } = this.options
     this.stream = await this.consumer.consume({
-      topics: options.topics,
+      topics,
       mode: 'committed',
-      fallbackMode: { earliest: 'earliest', latest: 'latest', none: 'fail' }[options.reset],
-      autocommit: options.autoCommitMs || false
+      fallbackMode: { earliest: 'earliest', latest: 'latest', none: 'fail' }[reset],
+      autocommit: autoCommitMs || false
     })
     this.stream.on('error', error => this.reporter.failed(error))
     this.stream.on('autocommit', (error, offsets) => {
       if (error) this.reporter.failed(error)
-      else this.reporter.committed(Math.round(performance.timeOrigin + performance.now()) * 1000, new Map(offsets.map(({ topic, partition, offset }) => [`${topic}:${partition}`, { at: Number(offset) }])))
+      else this.reporter.committed(now(), new Map(offsets.map(({ topic, partition, offset }) => [`${topic}:${partition}`, { at: Number(offset) }])))
     })
     this.stream.on('data', message => this.take(message))
   }
@@ -79,10 +87,14 @@ export class PlatformaticMember {
     this.reporter.gone(kind, this.reporter.owned)
   }
 
+  // What a fetch brings that was under way in a rebalance comes after it: of partitions that are gone, or once more.
   take ({ topic, partition, offset }) {
     const part = `${topic}:${partition}`
+    if (!this.reporter.next.has(part)) return
+    const delivered = this.pending.get(part) ?? []
+    if (Number(offset) <= (delivered.at(-1) ?? (this.reporter.next.get(part) ?? 0) - 1)) return
     if (this.pending.size === 0) setImmediate(() => this.flush())
-    this.pending.set(part, [...(this.pending.get(part) ?? []), Number(offset)])
+    this.pending.set(part, [...delivered, Number(offset)])
   }
 
   flush () {
@@ -119,7 +131,8 @@ export class PlatformaticMember {
   }
 
   async close () {
-    await this.stream.close()
+    await this.consuming
+    await this.stream?.close()
     this.goneAll('revoked')
     await this.consumer.close(true)
   }
@@ -131,15 +144,19 @@ export class PlatformaticGroupAdmin {
   }
 
   async groups () {
-    const groups = await this.admin.listGroups()
+    const groups = await this.admin.listGroups({ types: ['classic', 'consumer'] })
     return [...groups.values()].map(({ id, state, groupType }) => ({ id, state: state?.toLowerCase(), type: groupType?.toLowerCase() }))
   }
 
+  // There is no description of KIP-848 groups.
   async describe (name) {
+    const listed = (await this.groups()).find(({ id }) => id === name)
+    if (listed?.type === 'consumer') return { ...listed, members: '-', parts: ['-'], instances: [] }
     const group = (await this.admin.describeGroups({ groups: [name] })).get(name)
     const members = [...group.members.values()]
     return {
       state: group.state,
+      type: listed?.type,
       assignor: group.protocol,
       members: members.length,
       parts: members.flatMap(({ assignments }) => partsOf([...(assignments?.values() ?? [])])),
