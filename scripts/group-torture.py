@@ -109,6 +109,7 @@ class Torture:
             self.kills += 1
             if self.kills % KILLS_BETWEEN_SETTLED == 0:
                 self.settle()
+        self.settle()
 
     def settle(self):
         """Every group has all records that there are now, and each member its share."""

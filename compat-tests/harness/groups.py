@@ -162,10 +162,11 @@ class Scene:
         ends = self.ends()
         for partition, end in self.acknowledged.items():
             assert ends[partition] >= end, f"{partition} ends at {ends[partition]}, acknowledged was {end}"
+        keeping = {member.name for member in self.crew.members.values() if member.process.client.keeps_positions}
         problems = []
         for group in sorted(set(self.group_of.values())):
             events = [event for event in self.crew.events if self.group_of.get(event.member) == group]
-            problems += history.check(events, {} if group in self.partial else ends, group in self.exactly_once)
+            problems += history.check(events, {} if group in self.partial else ends, group in self.exactly_once, keeping)
         if problems:
             raise AssertionError(f"history: {len(problems)} problems, first: {problems[0]}")
 
