@@ -50,7 +50,7 @@ TIME_LIMIT_RESTART_S = 120
 
 def restarts(scenario):
     """Such a scenario has a broker of its own."""
-    return scenario.startswith("restart") or scenario.endswith("-restart")
+    return scenario.startswith(("restart", "transcript-")) or scenario.endswith("-restart")
 
 
 def long(scenario):
