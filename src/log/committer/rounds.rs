@@ -8,7 +8,6 @@ use std::sync::{Arc, Weak};
 use super::Dirty;
 use crate::base::id::TopicId;
 use crate::log::disk::Disk;
-use crate::log::error::is_out_of_descriptors;
 use crate::log::journal::{self, Entry, Journal};
 use crate::log::tail::Tail;
 
@@ -74,7 +73,7 @@ impl Rounds {
         is_other_settled: bool,
     ) -> io::Result<Written> {
         let mut written = Written::default();
-        let taken = self.gather(small, &mut written.unwritten)?;
+        let taken = self.gather(small, &mut written.unwritten);
         if taken.is_empty() {
             return Ok(written);
         }
@@ -93,22 +92,18 @@ impl Rounds {
         Ok(written)
     }
 
-    /// Fills the entry. Whose file could not be opened for want of descriptors is `unread`.
-    fn gather(
-        &mut self,
-        small: &mut VecDeque<Small>,
-        unread: &mut Vec<Arc<dyn Dirty>>,
-    ) -> io::Result<Vec<Small>> {
+    /// Fills the entry. Whose bytes cannot be read is `unread`: its log was deleted a moment ago, or there are no free
+    /// descriptors, or a sync of its own files will tell.
+    fn gather(&mut self, small: &mut VecDeque<Small>, unread: &mut Vec<Arc<dyn Dirty>>) -> Vec<Small> {
         self.entry.clear();
         let mut taken = Vec::with_capacity(small.len());
         while let Some((dirty, tail)) = small.pop_front_if(|(_, tail)| self.entry.takes(tail)) {
             match self.entry.add(&tail) {
                 Ok(()) => taken.push((dirty, tail)),
-                Err(e) if is_out_of_descriptors(&e) => unread.push(dirty),
-                Err(e) => return Err(e),
+                Err(_) => unread.push(dirty),
             }
         }
-        Ok(taken)
+        taken
     }
 
     /// Lets no entry so far speak of a log, which must have been synced in its own files; none if there is no room.

@@ -17,7 +17,7 @@ enum Job {
     /// Syncs one log that somebody waits for.
     Sync(Arc<dyn Dirty>),
     /// Sorts the queue and writes to the journal what it takes.
-    Round(Box<Rounds>, Vec<Arc<dyn Dirty>>),
+    Round { rounds: Box<Rounds>, queued: Vec<Arc<dyn Dirty>>, is_other_settled: bool },
     /// Syncs one log that nobody waits for.
     Settle(Behind),
     /// Makes the journal.
@@ -28,7 +28,10 @@ impl State {
     fn take_job(&mut self, journalling: Option<&Journalling>) -> Option<Job> {
         if !self.queue.is_empty() {
             match std::mem::replace(&mut self.stage, Stage::Writing) {
-                Stage::Ready(rounds) => return Some(Job::Round(rounds, self.queue.drain(..).collect())),
+                Stage::Ready(rounds) => {
+                    let (queued, is_other_settled) = (self.queue.drain(..).collect(), self.unsettled == 0);
+                    return Some(Job::Round { rounds, queued, is_other_settled });
+                }
                 // Who writes takes the queue next.
                 Stage::Writing => {}
                 stage @ (Stage::Wanted(_) | Stage::Making | Stage::Off) => {
@@ -95,7 +98,7 @@ impl Shared {
     fn run(self: &Arc<Self>, job: Job) -> io::Result<()> {
         match job {
             Job::Sync(dirty) => self.sync(dirty),
-            Job::Round(rounds, queued) => self.round(rounds, queued),
+            Job::Round { rounds, queued, is_other_settled } => self.round(rounds, queued, is_other_settled),
             Job::Settle(behind) => self.settle(behind),
             Job::Make => self.make_journal(),
         }
@@ -118,7 +121,12 @@ impl Shared {
     }
 
     /// Sorts out whom the journal does not take and writes the others to it.
-    fn round(self: &Arc<Self>, mut rounds: Box<Rounds>, queued: Vec<Arc<dyn Dirty>>) -> io::Result<()> {
+    fn round(
+        self: &Arc<Self>,
+        mut rounds: Box<Rounds>,
+        queued: Vec<Arc<dyn Dirty>>,
+        mut is_other_settled: bool,
+    ) -> io::Result<()> {
         let mut small: VecDeque<Small> = VecDeque::with_capacity(queued.len());
         let mut direct = Vec::new();
         for dirty in queued {
@@ -130,7 +138,9 @@ impl Shared {
         }
         // One of them without a detour over another thread.
         let own = if small.is_empty() { direct.pop() } else { None };
-        let mut is_other_settled = self.hand_over(direct);
+        if !direct.is_empty() {
+            self.hand_over(direct);
+        }
         while !small.is_empty() {
             match rounds.write(&mut small, is_other_settled) {
                 Ok(written) => is_other_settled = self.written(written),
@@ -144,13 +154,12 @@ impl Shared {
         own.map_or(Ok(()), |dirty| self.sync(dirty))
     }
 
-    /// Has other workers sync `direct`; says whether the other half of the journal may be written.
-    fn hand_over(self: &Arc<Self>, direct: Vec<Arc<dyn Dirty>>) -> bool {
+    /// Has other workers sync `direct`.
+    fn hand_over(self: &Arc<Self>, direct: Vec<Arc<dyn Dirty>>) {
         let mut state = self.state.lock();
         let calls = direct.len();
         state.direct.extend(direct);
         self.call(&mut state, calls);
-        state.unsettled == 0
     }
 
     /// Takes note of an entry; says whether the other half of the journal may be written.
