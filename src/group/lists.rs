@@ -9,6 +9,7 @@ impl Groups {
     pub(super) fn activate(&mut self, at: Moment, token: Token, _: Activate) -> Outcome {
         let mut out = self.activate_classic(at);
         self.activate_consumer(at.now_ms);
+        self.arm_offsets_expiry(at.now_ms);
         out.replies.push((token, Reply::Activate(())));
         out
     }
@@ -16,7 +17,8 @@ impl Groups {
     pub(super) fn new_image(&mut self, _: Moment, token: Token, change: NewImage) -> Outcome {
         self.image = change.image;
         self.consumer_image_changed();
-        Decision::answer(token, Reply::NewImage(()), vec![])
+        let records = self.delete_topic_offsets(&change.deleted_topics);
+        Decision::answer(token, Reply::NewImage(()), records)
     }
 
     pub(super) fn describe_groups(&mut self, _: Moment, token: Token, _: Ask<DescribeGroups>) -> Outcome {

@@ -17,6 +17,7 @@
 //! came of it, `durable` shows what must survive.
 
 mod classic;
+mod offsets;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -144,7 +145,9 @@ impl Run {
     fn input(&mut self, client: &str, words: &Words<'_>) -> Input {
         self.ids += 1;
         let fresh_id = Uuid::from_u128(self.ids);
-        classic::input(client, words, fresh_id).unwrap_or_else(|| panic!("no command {:?}", words.plain))
+        let input = classic::input(client, words, fresh_id);
+        let input = input.or_else(|| offsets::input(client, words, fresh_id));
+        input.unwrap_or_else(|| panic!("no command {:?}", words.plain))
     }
 
     fn ask(&mut self, client: &str, words: &Words<'_>) {
@@ -163,6 +166,8 @@ impl Run {
         let settings = &mut self.settings;
         settings.classic_initial_delay_ms = words.number("delay", settings.classic_initial_delay_ms);
         settings.classic_size_max = words.number("size", settings.classic_size_max);
+        settings.offset_metadata_bytes_max = words.number("metadata", settings.offset_metadata_bytes_max);
+        settings.offsets_retention_ms = words.number("retention", settings.offsets_retention_ms);
     }
 
     /// What a machine is that replayed the log.
@@ -204,12 +209,16 @@ impl Run {
             [] => panic!("an empty command"),
         }
         for record in &self.driver.sink_mut().0[written..] {
-            let shown = classic::record(record).unwrap_or_else(|| format!("{record:?}"));
+            let shown = classic::record(record)
+                .or_else(|| offsets::record(record))
+                .unwrap_or_else(|| format!("{record:?}"));
             writeln!(out, "log {shown}").unwrap();
         }
         self.driver.commit(self.committed);
         while let Some((client, reply)) = self.driver.release() {
-            let shown = classic::reply(&reply).unwrap_or_else(|| format!("{reply:?}"));
+            let shown = classic::reply(&reply)
+                .or_else(|| offsets::reply(&reply))
+                .unwrap_or_else(|| format!("{reply:?}"));
             if !client.is_empty() {
                 writeln!(out, "{client}: {shown}").unwrap();
             }
@@ -225,7 +234,7 @@ fn durable(groups: &Groups) -> Vec<String> {
         Group::Classic(group) => classic::durable(name, group),
         Group::Consumer(group) => format!("{name} {group:?}"),
     };
-    groups.groups.iter().map(of).collect()
+    groups.groups.iter().map(of).chain(groups.offsets.durable()).collect()
 }
 
 /// The story as it should have been written.
