@@ -15,7 +15,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from harness import clients, report, scenarios, target
+from harness import clients, groups, history_test, report, scenarios, target
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -33,6 +33,7 @@ def arguments():
     parser.add_argument("--jobs", type=int, default=os.cpu_count() + 1, help="programs at a time")
     parser.add_argument("--keep", action="store_true", help="keep data folders and outputs")
     parser.add_argument("--prepare", action="store_true", help="only build the clients")
+    parser.add_argument("--self-test", action="store_true", help="only prove the history check")
     parser.add_argument("--list", action="store_true", help="only list clients and scenarios")
     parser.add_argument("--write-docs", action="store_true", help="write docs/compatibility.md (needs a whole run)")
     args = parser.parse_args()
@@ -52,7 +53,7 @@ def select(folders, args):
         for folder in folders for client in folder.clients if chosen(client.name, args.client)
         for scenario in client.scenarios if chosen(scenario, args.scenario)
     ]
-    wanted = {client.name for client, _ in pairs}
+    wanted = {name for client, scenario in pairs for name in [client.name, *client.families.get(scenario, [])]}
     return [f for f in folders if any(c.name in wanted for c in f.clients)], pairs
 
 
@@ -73,8 +74,9 @@ def prepare_all(folders, cache):
 class Session:
     """One pass over all pairs: a shared broker, and one of its own for each program that restarts it."""
 
-    def __init__(self, args, factory, scratch, broken):
+    def __init__(self, args, folders, factory, scratch, broken):
         self.args, self.factory, self.scratch, self.broken = args, factory, scratch, broken
+        self.by_name = {client.name: client for folder in folders for client in folder.clients}
         self.shared = None
         self.log_failures = []
         self.print_lock = threading.Lock()
@@ -91,26 +93,31 @@ class Session:
         return outcomes
 
     def one(self, client, scenario):
-        gap = client.gaps.get(scenario)
+        gap = next((why for names, why in client.gaps.items() if fnmatch.fnmatchcase(scenario, names)), None)
+        play = [self.by_name[name] for name in client.families.get(scenario, [client.name])]
+        broken = next((self.broken[one.name] for one in play if one.name in self.broken), None)
         if gap:
             outcome = clients.Outcome(client.name, scenario, "SKIP", gap)
-        elif client.name in self.broken:
-            outcome = clients.Outcome(client.name, scenario, "FAIL", self.broken[client.name])
+        elif broken:
+            outcome = clients.Outcome(client.name, scenario, "FAIL", broken)
         else:
-            outcome = self.execute(client, scenario)
+            outcome = self.execute(client, play, scenario)
         with self.print_lock:
             print(f"{outcome.verdict}  {client.name}  {scenario}  {outcome.seconds:.1f} s  {outcome.reason}", flush=True)
         return outcome
 
-    def execute(self, client, scenario):
+    def execute(self, client, play, scenario):
         suffix = uuid.uuid4().hex[:8]
         scratch = self.scratch / f"{client.name}-{scenario}-{suffix}"
         try:
             if not scenarios.restarts(scenario) and self.shared.process.poll() is not None:
                 raise RuntimeError("the broker has died")
             own = self.factory.make() if scenarios.restarts(scenario) else None
-            run = clients.Run(client, scenario, own or self.shared, suffix, scratch, self.args.cache, self.args.fast)
-            outcome = run.go()
+            where = (own or self.shared, suffix, scratch, self.args.cache, self.args.fast)
+            if scenarios.of_groups(scenario):
+                outcome = groups.outcome(client, play, scenario, *where)
+            else:
+                outcome = clients.Run(client, scenario, *where).go()
             if own:
                 worst = self.finish(own, {scenario})
                 if worst and outcome.verdict != "FAIL":
@@ -142,6 +149,8 @@ def allowed(line, ran):
 
 def main():
     args = arguments()
+    if args.self_test:
+        return self_test()
     args.cache = Path(args.cache).resolve()
     args.cache.mkdir(parents=True, exist_ok=True)
     folders, pairs = select(clients.load(HERE / "clients", args.cache), args)
@@ -158,7 +167,7 @@ def main():
     print(f"target: {factory.title}, {len(pairs)} runs, {args.jobs} at a time, in {scratch}", flush=True)
     began = time.monotonic()
     try:
-        outcomes = Session(args, factory, scratch, broken).run(pairs)
+        outcomes = Session(args, folders, factory, scratch, broken).run(pairs)
     finally:
         factory.kill_all()
     failed = any(outcome.verdict == "FAIL" for outcome in outcomes)
@@ -174,6 +183,12 @@ def main():
     print(f"{time.monotonic() - began:.0f} s")
     print(report.closing_line(outcomes))
     return 1 if failed else 0
+
+
+def self_test():
+    wrong, histories = history_test.failures()
+    print("\n".join(wrong) or f"the history check tells {histories} histories right")
+    return 1 if wrong else 0
 
 
 def clean_up(scratch, failed):

@@ -30,6 +30,7 @@ class Client:
     scenarios: list
     env: dict = field(default_factory=dict)
     gaps: dict = field(default_factory=dict)
+    families: dict = field(default_factory=dict)  # scenario to the clients that play it together
 
 
 @dataclass
@@ -64,7 +65,7 @@ def load(root, cache):
                 folder=here, out=out,
                 scenarios=entry.get("scenarios", scenarios.COMMON),
                 env={key: fill(value) for key, value in entry.get("env", {}).items()},
-                gaps=entry.get("gaps", {}))
+                gaps=entry.get("gaps", {}), families=entry.get("families", {}))
             for entry in text["client"]
         ]
         folders.append(Folder(here, out, text.get("prepare", []), clients))

@@ -18,13 +18,42 @@ COMMON = [
     "restart-term",
 ]
 
+GROUPS = [
+    "group-subscribe",
+    "group-rebalance",
+    "group-static",
+    "group-cooperative",
+    "group-commit",
+    "group-auto-commit",
+    "group-pattern",
+    "group-seek-reset",
+    "group-pause-resume",
+    "group-admin",
+    "group-restart",
+    "group-848-subscribe",
+    "group-848-rebalance",
+    "group-848-static",
+    "group-848-pattern",
+    "group-848-commit",
+    "group-848-admin",
+    "group-848-restart",
+    "group-upgrade",
+]
+
+COMMON += GROUPS
+
 TIME_LIMIT_S = 60
 TIME_LIMIT_RESTART_S = 120
 
 
 def restarts(scenario):
     """Such a scenario has a broker of its own."""
-    return scenario.startswith("restart")
+    return scenario.startswith("restart") or scenario.endswith("-restart")
+
+
+def of_groups(scenario):
+    """Such a scenario is played by the harness, with programs that are members."""
+    return scenario.startswith("group-")
 
 
 def time_limit_s(scenario):

@@ -10,7 +10,8 @@ import time
 PRODUCE_CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
 TIMEOUT_S = 10
 
-API_FETCH, API_LIST_OFFSETS, API_METADATA, API_CREATE_TOPICS = 1, 2, 3, 19
+API_PRODUCE, API_FETCH, API_LIST_OFFSETS, API_METADATA, API_OFFSET_FETCH, API_CREATE_TOPICS = 0, 1, 2, 3, 9, 19
+COORDINATOR_ERRORS = {14: "COORDINATOR_LOAD_IN_PROGRESS", 15: "COORDINATOR_NOT_AVAILABLE", 16: "NOT_COORDINATOR"}
 SERVED_WITHIN_S = 10
 
 
@@ -94,13 +95,96 @@ def create_topic(port, name, partitions, configs):
 
 def served(port, topic, partitions):
     """Whether ListOffsets v1 finds the latest offset of every partition."""
+    return latest(port, topic, partitions) is not None
+
+
+def latest(port, topic, partitions):
+    """The latest offsets by partition number; None while one of them is not served."""
     body = struct.pack(">ii", -1, 1) + text(topic) + struct.pack(">i", partitions)
     body += b"".join(struct.pack(">iq", number, -1) for number in range(partitions))
     reader = call(port, API_LIST_OFFSETS, 1, body)
     assert reader.take("i") == 1
     reader.string()
     answers = [reader.take("ihqq") for _ in range(reader.take("i"))]
-    return all(code == 0 for _, code, _, _ in answers)
+    if any(code != 0 for _, code, _, _ in answers):
+        return None
+    return {number: offset for number, _, _, offset in answers}
+
+
+def produce(port, topic, values_of):
+    """Produce v3, acks=all, one batch of records without keys for each partition; raises on any error."""
+    body = struct.pack(">hhii", -1, -1, 10_000, 1) + text(topic) + struct.pack(">i", len(values_of))
+    for partition, values in values_of.items():
+        batch = record_batch(values)
+        body += struct.pack(">ii", partition, len(batch)) + batch
+    reader = call(port, API_PRODUCE, 3, body)
+    assert reader.take("i") == 1
+    reader.string()
+    for _ in range(reader.take("i")):
+        partition, code, _offset, _time = reader.take("ihqq")
+        if code != 0:
+            raise RuntimeError(f"produce to {topic} {partition}: error {code}")
+
+
+def record_batch(values):
+    now = time.time_ns() // 1_000_000
+    records = b"".join(record(delta, value) for delta, value in enumerate(values))
+    tail = struct.pack(">hiqqqhii", 0, len(values) - 1, now, now, -1, -1, -1, len(values)) + records
+    return struct.pack(">qiibI", 0, 9 + len(tail), -1, 2, crc32c(tail)) + tail
+
+
+def record(delta, value):
+    body = b"\0" + varint(0) + varint(delta) + varint(-1) + varint(len(value)) + value + varint(0)
+    return varint(len(body)) + body
+
+
+def varint(number):
+    zigzag, out = (number << 1) ^ (number >> 63), bytearray()
+    while zigzag > 0x7F:
+        out.append(zigzag & 0x7F | 0x80)
+        zigzag >>= 7
+    out.append(zigzag)
+    return bytes(out)
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = CRC32C_TABLE[(crc ^ byte) & 0xFF] ^ (crc >> 8)
+    return crc ^ 0xFFFFFFFF
+
+
+def crc32c_entry(index):
+    for _ in range(8):
+        index = (index >> 1) ^ (0x82F63B78 if index & 1 else 0)
+    return index
+
+
+CRC32C_TABLE = [crc32c_entry(index) for index in range(256)]
+
+
+def committed(port, group):
+    """All committed offsets of a group as {`topic:partition`: (offset, metadata)}, by OffsetFetch v2.
+    None while the coordinator is not there or loads."""
+    reader = call(port, API_OFFSET_FETCH, 2, text(group) + struct.pack(">i", -1))
+    found = {}
+    for _ in range(reader.take("i")):
+        topic = reader.string()
+        for _ in range(reader.take("i")):
+            partition, offset = reader.take("iq")
+            metadata, code = reader.string(), reader.take("h")
+            if code in COORDINATOR_ERRORS:
+                return None
+            if code != 0:
+                raise RuntimeError(f"offsets of {group}: {topic} {partition}: error {code}")
+            if offset >= 0:
+                found[f"{topic}:{partition}"] = (offset, metadata)
+    code = reader.take("h")
+    if code in COORDINATOR_ERRORS:
+        return None
+    if code != 0:
+        raise RuntimeError(f"offsets of {group}: error {code}")
+    return found
 
 
 def batch_codecs(port, topic):

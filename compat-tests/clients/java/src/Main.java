@@ -37,6 +37,7 @@ public final class Main {
             case "auto-create": return Topics::autoCreate;
             case "admin-topics": return Topics::admin;
             case "produce-errors": return Errors::run;
+            case "members": return Members::run;
             case "restart": return cluster -> Restart.run(cluster, "RESTART");
             case "restart-term": return cluster -> Restart.run(cluster, "RESTART term");
             default: throw new IllegalArgumentException("no scenario " + name);
