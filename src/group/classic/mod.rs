@@ -21,6 +21,7 @@
 mod heartbeat;
 mod join;
 mod leave;
+mod migration;
 mod rebalance;
 mod roster;
 mod subscription;
@@ -31,6 +32,7 @@ mod validate;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub(super) use self::leave::left;
 use self::rebalance::{Phase, Rebalance};
 pub(super) use self::roster::{Member, Protocol, Roster};
 pub(super) use self::subscription::{Assignment, Malformed, Subscription};

@@ -121,6 +121,13 @@ impl Turn<'_> {
         self.go_on(begun);
     }
 
+    /// A rebalance of members that the log does not have yet.
+    pub(super) fn rebalance_of(&mut self, roster: Roster) {
+        let phase = Phase::Preparing(Preparing::default());
+        self.group.rebalance = Some(Rebalance { roster, phase });
+        self.go_on(Begun::Anew);
+    }
+
     fn delay_initial(&mut self) {
         let delay_ms = i64::from(self.settings.classic_initial_delay_ms);
         let (roster, preparing) = self.preparing();

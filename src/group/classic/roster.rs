@@ -177,7 +177,7 @@ impl Roster {
     }
 
     /// Puts a member in; it leads if nobody does.
-    pub(super) fn insert(&mut self, id: Arc<str>, member: Member, protocol_type: &Arc<str>) {
+    pub(in crate::group) fn insert(&mut self, id: Arc<str>, member: Member, protocol_type: &Arc<str>) {
         if self.members.is_empty() {
             self.protocol_type = Some(protocol_type.clone());
         }

@@ -58,3 +58,26 @@ impl Groups {
         vec![]
     }
 }
+
+/// State of a group as tools show it (`ConsumerGroupState`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::group) enum State {
+    /// Nobody is in it.
+    Empty,
+}
+
+impl State {
+    /// As Kafka writes it.
+    pub(in crate::group) fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "Empty",
+        }
+    }
+}
+
+impl super::Group {
+    /// The state as tools show it.
+    pub(in crate::group) fn state(&self) -> State {
+        State::Empty
+    }
+}

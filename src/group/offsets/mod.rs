@@ -47,7 +47,6 @@ impl Offsets {
             }
         }
     }
-
 }
 
 impl Groups {
