@@ -52,6 +52,7 @@ pub struct Groups {
     image: Arc<Image>,
     groups: BTreeMap<Arc<str>, Group>,
     offsets: offsets::Offsets,
+    consumer: consumer::Shared,
     timers: Timers,
 }
 
@@ -67,7 +68,8 @@ impl Groups {
     /// Without groups; what the log holds is replayed next, then [`request::Activate`] is asked.
     pub fn new(settings: Settings, image: Arc<Image>) -> Self {
         let groups = BTreeMap::new();
-        Self { settings, image, groups, offsets: offsets::Offsets::default(), timers: Timers::default() }
+        let (offsets, consumer) = (offsets::Offsets::default(), consumer::Shared::default());
+        Self { settings, image, groups, offsets, consumer, timers: Timers::default() }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Members of a consumer group that speak the classic protocol.
+//! Members that speak the classic protocol in a consumer group (online migration, KIP-848).
 
 use std::sync::Arc;
 
@@ -11,19 +11,49 @@ use kafka_protocol::messages::leave_group_response::LeaveGroupResponse;
 use kafka_protocol::messages::sync_group_request::SyncGroupRequest;
 use kafka_protocol::messages::sync_group_response::SyncGroupResponse;
 
+use super::Refused;
+use super::heartbeat::Opened;
 use crate::group::request::{Ask, Reply};
-use crate::group::{Groups, Outcome};
+use crate::group::{Code, Groups, Outcome};
 use crate::machine::{Decision, Moment, Token};
 use crate::wire::group_records::Record;
 
 impl Groups {
+    /// Turns a classic group with members into a consumer group.
+    pub(super) fn upgrade(&mut self, _at: Moment, id: &Arc<str>) -> Result<Opened, Refused> {
+        let text = format!(
+            "Cannot upgrade classic group {id} to consumer group because online upgrade is disabled."
+        );
+        Err(Refused::new(Code::GroupIdNotFound, text))
+    }
+
+    /// Turns the group into a classic one if only classic members stay once `members` are gone.
+    pub(super) fn downgrade_without(
+        &mut self,
+        _at: Moment,
+        _id: &Arc<str>,
+        _members: &[Arc<str>],
+    ) -> Option<Outcome> {
+        None
+    }
+
+    /// What makes an empty consumer group go, so that a classic one may take its name.
+    pub(in crate::group) fn consumer_to_classic_records(&self, group: &Arc<str>) -> Vec<Record> {
+        match self.groups.get(group) {
+            Some(crate::group::Group::Consumer(of)) => of.tombstones(group),
+            Some(crate::group::Group::Classic(_)) | None => vec![],
+        }
+    }
+
     pub(in crate::group) fn consumer_classic_join(
         &mut self,
         _at: Moment,
         token: Token,
         _ask: Ask<JoinGroupRequest>,
     ) -> Outcome {
-        Decision::answer(token, Reply::JoinGroup(JoinGroupResponse::default()), vec![])
+        let code = Code::InconsistentGroupProtocol.code();
+        let reply = JoinGroupResponse::default().with_error_code(code);
+        Decision::answer(token, Reply::JoinGroup(reply), vec![])
     }
 
     pub(in crate::group) fn consumer_classic_sync(
@@ -32,7 +62,8 @@ impl Groups {
         token: Token,
         _ask: Ask<SyncGroupRequest>,
     ) -> Outcome {
-        Decision::answer(token, Reply::SyncGroup(SyncGroupResponse::default()), vec![])
+        let reply = SyncGroupResponse::default().with_error_code(Code::UnknownMemberId.code());
+        Decision::answer(token, Reply::SyncGroup(reply), vec![])
     }
 
     pub(in crate::group) fn consumer_classic_heartbeat(
@@ -41,7 +72,8 @@ impl Groups {
         token: Token,
         _ask: Ask<HeartbeatRequest>,
     ) -> Outcome {
-        Decision::answer(token, Reply::Heartbeat(HeartbeatResponse::default()), vec![])
+        let reply = HeartbeatResponse::default().with_error_code(Code::UnknownMemberId.code());
+        Decision::answer(token, Reply::Heartbeat(reply), vec![])
     }
 
     pub(in crate::group) fn consumer_classic_leave(
@@ -50,34 +82,25 @@ impl Groups {
         token: Token,
         _ask: Ask<LeaveGroupRequest>,
     ) -> Outcome {
-        Decision::answer(token, Reply::LeaveGroup(LeaveGroupResponse::default()), vec![])
+        let reply = LeaveGroupResponse::default().with_error_code(Code::UnknownMemberId.code());
+        Decision::answer(token, Reply::LeaveGroup(reply), vec![])
     }
 
-    /// What turns an empty consumer group into a classic one.
-    pub(in crate::group) fn consumer_to_classic_records(&self, _group: &Arc<str>) -> Vec<Record> {
-        vec![]
+    pub(in crate::group) fn consumer_join_expired(
+        &mut self,
+        _: Moment,
+        _: &Arc<str>,
+        _: &Arc<str>,
+    ) -> Outcome {
+        Decision::none()
     }
-}
 
-/// State of a group as tools show it (`ConsumerGroupState`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::group) enum State {
-    /// Nobody is in it.
-    Empty,
-}
-
-impl State {
-    /// As Kafka writes it.
-    pub(in crate::group) fn name(self) -> &'static str {
-        match self {
-            Self::Empty => "Empty",
-        }
-    }
-}
-
-impl super::Group {
-    /// The state as tools show it.
-    pub(in crate::group) fn state(&self) -> State {
-        State::Empty
+    pub(in crate::group) fn consumer_sync_expired(
+        &mut self,
+        _: Moment,
+        _: &Arc<str>,
+        _: &Arc<str>,
+    ) -> Outcome {
+        Decision::none()
     }
 }
