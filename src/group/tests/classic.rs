@@ -6,7 +6,7 @@
 //! CLIENT heartbeat GROUP GEN  [member= instance=]
 //! CLIENT leave GROUP      [member=A,... instance=I:A,J,...]
 //! CLIENT describe GROUP ...
-//! CLIENT list             [states= types=]
+//! CLIENT groups           [states= types=]
 //! CLIENT delete GROUP ...
 //! CLIENT may-commit GROUP GEN [member= instance= transactional=true]    what the group says to it
 //! CLIENT may-delete GROUP TOPIC   and from when on an offset of time 1 expires
@@ -27,7 +27,7 @@ use kafka_protocol::messages::sync_group_request::{SyncGroupRequest, SyncGroupRe
 use kafka_protocol::protocol::StrBytes;
 
 use super::*;
-use crate::wire::group_records::GroupMetadataValue;
+use crate::wire::group_records::{GroupMetadataValue, MemberMetadata};
 
 fn text(text: &str) -> StrBytes {
     StrBytes::from_string(text.to_owned())
@@ -140,7 +140,7 @@ pub(super) fn input(client: &str, words: &Words<'_>, id: Uuid) -> Option<Input> 
         "heartbeat" => words.ask(client, heartbeat(words), 4, id).into_input(),
         "leave" => words.ask(client, leave(words), 5, id).into_input(),
         "describe" => words.ask(client, DescribeGroups(names(words)), 6, id).into_input(),
-        "list" => words.ask(client, list(words), 5, id).into_input(),
+        "groups" => words.ask(client, list(words), 5, id).into_input(),
         "delete" => words.ask(client, DeleteGroups(names(words)), 2, id).into_input(),
         _ => return None,
     })
@@ -288,6 +288,72 @@ pub(super) fn record(record: &Record) -> Option<String> {
 
 pub(super) fn durable(name: &Arc<str>, group: &crate::group::classic::Group) -> String {
     format!("{name} {}", value(&group.settled().value()))
+}
+
+fn loaded(value: GroupMetadataValue) -> Groups {
+    let mut groups = Groups::new(settings(), Arc::new(Image::empty()));
+    groups.replay(0, &Record::GroupMetadata { group: "g".into(), value: Some(value) }).unwrap();
+    groups
+}
+
+fn classic_group(groups: &Groups) -> &crate::group::classic::Group {
+    match groups.groups.get("g") {
+        Some(Group::Classic(group)) => group,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_member_from_before_rebalance_timeouts_has_its_session_timeout() {
+    let member = MemberMetadata {
+        member_id: "m".into(),
+        group_instance_id: None,
+        client_id: "c".into(),
+        client_host: "/h".into(),
+        rebalance_timeout: -1,
+        session_timeout: 7000,
+        subscription: subscription(&["t"]),
+        assignment: Bytes::new(),
+    };
+    let groups = loaded(GroupMetadataValue {
+        protocol_type: "consumer".into(),
+        generation: 3,
+        protocol: Some("range".into()),
+        leader: Some("m".into()),
+        current_state_timestamp: -1,
+        members: vec![member],
+    });
+    let group = classic_group(&groups);
+    assert_eq!(group.roster().members["m"].rebalance_ms, 7000);
+    assert_eq!(group.state().name(), "Stable");
+    assert!(group.is_subscribed_to("t") && !group.is_subscribed_to("u"));
+}
+
+#[test]
+fn offsets_of_a_group_that_does_not_say_since_when_it_is_empty_expire_by_their_own_age() {
+    let empty = GroupMetadataValue {
+        protocol_type: "consumer".into(),
+        current_state_timestamp: -1,
+        ..GroupMetadataValue::default()
+    };
+    assert_eq!(classic_group(&loaded(empty)).expiry_base_ms(5, false), Some(5));
+}
+
+#[test]
+fn a_group_without_a_record_of_its_own_is_told_from_one_that_had_members() {
+    let empty = |protocol_type: &str| GroupMetadataValue {
+        protocol_type: protocol_type.into(),
+        ..GroupMetadataValue::default()
+    };
+    assert!(classic_group(&loaded(empty(""))).is_simple());
+    assert!(!classic_group(&loaded(empty("consumer"))).is_simple());
+}
+
+#[test]
+fn the_tombstone_of_a_group_that_was_compacted_away_is_nothing() {
+    let mut groups = Groups::new(settings(), Arc::new(Image::empty()));
+    groups.replay(0, &Record::GroupMetadata { group: "g".into(), value: None }).unwrap();
+    assert!(groups.groups.is_empty());
 }
 
 stories! {

@@ -18,6 +18,7 @@
 //! came of it, `durable` shows what must survive.
 
 mod classic;
+mod classic_random;
 mod offsets;
 
 use std::collections::BTreeMap;
@@ -171,6 +172,11 @@ impl Run {
         self.driver.step(self.now_ms, input, client.into()).unwrap();
     }
 
+    fn commit(&mut self) {
+        let written = self.driver.sink_mut().next_offset();
+        self.driver.commit(written);
+    }
+
     fn at(&mut self, now_ms: i64) {
         self.now_ms = now_ms;
         while self.driver.deadline().is_some_and(|deadline| deadline <= now_ms) {
@@ -234,8 +240,7 @@ impl Run {
             writeln!(out, "log {shown}").unwrap();
         }
         if !self.is_held {
-            let written = self.driver.sink_mut().next_offset();
-            self.driver.commit(written);
+            self.commit();
         }
         while let Some((client, reply)) = self.driver.release() {
             let shown = classic::reply(&reply)
