@@ -83,7 +83,17 @@ final class Members {
         for (int i = 0; i < partitions; i++) {
             latest.put(new TopicPartition(args.get(0), i), OffsetSpec.latest());
         }
-        admin().listOffsets(latest).all().get();
+        long deadline = System.currentTimeMillis() + PATIENCE_MS;
+        while (true) {
+            try {
+                admin().listOffsets(latest).all().get();
+                return;
+            } catch (ExecutionException notServedYet) {
+                if (System.currentTimeMillis() > deadline) {
+                    throw notServedYet;
+                }
+            }
+        }
     }
 
     /** {@code produce TOPIC PARTITION COUNT [TIMESTAMP [STEP]]}: values value-0 and so on; a negative timestamp counts from now. */
