@@ -53,6 +53,10 @@ def restarts(scenario):
     return scenario.startswith(("restart", "transcript-")) or scenario.endswith("-restart")
 
 
+def long(scenario):
+    return restarts(scenario) or scenario.endswith("-rebalance") or scenario.startswith("group-mixed")
+
+
 def of_groups(scenario):
     """Such a scenario is played by the harness, with programs that are members."""
     return scenario.startswith("group-")
