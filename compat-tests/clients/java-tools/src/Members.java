@@ -54,7 +54,7 @@ final class Members {
             case "await": member(args).await(Integer.parseInt(args.get(1))); return List.of();
             case "assigned": return List.of(member(args).assigned());
             case "commit": commit(member(args), args.subList(1, args.size())); return List.of();
-            case "pause": member(args).polling = false; return List.of();
+            case "pause": pause(member(args)); return List.of();
             case "resume": member(args).polling = true; return List.of();
             case "leave": member(args).close(CloseOptions.GroupMembershipOperation.LEAVE_GROUP); return List.of();
             case "vanish": member(args).close(CloseOptions.GroupMembershipOperation.REMAIN_IN_GROUP); return List.of();
@@ -116,6 +116,12 @@ final class Members {
 
     private void commit(Member member, List<String> args) throws Exception {
         member.run(() -> member.consumer.commitSync(offsets(args)));
+    }
+
+    /** Returns when the last poll has. */
+    private static void pause(Member member) throws Exception {
+        member.polling = false;
+        member.run(() -> { });
     }
 
     private static Map<TopicPartition, OffsetAndMetadata> offsets(List<String> args) {
