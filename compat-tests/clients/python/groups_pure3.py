@@ -9,6 +9,8 @@ from pure import fault, guarded
 
 
 class Consumer(groups_pure.Common):
+    # A poll that ends while the member joins because of new metadata loses what it was about to be assigned.
+    poll_s = 0.5
     assignors = {**groups_pure.Common.assignors, "cooperative-sticky": CooperativeStickyAssignor}
 
     @staticmethod
