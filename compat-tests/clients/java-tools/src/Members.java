@@ -54,7 +54,7 @@ final class Members {
             case "await": member(args).await(Integer.parseInt(args.get(1))); return List.of();
             case "assigned": return List.of(member(args).assigned());
             case "commit": commit(member(args), args.subList(1, args.size())); return List.of();
-            case "pause": member(args).polling = false; return List.of();
+            case "pause": pause(member(args)); return List.of();
             case "resume": member(args).polling = true; return List.of();
             case "leave": member(args).close(CloseOptions.GroupMembershipOperation.LEAVE_GROUP); return List.of();
             case "vanish": member(args).close(CloseOptions.GroupMembershipOperation.REMAIN_IN_GROUP); return List.of();
@@ -83,7 +83,17 @@ final class Members {
         for (int i = 0; i < partitions; i++) {
             latest.put(new TopicPartition(args.get(0), i), OffsetSpec.latest());
         }
-        admin().listOffsets(latest).all().get();
+        long deadline = System.currentTimeMillis() + PATIENCE_MS;
+        while (true) {
+            try {
+                admin().listOffsets(latest).all().get();
+                return;
+            } catch (ExecutionException notServedYet) {
+                if (System.currentTimeMillis() > deadline) {
+                    throw notServedYet;
+                }
+            }
+        }
     }
 
     /** {@code produce TOPIC PARTITION COUNT [TIMESTAMP [STEP]]}: values value-0 and so on; a negative timestamp counts from now. */
@@ -106,6 +116,12 @@ final class Members {
 
     private void commit(Member member, List<String> args) throws Exception {
         member.run(() -> member.consumer.commitSync(offsets(args)));
+    }
+
+    /** Returns when the last poll has. */
+    private static void pause(Member member) throws Exception {
+        member.polling = false;
+        member.run(() -> { });
     }
 
     private static Map<TopicPartition, OffsetAndMetadata> offsets(List<String> args) {
