@@ -7,6 +7,8 @@
 //! set KEY=VALUE ...       other settings, from the next `reload` on
 //! hold                    nothing is committed from now on, so answers stay behind
 //! commit                  all is committed
+//! topic NAME PARTITIONS   there is such a topic, with so many partitions; 0: no longer
+//! config GROUP KEY=VALUE  a line of the group's own configuration
 //! reload                  the machine is dropped, the log replayed, the new one activated
 //! ```
 //!
@@ -17,6 +19,7 @@
 //! came of it, `durable` shows what must survive.
 
 mod classic;
+mod consumer;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -145,7 +148,10 @@ impl Run {
     fn input(&mut self, client: &str, words: &Words<'_>) -> Input {
         self.ids += 1;
         let fresh_id = Uuid::from_u128(self.ids);
-        classic::input(client, words, fresh_id).unwrap_or_else(|| panic!("no command {:?}", words.plain))
+        let input = classic::input(client, words, fresh_id);
+        input
+            .or_else(|| consumer::input(client, words, fresh_id))
+            .unwrap_or_else(|| panic!("no command {:?}", words.plain))
     }
 
     fn ask(&mut self, client: &str, words: &Words<'_>) {
@@ -193,6 +199,19 @@ impl Run {
         match words.plain[..] {
             ["at", ms] => self.at(ms.parse().unwrap()),
             ["set"] => self.set(&words),
+            ["topic", name, partitions] => {
+                let image = consumer::with_topic(&self.image, name, partitions.parse().unwrap());
+                self.image = Arc::new(image);
+                let deleted_topics = if partitions == "0" { vec![name.into()] } else { vec![] };
+                let change = NewImage { image: self.image.clone(), deleted_topics };
+                self.driver.step(self.now_ms, change.into_input(), String::new()).unwrap();
+            }
+            ["config", group] => {
+                let image = consumer::with_group_config(&self.image, group, line.split(' ').nth(2).unwrap());
+                self.image = Arc::new(image);
+                let change = NewImage { image: self.image.clone(), deleted_topics: vec![] };
+                self.driver.step(self.now_ms, change.into_input(), String::new()).unwrap();
+            }
             ["hold"] => self.committed = self.driver.sink_mut().next_offset(),
             ["commit"] => self.committed = i64::MAX,
             ["reload"] => {
@@ -205,12 +224,14 @@ impl Run {
             [] => panic!("an empty command"),
         }
         for record in &self.driver.sink_mut().0[written..] {
-            let shown = classic::record(record).unwrap_or_else(|| format!("{record:?}"));
+            let shown = classic::record(record).or_else(|| consumer::record(record));
+            let shown = shown.unwrap_or_else(|| format!("{record:?}"));
             writeln!(out, "log {shown}").unwrap();
         }
         self.driver.commit(self.committed);
         while let Some((client, reply)) = self.driver.release() {
-            let shown = classic::reply(&reply).unwrap_or_else(|| format!("{reply:?}"));
+            let shown = classic::reply(&reply).or_else(|| consumer::reply(&reply));
+            let shown = shown.unwrap_or_else(|| format!("{reply:?}"));
             if !client.is_empty() {
                 writeln!(out, "{client}: {shown}").unwrap();
             }
@@ -224,7 +245,7 @@ impl Run {
 fn durable(groups: &Groups) -> Vec<String> {
     let of = |(name, group): (&Arc<str>, &Group)| match group {
         Group::Classic(group) => classic::durable(name, group),
-        Group::Consumer(group) => format!("{name} {group:?}"),
+        Group::Consumer(group) => consumer::durable(name, group),
     };
     groups.groups.iter().map(of).collect()
 }
