@@ -64,6 +64,7 @@ impl Groups {
     pub(super) fn activate(&mut self, at: Moment, token: Token, _: Activate) -> Outcome {
         let mut out = self.activate_classic(at);
         self.activate_consumer(at.now_ms);
+        self.arm_offsets_expiry(at.now_ms);
         out.replies.push((token, Reply::Activate(())));
         out
     }

@@ -281,4 +281,16 @@ pub(super) fn with_group_config(image: &Image, group: &str, line: &str) -> Image
 
 stories! {
     partitions_move_to_a_second_member_once_the_first_gave_them_up: "consumer_join.txt",
+    the_epoch_before_passes_for_a_member_that_missed_an_answer: "consumer_epochs.txt",
+    what_makes_no_sense_is_refused: "consumer_refusals.txt",
+    a_static_member_finds_its_partitions_again: "consumer_static.txt",
+    silence_and_slowness_put_members_out: "consumer_timeouts.txt",
+    topics_come_grow_and_go: "consumer_topics.txt",
+    most_members_decide_about_the_assignor: "consumer_assignors.txt",
+    a_regular_expression_finds_new_topics: "consumer_regex.txt",
+    the_configuration_of_a_group_goes_before_the_brokers: "consumer_config.txt",
+    classic_members_are_upgraded_one_by_one_and_back: "migration_up_and_down.txt",
+    what_cannot_be_upgraded_stays_classic: "migration_refused.txt",
+    a_static_classic_member_turns_the_group_classic: "migration_static.txt",
+    an_empty_group_takes_the_protocol_of_whoever_comes: "migration_empty.txt",
 }

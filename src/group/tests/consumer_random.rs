@@ -15,16 +15,35 @@ type Owned = BTreeSet<(Uuid, i32)>;
 #[derive(Clone, Debug)]
 enum Op {
     /// A heartbeat, the first one if the client is not in the group; its answer may be lost.
-    Beat { client: usize, is_lost: bool, says_all: bool },
+    Beat {
+        client: usize,
+        is_lost: bool,
+        says_all: bool,
+    },
     /// The client gives up and takes what it was last told to.
-    Apply { client: usize },
+    Apply {
+        client: usize,
+    },
     /// The client subscribes to other topics.
-    Subscribe { client: usize, topics: usize },
-    Leave { client: usize, stays_known: bool },
+    Subscribe {
+        client: usize,
+        topics: usize,
+    },
+    Leave {
+        client: usize,
+        stays_known: bool,
+    },
     /// The client is gone without a word.
-    Crash { client: usize },
-    Topic { name: &'static str, partitions: i32 },
-    Pass { ms: i64 },
+    Crash {
+        client: usize,
+    },
+    Topic {
+        name: &'static str,
+        partitions: i32,
+    },
+    Pass {
+        ms: i64,
+    },
     Reload,
 }
 
@@ -140,8 +159,9 @@ impl World {
                 (of.epoch, of.has_new_topics) = (answer.member_epoch, false);
                 if let Some(assignment) = &answer.assignment {
                     let topics = assignment.topic_partitions.iter();
-                    let partitions = topics
-                        .flat_map(|topic| topic.partitions.iter().map(|partition| (topic.topic_id, *partition)));
+                    let partitions = topics.flat_map(|topic| {
+                        topic.partitions.iter().map(|partition| (topic.topic_id, *partition))
+                    });
                     of.told = partitions.collect();
                 }
             }
@@ -241,15 +261,19 @@ impl World {
         let owned: Vec<_> = owned.collect();
         assert_eq!(owned.len(), owned.iter().collect::<BTreeSet<_>>().len());
         assert_eq!(owned.into_iter().collect::<Owned>(), all.collect::<Owned>());
-        assert_eq!(self.run.driver.sink_mut().next_offset(), {
-            let before = self.run.driver.sink_mut().next_offset();
-            for client in 0..CLIENTS {
-                if self.clients[client].is_alive {
-                    self.beat(client, false, false);
+        assert_eq!(
+            self.run.driver.sink_mut().next_offset(),
+            {
+                let before = self.run.driver.sink_mut().next_offset();
+                for client in 0..CLIENTS {
+                    if self.clients[client].is_alive {
+                        self.beat(client, false, false);
+                    }
                 }
-            }
-            before
-        }, "a heartbeat without change writes nothing");
+                before
+            },
+            "a heartbeat without change writes nothing"
+        );
     }
 }
 

@@ -12,14 +12,18 @@
 //! reload                  the machine is dropped, the log replayed, the new one activated
 //! ```
 //!
-//! `#1`, `#2` ... stand for the ids that the requests brought along, in their order. Words with a `=` are options.
-//! After every command the log is replayed into a fresh machine: what must survive has to be the same in both.
+//! `#1`, `#2` ... stand for the ids that the machine took from requests, as the story shows them first. Words with a
+//! `=` are options. After every command the log is replayed into a fresh machine: what must survive has to be the
+//! same in both.
 //!
 //! A protocol adds its own words in a file beside this one: `input` reads a command, `reply` and `record` show what
 //! came of it, `durable` shows what must survive.
 
 mod classic;
+mod classic_random;
 mod consumer;
+mod consumer_random;
+mod offsets;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -100,28 +104,42 @@ impl<'a> Words<'a> {
     }
 }
 
-/// `#10` for the tenth id, in the text that a machine makes of it.
+/// What all ids that requests bring along begin with.
 const ID_PREFIX: &str = "00000000-0000-0000-0000-";
 
-fn with_ids(text: &str) -> String {
-    let mut parts = text.split('#');
-    let mut out = parts.next().unwrap().to_owned();
-    for part in parts {
-        let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
-        let (number, rest) = part.split_at(digits);
-        write!(out, "{}{rest}", Uuid::from_u128(number.parse().unwrap())).unwrap();
-    }
-    out
-}
+/// Ids in the order in which a story has shown them.
+#[derive(Default)]
+struct Ids(Vec<Uuid>);
 
-fn without_ids(text: &str) -> String {
-    let mut parts = text.split(ID_PREFIX);
-    let mut out = parts.next().unwrap().to_owned();
-    for part in parts {
-        let (number, rest) = part.split_at(12);
-        write!(out, "#{}{rest}", u64::from_str_radix(number, 16).unwrap()).unwrap();
+impl Ids {
+    /// What a machine makes of the text.
+    fn put_into(&self, text: &str) -> String {
+        let mut parts = text.split('#');
+        let mut out = parts.next().unwrap().to_owned();
+        for part in parts {
+            let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+            let (number, rest) = part.split_at(digits);
+            let id = self.0[number.parse::<usize>().unwrap() - 1];
+            write!(out, "{id}{rest}").unwrap();
+        }
+        out
     }
-    out
+
+    /// The text of a machine as a story shows it.
+    fn take_from(&mut self, text: &str) -> String {
+        let mut parts = text.split(ID_PREFIX);
+        let mut out = parts.next().unwrap().to_owned();
+        for part in parts {
+            let (number, rest) = part.split_at(12);
+            let id = Uuid::from_u128(u128::from_str_radix(number, 16).unwrap());
+            let place = self.0.iter().position(|shown| *shown == id).unwrap_or_else(|| {
+                self.0.push(id);
+                self.0.len() - 1
+            });
+            write!(out, "#{}{rest}", place + 1).unwrap();
+        }
+        out
+    }
 }
 
 fn code(code: i16) -> String {
@@ -133,30 +151,41 @@ struct Run {
     image: Arc<Image>,
     driver: Driver<Groups, Log, String>,
     now_ms: i64,
-    ids: u128,
-    committed: i64,
+    asked: u128,
+    is_held: bool,
 }
 
 impl Run {
     fn new() -> Self {
         let image = Arc::new(Image::empty());
         let groups = Groups::new(settings(), image.clone());
-        let driver = Driver::new(groups, Log::default(), i64::MAX);
-        Self { settings: settings(), image, driver, now_ms: 0, ids: 0, committed: i64::MAX }
+        let driver = Driver::new(groups, Log::default(), 0);
+        Self { settings: settings(), image, driver, now_ms: 0, asked: 0, is_held: false }
     }
 
     fn input(&mut self, client: &str, words: &Words<'_>) -> Input {
-        self.ids += 1;
-        let fresh_id = Uuid::from_u128(self.ids);
+        self.asked += 1;
+        let fresh_id = Uuid::from_u128(self.asked);
         let input = classic::input(client, words, fresh_id);
-        input
-            .or_else(|| consumer::input(client, words, fresh_id))
-            .unwrap_or_else(|| panic!("no command {:?}", words.plain))
+        let input = input.or_else(|| consumer::input(client, words, fresh_id));
+        let input = input.or_else(|| offsets::input(client, words, fresh_id));
+        input.unwrap_or_else(|| panic!("no command {:?}", words.plain))
     }
 
     fn ask(&mut self, client: &str, words: &Words<'_>) {
         let input = self.input(client, words);
         self.driver.step(self.now_ms, input, client.into()).unwrap();
+    }
+
+    fn commit(&mut self) {
+        let written = self.driver.sink_mut().next_offset();
+        self.driver.commit(written);
+    }
+
+    fn new_image(&mut self, image: Image, deleted_topics: Vec<Arc<str>>) {
+        self.image = Arc::new(image);
+        let change = NewImage { image: self.image.clone(), deleted_topics };
+        self.driver.step(self.now_ms, change.into_input(), String::new()).unwrap();
     }
 
     fn at(&mut self, now_ms: i64) {
@@ -170,6 +199,11 @@ impl Run {
         let settings = &mut self.settings;
         settings.classic_initial_delay_ms = words.number("delay", settings.classic_initial_delay_ms);
         settings.classic_size_max = words.number("size", settings.classic_size_max);
+        settings.consumer_size_max = words.number("consumers", settings.consumer_size_max);
+        settings.regex_refresh_ms = words.number("refresh", settings.regex_refresh_ms);
+        settings.migration_policy = words.text("migration").unwrap_or(&settings.migration_policy).into();
+        settings.offset_metadata_bytes_max = words.number("metadata", settings.offset_metadata_bytes_max);
+        settings.offsets_retention_ms = words.number("retention", settings.offsets_retention_ms);
     }
 
     /// What a machine is that replayed the log.
@@ -185,8 +219,8 @@ impl Run {
     fn reload(&mut self) -> Vec<String> {
         let groups = self.replayed();
         let log = Log(std::mem::take(&mut self.driver.sink_mut().0));
-        self.committed = i64::MAX;
-        let before = std::mem::replace(&mut self.driver, Driver::new(groups, log, i64::MAX));
+        let written = log.next_offset();
+        let before = std::mem::replace(&mut self.driver, Driver::new(groups, log, written));
         self.driver.step(self.now_ms, Activate.into_input(), String::new()).unwrap();
         before.abandon().collect()
     }
@@ -201,37 +235,42 @@ impl Run {
             ["set"] => self.set(&words),
             ["topic", name, partitions] => {
                 let image = consumer::with_topic(&self.image, name, partitions.parse().unwrap());
-                self.image = Arc::new(image);
                 let deleted_topics = if partitions == "0" { vec![name.into()] } else { vec![] };
-                let change = NewImage { image: self.image.clone(), deleted_topics };
-                self.driver.step(self.now_ms, change.into_input(), String::new()).unwrap();
+                self.new_image(image, deleted_topics);
             }
             ["config", group] => {
-                let image = consumer::with_group_config(&self.image, group, line.split(' ').nth(2).unwrap());
-                self.image = Arc::new(image);
-                let change = NewImage { image: self.image.clone(), deleted_topics: vec![] };
-                self.driver.step(self.now_ms, change.into_input(), String::new()).unwrap();
+                let line = line.split(' ').nth(2).unwrap();
+                self.new_image(consumer::with_group_config(&self.image, group, line), vec![]);
             }
-            ["hold"] => self.committed = self.driver.sink_mut().next_offset(),
-            ["commit"] => self.committed = i64::MAX,
+            ["hold"] => self.is_held = true,
+            ["commit"] => self.is_held = false,
             ["reload"] => {
                 let left = self.reload();
                 if !left.is_empty() {
                     writeln!(out, "no answer for {}", left.join(", ")).unwrap();
                 }
             }
-            [client, ..] => self.ask(client, &words),
+            [client, ..] => match classic::probe(self.driver.machine(), &words) {
+                Some(shown) => writeln!(out, "{client}: {shown}").unwrap(),
+                None => self.ask(client, &words),
+            },
             [] => panic!("an empty command"),
         }
         for record in &self.driver.sink_mut().0[written..] {
-            let shown = classic::record(record).or_else(|| consumer::record(record));
-            let shown = shown.unwrap_or_else(|| format!("{record:?}"));
+            let shown = classic::record(record)
+                .or_else(|| consumer::record(record))
+                .or_else(|| offsets::record(record))
+                .unwrap_or_else(|| format!("{record:?}"));
             writeln!(out, "log {shown}").unwrap();
         }
-        self.driver.commit(self.committed);
+        if !self.is_held {
+            self.commit();
+        }
         while let Some((client, reply)) = self.driver.release() {
-            let shown = classic::reply(&reply).or_else(|| consumer::reply(&reply));
-            let shown = shown.unwrap_or_else(|| format!("{reply:?}"));
+            let shown = classic::reply(&reply)
+                .or_else(|| consumer::reply(&reply))
+                .or_else(|| offsets::reply(&reply))
+                .unwrap_or_else(|| format!("{reply:?}"));
             if !client.is_empty() {
                 writeln!(out, "{client}: {shown}").unwrap();
             }
@@ -247,19 +286,20 @@ fn durable(groups: &Groups) -> Vec<String> {
         Group::Classic(group) => classic::durable(name, group),
         Group::Consumer(group) => consumer::durable(name, group),
     };
-    groups.groups.iter().map(of).collect()
+    groups.groups.iter().map(of).chain(groups.offsets.durable()).collect()
 }
 
 /// The story as it should have been written.
 fn played(story: &str) -> String {
     let mut run = Run::new();
+    let mut ids = Ids::default();
     let mut out = String::new();
     for line in story.lines().filter(|line| !line.starts_with('>')) {
         writeln!(out, "{line}").unwrap();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        for line in without_ids(&run.play(&with_ids(line))).lines() {
+        for line in ids.take_from(&run.play(&ids.put_into(line))).lines() {
             writeln!(out, "> {line}").unwrap();
         }
     }

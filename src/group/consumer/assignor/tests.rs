@@ -62,7 +62,8 @@ fn check_owners(spec: &Spec, assigned: &[Arc<Partitions>]) {
             }
         }
     }
-    let topics: BTreeSet<Uuid> = spec.members.iter().flat_map(|member| member.topics.iter().copied()).collect();
+    let topics: BTreeSet<Uuid> =
+        spec.members.iter().flat_map(|member| member.topics.iter().copied()).collect();
     let all = topics.iter().flat_map(|topic| (0..spec.partition_count(topic)).map(|of| ((*topic, of), 1)));
     assert_eq!(owners, all.collect());
 }
@@ -156,8 +157,7 @@ fn range_gives_the_same_partitions_of_topics_of_one_size_and_static_members_come
         is_homogeneous: true,
     };
     let assigned = assign(Assignor::Range, &spec(&moment, &BTreeMap::new()));
-    let ranges: Vec<Vec<i32>> =
-        assigned.iter().map(|of| of[&topic(0)].iter().copied().collect()).collect();
+    let ranges: Vec<Vec<i32>> = assigned.iter().map(|of| of[&topic(0)].iter().copied().collect()).collect();
     assert_eq!(ranges, [vec![0, 1, 2], vec![3, 4], vec![5, 6]]);
     assert!(assigned.iter().all(|of| of[&topic(0)] == of[&topic(1)]));
 

@@ -1,0 +1,46 @@
+//! All offsets, for the metrics of lag.
+
+use std::sync::Arc;
+
+use crate::group::request::{ListOffsets, Reply};
+use crate::group::{Group, Groups, Outcome};
+use crate::machine::{Decision, Moment, Token};
+
+/// The committed offsets of one group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupOffsets {
+    /// The group.
+    pub group: Arc<str>,
+    /// How many members it has.
+    pub members: usize,
+    /// By topic: partitions, and the next offset to consume of each.
+    pub topics: Vec<(Arc<str>, Vec<(i32, i64)>)>,
+}
+
+impl Groups {
+    /// Groups by name, up to where their offsets together are as many as are wanted.
+    pub(in crate::group) fn list_offsets(&mut self, _: Moment, token: Token, ask: ListOffsets) -> Outcome {
+        let mut left = ask.offsets_max;
+        let mut listed = Vec::new();
+        for (name, group) in &self.groups {
+            if left == 0 {
+                break;
+            }
+            let mut topics = Vec::new();
+            for (topic, partitions) in self.offsets.committed.group(name).into_iter().flatten() {
+                let offsets = partitions.iter().map(|(index, offset)| (index, offset.offset));
+                let offsets: Vec<_> = offsets.take(left).collect();
+                left -= offsets.len();
+                if !offsets.is_empty() {
+                    topics.push((topic.clone(), offsets));
+                }
+            }
+            let members = match group {
+                Group::Classic(group) => group.roster().members.len(),
+                Group::Consumer(group) => group.member_count(),
+            };
+            listed.push(GroupOffsets { group: name.clone(), members, topics });
+        }
+        Decision::answer(token, Reply::ListOffsets(listed), vec![])
+    }
+}
