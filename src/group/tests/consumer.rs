@@ -3,7 +3,7 @@
 //! ```text
 //! CLIENT beat GROUP EPOCH  [member= instance= rack= timeout= topics=A,... regex= assignor= owned=T:0+1,...]
 //! CLIENT consume GROUP     the same, as a client joins: epoch 0, timeout=60000, owned nothing
-//! CLIENT describe GROUP,...
+//! CLIENT show GROUP,...    ConsumerGroupDescribe
 //! topic NAME PARTITIONS    there is such a topic, with so many partitions; 0: no longer
 //! group NAME KEY=VALUE     the group's own configuration
 //! ```
@@ -76,7 +76,7 @@ fn beat(client: &str, words: &Words<'_>) -> ConsumerGroupHeartbeatRequest {
 pub(super) fn input(client: &str, words: &Words<'_>, id: Uuid) -> Option<Input> {
     Some(match words.plain[1] {
         "beat" | "consume" => words.ask(client, beat(client, words), 1, id).into_input(),
-        "describe" => {
+        "show" => {
             let groups = words.plain[2].split(',').map(Arc::from).collect();
             words.ask(client, ConsumerGroupDescribe(groups), 1, id).into_input()
         }
@@ -237,9 +237,9 @@ pub(super) fn with_topic(image: &Image, name: &str, partitions: i32) -> Image {
     let mut delta = Delta::new(image.clone());
     let id = topic_id(name);
     let known = image.topics.by_id(TopicId(id)).map_or(0, |topic| topic.partition_count());
-    if partitions == 0 {
+    if partitions == 0 && known != 0 {
         delta.replay(&kraft::RemoveTopicRecord { topic_id: id }.into()).unwrap();
-    } else if known == 0 {
+    } else if known == 0 && partitions != 0 {
         delta.replay(&kraft::TopicRecord { name: name.into(), topic_id: id }.into()).unwrap();
     }
     for partition_id in known..partitions {

@@ -14,7 +14,8 @@ type Owned = BTreeSet<(Uuid, i32)>;
 /// What happens next.
 #[derive(Clone, Debug)]
 enum Op {
-    /// A heartbeat, the first one if the client is not in the group; its answer may be lost.
+    /// A heartbeat, the first one if the client is not in the group; its answer may be lost. A client says all
+    /// that it has whenever it does not know what became of the last one.
     Beat {
         client: usize,
         is_lost: bool,
@@ -79,6 +80,7 @@ struct Client {
     epoch: i32,
     topics: usize,
     has_new_topics: bool,
+    missed_answer: bool,
     owned: Owned,
     told: Owned,
 }
@@ -134,17 +136,26 @@ impl World {
             *of = Client { life: of.life + 1, is_alive: true, topics, ..Client::default() };
         }
         let mut line = if of.epoch == 0 { "consume g".into() } else { format!("beat g {}", of.epoch) };
+        let says_all = says_all || of.missed_answer;
         if of.epoch == 0 || of.has_new_topics || says_all {
             write!(line, " {}", SUBSCRIPTIONS[of.topics]).unwrap();
         }
         if says_all && of.epoch != 0 {
+            // The answer will say what it is to own, so what it was told before is void.
+            of.told = of.owned.clone();
             let owned = of.owned.iter().map(|(topic, partition)| {
-                let name = topic.as_bytes().iter().rev().take_while(|byte| **byte != 0).copied();
-                format!("{}:{partition}", String::from_utf8(name.collect()).unwrap())
+                let name = if *topic == consumer::topic_id("t") { "t" } else { "u" };
+                format!("{name}:{partition}")
             });
             let owned: Vec<String> = owned.collect();
-            write!(line, " owned={}", if owned.is_empty() { "-".into() } else { owned.join(",") }).unwrap();
+            write!(
+                line,
+                " timeout=60000 owned={}",
+                if owned.is_empty() { "-".into() } else { owned.join(",") }
+            )
+            .unwrap();
         }
+        of.missed_answer = is_lost;
         let answer = self.ask(client, &line);
         if !is_lost {
             self.learn(client, &answer);
@@ -225,7 +236,7 @@ impl World {
                 continue;
             }
             for partition in &of.owned {
-                assert_eq!(owners.get(partition), Some(&&*id), "{id} consumes {partition:?}");
+                assert_eq!(owners.get(partition).copied(), Some(&*id), "{id} consumes {partition:?}");
             }
         }
         self.epoch = epoch;
