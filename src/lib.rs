@@ -22,6 +22,8 @@ pub mod purgatory;
 pub mod partition;
 pub mod raft;
 
+pub mod coordinator;
+
 pub mod api;
 
 pub mod net;

@@ -15,9 +15,17 @@ FILES_MAX = 20000
 # Rows clean up after themselves; a minute's wait for each would be most of the run.
 DELETE_DELAY_MS = 100
 
+# The same for both: rebalances begin at once, and a member that dies is missed after 6 s.
+GROUPS = {"group.initial.rebalance.delay.ms": 0, "group.consumer.min.session.timeout.ms": 6000, "group.consumer.session.timeout.ms": 6000,
+          "group.consumer.min.heartbeat.interval.ms": 1000, "group.consumer.heartbeat.interval.ms": 1000}
+
 # What bin/kafka-server-start.sh passes.
 JVM = ["-Xms1G", "-Xmx1G", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35",
        "-XX:+ExplicitGCInvokesConcurrent", "-XX:MaxInlineLevel=15", "-Djava.awt.headless=true"]
+
+
+def lines(options):
+    return "\n".join(f"{key}={value}" for key, value in options.items())
 
 
 def free_port():
@@ -142,7 +150,7 @@ transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
-group.initial.rebalance.delay.ms=0
+{lines(GROUPS)}
 log.segment.delete.delay.ms={DELETE_DELAY_MS}
 {flush}""")
 
@@ -181,6 +189,7 @@ class Barnabas(Broker):
             "metrics.listener": "",
             "log.segment.delete.delay.ms": DELETE_DELAY_MS,
             "write.caching": "true" if self.profile == "cached" else "false",
+            **GROUPS,
         }
         return [str(self.binary), *(word for key, value in options.items() for word in ("--override", f"{key}={value}"))]
 

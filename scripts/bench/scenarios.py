@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from brokers import processor_ms, wait_for
+from groups import groups
 
 
 @dataclass(frozen=True)
@@ -28,15 +29,17 @@ class Scale:
     recovery_bytes: int
     many_topics: int
     many_partitions: int
+    group_members: int
+    groups: int
     clean_memory_bytes: int
 
 
 QUICK = Scale(row_bytes=400_000_000, row_seconds=1.5, warm_up_bytes=300_000_000, warm_up_requests_seconds=1.0, open_loop_seconds=2.0,
               fetch_bytes=400_000_000, starts=1, idle_seconds=3.0, recovery_bytes=4 * 64_000_000, many_topics=2, many_partitions=200,
-              clean_memory_bytes=0)
+              group_members=300, groups=1000, clean_memory_bytes=0)
 FULL = Scale(row_bytes=2_000_000_000, row_seconds=10.0, warm_up_bytes=3_000_000_000, warm_up_requests_seconds=10.0,
              open_loop_seconds=20.0, fetch_bytes=2_000_000_000, starts=3, idle_seconds=30.0, recovery_bytes=4 * 1_000_000_000,
-             many_topics=10, many_partitions=1000, clean_memory_bytes=8_000_000_000)
+             many_topics=10, many_partitions=1000, group_members=1000, groups=10_000, clean_memory_bytes=8_000_000_000)
 
 # Records of 1 KiB that fit a batch of this size.
 KIB_64, KIB_16, KIB_100, MIB_1 = 63, 15, 99, 1012
@@ -317,5 +320,6 @@ GROUPS = {
     "idle": (idle, "shipped", False),
     "recovery": (recovery, "shipped", False),
     "many": (many_partitions, "shipped", False),
+    "groups": (groups, "shipped", False),
     "cold": (cold_reader, "shipped", False),
 }

@@ -11,6 +11,7 @@ use crate::base::id::NodeId;
 use crate::base::random::Random;
 use crate::config::broker::Config;
 use crate::controller;
+use crate::coordinator;
 use crate::metrics::Metrics;
 use crate::partition;
 use crate::raft::Quorum;
@@ -31,6 +32,8 @@ pub struct Context {
     pub quorum: Quorum,
     /// The replicas on this node.
     pub partitions: Arc<partition::Set>,
+    /// The group coordinator.
+    pub groups: coordinator::Groups,
     /// Fetch sessions of this node.
     pub(crate) sessions: session::Cache,
     /// This broker's epoch, from its registration.
@@ -46,8 +49,8 @@ pub struct Context {
 impl Context {
     /// Wires the handlers to the parts of the broker.
     pub fn new(parts: Parts) -> Self {
-        let Parts { config, clock, random, node, cluster_id, quorum, partitions, broker_epoch, metrics } =
-            parts;
+        let Parts { config, clock, random, node, cluster_id, quorum, partitions, groups, .. } = parts;
+        let Parts { broker_epoch, metrics, .. } = parts;
         let slots = config.requests.fetch_session_slots_max;
         Self {
             config,
@@ -57,6 +60,7 @@ impl Context {
             cluster_id,
             quorum,
             partitions,
+            groups,
             broker_epoch,
             metrics,
             requests: Requests::new(),
@@ -95,6 +99,8 @@ pub struct Parts {
     pub quorum: Quorum,
     /// See [`Context::partitions`].
     pub partitions: Arc<partition::Set>,
+    /// See [`Context::groups`].
+    pub groups: coordinator::Groups,
     /// See [`Context::broker_epoch`].
     pub broker_epoch: i64,
     /// See [`Context::metrics`].

@@ -16,9 +16,9 @@ use kafka_protocol::messages::create_topics_response::{
 use kafka_protocol::protocol::StrBytes;
 
 use super::context::Context;
-use super::describe_configs;
 use super::dispatch::Request;
 use super::error::{Code, NONE, controller_code};
+use super::{describe_configs, internal_topics};
 use crate::base::id::TopicId;
 use crate::config::dynamic::Overrides;
 use crate::controller::request::{CreateTopics, CreatedTopic, NewTopic};
@@ -60,17 +60,20 @@ pub(super) async fn create_automatically(
     context: &Arc<Context>,
     names: Vec<TopicName>,
 ) -> Vec<(TopicName, Code)> {
-    let new = |name: &TopicName| NewTopic {
-        name: name.as_str().into(),
-        id: fresh_id(context),
-        partitions: -1,
-        replication_factor: -1,
-        assignments: Vec::new(),
-        configs: Vec::new(),
+    let new = |name: &TopicName| {
+        if internal_topics::is_internal(name) {
+            return internal_topics::new_topic(context, name);
+        }
+        Some(NewTopic {
+            name: name.as_str().into(),
+            id: fresh_id(context),
+            partitions: -1,
+            replication_factor: -1,
+            assignments: Vec::new(),
+            configs: Vec::new(),
+        })
     };
-    // What the broker keeps for itself is made by the broker itself.
-    let own = |name: &TopicName| super::metadata::is_internal(name);
-    let topics: Vec<NewTopic> = names.iter().filter(|n| !own(n)).map(new).collect();
+    let topics: Vec<NewTopic> = names.iter().filter_map(new).collect();
     let asked = CreateTopics { topics, validate_only: false, seed: seed(context) };
     let Ok(results) = context.ask(asked).await else { return Vec::new() };
     let failures = results.into_iter().filter_map(|(name, result)| {
@@ -85,7 +88,8 @@ pub(super) async fn create_automatically(
     failures.collect()
 }
 
-fn fresh_id(context: &Context) -> TopicId {
+/// The id of a topic to be made.
+pub(super) fn fresh_id(context: &Context) -> TopicId {
     TopicId(context.random.uuid())
 }
 

@@ -17,7 +17,7 @@ use kafka_protocol::protocol::StrBytes;
 use super::context::Context;
 use super::dispatch::Request;
 use super::error::{Code, NONE};
-use super::metadata::is_internal;
+use super::internal_topics::is_internal;
 use super::{endpoints, operations};
 use crate::controller;
 use crate::meta::Image;

@@ -1,13 +1,19 @@
 //! Which error codes an answer carries, to be counted (`AbstractResponse.errorCounts`).
 
 use kafka_protocol::messages::{
-    ApiVersionsResponse, CreatePartitionsResponse, CreateTopicsResponse, DeleteTopicsResponse,
-    DescribeClusterResponse, DescribeConfigsResponse, DescribeLogDirsResponse,
-    DescribeTopicPartitionsResponse, FindCoordinatorResponse, InitProducerIdResponse, ListOffsetsResponse,
-    ListPartitionReassignmentsResponse, MetadataResponse, OffsetForLeaderEpochResponse, ProduceResponse,
+    AlterConfigsResponse, ApiVersionsResponse, ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatResponse,
+    CreatePartitionsResponse, CreateTopicsResponse, DeleteTopicsResponse, DescribeClusterResponse,
+    DescribeConfigsResponse, DescribeGroupsResponse, DescribeLogDirsResponse,
+    DescribeTopicPartitionsResponse, FindCoordinatorResponse, HeartbeatResponse,
+    IncrementalAlterConfigsResponse, InitProducerIdResponse, JoinGroupResponse, LeaveGroupResponse,
+    ListConfigResourcesResponse, ListGroupsResponse, ListOffsetsResponse, ListPartitionReassignmentsResponse,
+    MetadataResponse, OffsetDeleteResponse, OffsetForLeaderEpochResponse, ProduceResponse, SyncGroupResponse,
 };
 
+use crate::wire::delete_groups::DeleteGroupsResponse;
 use crate::wire::fetch_response;
+use crate::wire::offset_commit::OffsetCommitResponse;
+use crate::wire::offset_fetch::OffsetFetchResponse;
 
 /// An answer with error codes.
 pub(super) trait ErrorCodes {
@@ -113,5 +119,97 @@ impl ErrorCodes for DescribeTopicPartitionsResponse {
     fn error_codes(&self) -> impl Iterator<Item = i16> {
         let partitions = self.topics.iter().flat_map(|t| &t.partitions).map(|p| p.error_code);
         partitions.chain(self.topics.iter().map(|t| t.error_code))
+    }
+}
+
+impl ErrorCodes for OffsetCommitResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        self.topics.iter().flat_map(|t| &t.partitions).map(|(_, code)| *code)
+    }
+}
+
+impl ErrorCodes for OffsetFetchResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        let partitions = self.groups.iter().flat_map(|g| &g.topics).flat_map(|t| &t.partitions);
+        partitions.map(|p| p.error_code).chain(self.groups.iter().map(|g| g.error_code))
+    }
+}
+
+impl ErrorCodes for OffsetDeleteResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        let partitions = self.topics.iter().flat_map(|t| &t.partitions).map(|p| p.error_code);
+        partitions.chain([self.error_code])
+    }
+}
+
+impl ErrorCodes for LeaveGroupResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        self.members.iter().map(|m| m.error_code).chain([self.error_code])
+    }
+}
+
+impl ErrorCodes for DeleteGroupsResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        self.results.iter().map(|r| r.error_code)
+    }
+}
+
+impl ErrorCodes for JoinGroupResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        [self.error_code].into_iter()
+    }
+}
+
+impl ErrorCodes for SyncGroupResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        [self.error_code].into_iter()
+    }
+}
+
+impl ErrorCodes for HeartbeatResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        [self.error_code].into_iter()
+    }
+}
+
+impl ErrorCodes for ListGroupsResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        [self.error_code].into_iter()
+    }
+}
+
+impl ErrorCodes for ConsumerGroupHeartbeatResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        [self.error_code].into_iter()
+    }
+}
+
+impl ErrorCodes for DescribeGroupsResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        self.groups.iter().map(|g| g.error_code)
+    }
+}
+
+impl ErrorCodes for ConsumerGroupDescribeResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        self.groups.iter().map(|g| g.error_code)
+    }
+}
+
+impl ErrorCodes for AlterConfigsResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        self.responses.iter().map(|r| r.error_code)
+    }
+}
+
+impl ErrorCodes for IncrementalAlterConfigsResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        self.responses.iter().map(|r| r.error_code)
+    }
+}
+
+impl ErrorCodes for ListConfigResourcesResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        [self.error_code].into_iter()
     }
 }

@@ -22,6 +22,7 @@ use kafka_protocol::protocol::StrBytes;
 use super::context::Context;
 use super::dispatch::Request;
 use super::error::{Code, NONE};
+use super::internal_topics::is_internal;
 use super::{create_topics, endpoints, operations};
 use crate::base::id::TopicId;
 use crate::controller;
@@ -111,11 +112,6 @@ fn unknown(name: Option<TopicName>, id: uuid::Uuid, code: Code, version: i16) ->
         out.topic_authorized_operations = operations::NOT_ASKED;
     }
     out
-}
-
-/// Names of topics that the broker keeps for itself (`Topic.INTERNAL_TOPICS`).
-pub(super) fn is_internal(topic: &str) -> bool {
-    matches!(topic, "__consumer_offsets" | "__transaction_state" | "__share_group_state")
 }
 
 struct View<'a> {

@@ -3,13 +3,20 @@
 //! A handler authorises, resolves names, makes one call into a lower layer and builds the response. What a
 //! request means for logs or metadata is not decided here.
 
+mod alter_configs;
+mod alter_resources;
 mod api_versions;
+mod broker_loggers;
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
 mod context;
 mod create_partitions;
 mod create_topics;
+mod delete_groups;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod describe_groups;
 mod describe_log_dirs;
 mod describe_topic_partitions;
 mod dispatch;
@@ -18,17 +25,29 @@ mod error;
 mod error_codes;
 mod fetch;
 mod find_coordinator;
+mod groups;
+mod heartbeat;
+mod incremental_alter_configs;
 mod init_producer_id;
+mod internal_topics;
+mod join_group;
+mod leave_group;
+mod list_config_resources;
+mod list_groups;
 mod list_offsets;
 mod list_partition_reassignments;
 mod measure;
 mod metadata;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
 mod offset_for_leader_epoch;
 mod operations;
 mod produce;
 mod producer_ids;
 mod resolve;
 pub mod response;
+mod sync_group;
 mod table;
 
 pub use context::{Context, Parts, Peer};

@@ -20,6 +20,8 @@ const TOPIC: i32 = READ | WRITE | CREATE | DELETE | ALTER | DESCRIBE | DESCRIBE_
 const CLUSTER: i32 =
     CREATE | ALTER | DESCRIBE | CLUSTER_ACTION | DESCRIBE_CONFIGS | ALTER_CONFIGS | IDEMPOTENT_WRITE;
 
+const GROUP: i32 = READ | DELETE | DESCRIBE | DESCRIBE_CONFIGS | ALTER_CONFIGS;
+
 /// On a topic, if the client asked.
 pub(super) fn on_topic(asked: bool) -> i32 {
     if asked { TOPIC } else { NOT_ASKED }
@@ -28,4 +30,9 @@ pub(super) fn on_topic(asked: bool) -> i32 {
 /// On the cluster, if the client asked.
 pub(super) fn on_cluster(asked: bool) -> i32 {
     if asked { CLUSTER } else { NOT_ASKED }
+}
+
+/// On a group, if the client asked.
+pub(super) fn on_group(asked: bool) -> i32 {
+    if asked { GROUP } else { NOT_ASKED }
 }

@@ -1,9 +1,14 @@
 //! Layer 10: the composition root. Builds and wires everything, in one order, and takes it down again.
 //!
-//! Who hears of a new metadata image, in this order: the replicas (so that an answered CreateTopics can be used).
+//! Who hears of a new metadata image, in this order: the replicas (so that an answered CreateTopics can be used), then
+//! the coordinators (whose shards read and write the replicas that they lead). The request handlers look at the image
+//! themselves, which is published before.
+//!
+//! At shutdown requests under way are answered by the coordinators while connections drain; the logs close after both.
 
 mod background;
 mod directories;
+mod lag;
 pub mod logging;
 mod lookup;
 mod pages;
@@ -20,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::directories::Directories;
+use self::lag::Lag;
 pub use self::lookup::config_lookup;
 use self::pages::{BrokerPages, Shown};
 use self::registration::Registered;
@@ -27,6 +33,7 @@ use crate::api::{Api, Context, Parts};
 use crate::base::clock::Clock;
 use crate::base::random::Random;
 use crate::config::broker::Config;
+use crate::coordinator::Groups;
 use crate::meta::Image;
 use crate::metrics::{self, BrokerState, Metrics};
 use crate::net::http;
@@ -59,7 +66,8 @@ pub async fn run(config: Config) -> Result<()> {
     let loaded = Quorum::load(directories.quorum_parts(&config, &clock))
         .context("the metadata log cannot be loaded")?;
     let partitions = open_partitions(&config, &directories, &clock, &random, &metrics, &loaded.image());
-    let quorum = loaded.run(subscriber(partitions.clone()))?;
+    let groups = Groups::new(&config, config.node_id, clock.clone(), partitions.clone());
+    let quorum = loaded.run(subscriber(partitions.clone(), groups.clone()))?;
 
     let registered = registration::register(&config, &directories, &quorum, &random, &bound).await?;
     let context = Arc::new(Context::new(Parts {
@@ -70,6 +78,7 @@ pub async fn run(config: Config) -> Result<()> {
         cluster_id: directories.cluster_id.clone(),
         quorum: quorum.clone(),
         partitions: partitions.clone(),
+        groups: groups.clone(),
         broker_epoch: registered.epoch,
         metrics,
     }));
@@ -80,12 +89,19 @@ pub async fn run(config: Config) -> Result<()> {
         partitions: partitions.clone(),
         quorum: quorum.clone(),
         server: server.clone(),
+        lag: Lag {
+            groups: groups.clone(),
+            clock,
+            partitions_max: config.values.size("metrics.consumer.group.partitions.max"),
+            runtime: tokio::runtime::Handle::current(),
+        },
     });
     for listener in bound {
         info!(listener = %listener.name, host = %host_of(&config, &listener), port = listener.port()?, "listening");
         server.serve(listener);
     }
     registered.unfence(&quorum).await?;
+    groups.start(quorum.image());
     registered.finish_recovery(&quorum).await?;
     pages.set_state(BrokerState::Running);
     announce(&config);
@@ -93,7 +109,8 @@ pub async fn run(config: Config) -> Result<()> {
 
     signals.wait().await;
     pages.set_state(BrokerState::ShuttingDown);
-    shut_down(&server, &registered, &quorum, &partitions, &stop).await;
+    tokio::join!(groups.stop(), server.shutdown(DRAIN_LIMIT));
+    close(&registered, &quorum, &partitions, &stop).await;
     info!(node = %config.node_id, "shut down");
     Ok(())
 }
@@ -124,8 +141,11 @@ fn open_partitions(
     set
 }
 
-fn subscriber(partitions: Arc<Set>) -> Box<raft::Subscriber> {
-    Box::new(move |image, changes| partitions.apply_changes(image, changes))
+fn subscriber(partitions: Arc<Set>, groups: Groups) -> Box<raft::Subscriber> {
+    Box::new(move |image, changes| {
+        partitions.apply_changes(image, changes);
+        groups.apply_changes(image, changes);
+    })
 }
 
 fn bind_listeners(config: &Config) -> Result<Vec<Bound>> {
@@ -215,14 +235,7 @@ impl Signals {
     }
 }
 
-async fn shut_down(
-    server: &Server,
-    registered: &Registered,
-    quorum: &Quorum,
-    partitions: &Arc<Set>,
-    stop: &CancellationToken,
-) {
-    server.shutdown(DRAIN_LIMIT).await;
+async fn close(registered: &Registered, quorum: &Quorum, partitions: &Arc<Set>, stop: &CancellationToken) {
     stop.cancel();
     let epoch = registered.epoch;
     let (quorum, partitions) = (quorum.clone(), partitions.clone());

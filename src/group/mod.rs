@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 pub use kafka_protocol::error::ResponseError as Code;
 
-pub use self::offsets::CommittedOffset;
+pub use self::offsets::{GroupOffsets, TopicOffsets};
 pub use self::request::{
     Activate, Ask, ConsumerGroupDescribe, DeleteGroups, DeletedGroup, DescribeGroups, ListOffsets, NewImage,
     OffsetFetch,
@@ -52,6 +52,7 @@ pub struct Groups {
     image: Arc<Image>,
     groups: BTreeMap<Arc<str>, Group>,
     offsets: offsets::Offsets,
+    consumer: consumer::Shared,
     timers: Timers,
 }
 
@@ -67,7 +68,8 @@ impl Groups {
     /// Without groups; what the log holds is replayed next, then [`request::Activate`] is asked.
     pub fn new(settings: Settings, image: Arc<Image>) -> Self {
         let groups = BTreeMap::new();
-        Self { settings, image, groups, offsets: offsets::Offsets::default(), timers: Timers::default() }
+        let (offsets, consumer) = (offsets::Offsets::default(), consumer::Shared::default());
+        Self { settings, image, groups, offsets, consumer, timers: Timers::default() }
     }
 }
 
@@ -84,6 +86,9 @@ impl Machine for Groups {
     fn replay(&mut self, offset: i64, record: &Record) -> Result<(), ReplayError> {
         match record {
             Record::OffsetCommit { group, topic, partition, value } => {
+                if value.is_some() {
+                    self.ensure_group(group);
+                }
                 self.offsets.replay(offset, group, topic, *partition, value.as_ref());
                 Ok(())
             }
@@ -119,3 +124,6 @@ impl Machine for Groups {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,7 +20,7 @@ use kafka_protocol::messages::sync_group_request::SyncGroupRequest;
 use kafka_protocol::messages::sync_group_response::SyncGroupResponse;
 use uuid::Uuid;
 
-use super::offsets::CommittedOffset;
+use super::offsets::GroupOffsets;
 use super::{Code, Groups, Outcome};
 use crate::machine::{Moment, Token};
 use crate::meta::Image;
@@ -93,9 +93,12 @@ pub struct ConsumerGroupDescribe(pub Vec<Arc<str>>);
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeleteGroups(pub Vec<Arc<str>>);
 
-/// Every committed offset, for the metrics of lag.
+/// Committed offsets by group, for the metrics of lag.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ListOffsets;
+pub struct ListOffsets {
+    /// How many at most.
+    pub offsets_max: usize,
+}
 
 /// A group, and what became of its deletion.
 pub type DeletedGroup = (Arc<str>, Result<(), Code>);
@@ -154,5 +157,5 @@ requests! {
         Groups::consumer_group_heartbeat,
     ConsumerGroupDescribe(Ask<ConsumerGroupDescribe>) -> Vec<DescribedConsumerGroup>:
         Groups::consumer_group_describe,
-    ListOffsets(ListOffsets) -> Vec<CommittedOffset>: Groups::list_offsets,
+    ListOffsets(ListOffsets) -> Vec<GroupOffsets>: Groups::list_offsets,
 }

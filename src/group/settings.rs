@@ -19,6 +19,8 @@ pub struct Settings {
     pub consumer_session_ms: i32,
     /// `group.consumer.heartbeat.interval.ms`.
     pub consumer_heartbeat_ms: i32,
+    /// `group.consumer.assignment.interval.ms`.
+    pub consumer_assignment_ms: i32,
     /// `group.consumer.max.size`.
     pub consumer_size_max: usize,
     /// `group.consumer.assignors`: the first is the default.
@@ -53,6 +55,7 @@ impl Settings {
             classic_size_max: count("group.max.size"),
             consumer_session_ms: int("group.consumer.session.timeout.ms"),
             consumer_heartbeat_ms: int("group.consumer.heartbeat.interval.ms"),
+            consumer_assignment_ms: int("group.consumer.assignment.interval.ms"),
             consumer_size_max: count("group.consumer.max.size"),
             consumer_assignors: list("group.consumer.assignors"),
             migration_policy: config.values.text("group.consumer.migration.policy").to_uppercase().into(),

@@ -101,6 +101,19 @@ impl<M: Machine, S: Sink<M::Record>, Asker> Driver<M, S, Asker> {
         self.parked.pop_front().map(|parked| (parked.asker, parked.reply))
     }
 
+    /// The offset that the next answer waits for, if one does.
+    pub fn awaited(&self) -> Option<i64> {
+        self.parked.front().map(|parked| parked.end_offset)
+    }
+
+    /// Gives up the next answer if it waits for `end_offset` or one before it: that is not committed in time.
+    pub fn give_up(&mut self, end_offset: i64) -> Option<Asker> {
+        if self.awaited()? > end_offset {
+            return None;
+        }
+        self.parked.pop_front().map(|parked| parked.asker)
+    }
+
     /// Drops the machine; those who still wait, in the order in which they asked for each kind of waiting.
     pub fn abandon(self) -> impl Iterator<Item = Asker> {
         let parked = self.parked.into_iter().map(|parked| parked.asker);

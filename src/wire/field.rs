@@ -33,6 +33,9 @@ pub enum Malformed {
     /// A boolean is neither 0 nor 1, or bytes are left in a tagged field.
     #[error("a field holds a value that its type does not have")]
     BadValue,
+    /// A version that nobody has defined yet.
+    #[error("version {0} is not known")]
+    Version(i16),
     /// Bytes are left after the last field.
     #[error("{0} bytes of garbage after the message")]
     Garbage(usize),

@@ -5,14 +5,19 @@
 pub mod batch;
 pub mod builder;
 pub mod compress;
+pub mod delete_groups;
 pub mod fetch_response;
 pub mod field;
 pub mod group_records;
 pub mod header;
 pub mod kraft;
+mod lengths;
 pub mod offset_commit;
 pub mod offset_fetch;
 pub mod record;
 pub mod schema;
 pub mod validator;
 pub mod versions;
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,8 @@
 //! What this broker serves: API keys, versions, and how large a request of each may be.
 //!
-//! One line of [`apis!`] is one API. The ranges are Kafka 4.4's capped to what the message crate decodes
-//! and encodes; the crate's own `valid_versions` must not be advertised, it is too wide for some APIs.
+//! One line of [`apis!`] is one API. The ranges are Kafka 4.4's capped to what the message crate, or a
+//! codec beside this file, decodes and encodes; the crate's own `valid_versions` must not be advertised,
+//! it is too wide for some APIs.
 
 use std::ops::RangeInclusive;
 
@@ -59,17 +60,32 @@ apis! {
     1 Fetch 4-18 from 4 flexible 12 LIST;
     2 ListOffsets 1-10 from 1 flexible 6 LIST;
     3 Metadata 0-13 from 0 flexible 9 LIST;
+    8 OffsetCommit 2-10 from 2 flexible 8 LIST;
+    9 OffsetFetch 1-10 from 1 flexible 6 LIST;
     10 FindCoordinator 0-6 from 0 flexible 3 LIST;
+    11 JoinGroup 0-9 from 0 flexible 6 LIST;
+    12 Heartbeat 0-4 from 0 flexible 4 SMALL;
+    13 LeaveGroup 0-5 from 0 flexible 4 LIST;
+    14 SyncGroup 0-5 from 0 flexible 4 LIST;
+    15 DescribeGroups 0-6 from 0 flexible 5 LIST;
+    16 ListGroups 0-5 from 0 flexible 3 SMALL;
     18 ApiVersions 0-4 from 0 flexible 3 SMALL;
     19 CreateTopics 2-7 from 2 flexible 5 LIST;
     20 DeleteTopics 1-6 from 1 flexible 4 LIST;
     22 InitProducerId 0-5 from 0 flexible 2 SMALL;
     23 OffsetForLeaderEpoch 2-4 from 2 flexible 4 LIST;
     32 DescribeConfigs 1-4 from 1 flexible 4 LIST;
+    33 AlterConfigs 0-2 from 0 flexible 2 LIST;
     35 DescribeLogDirs 1-4 from 1 flexible 2 LIST;
     37 CreatePartitions 0-3 from 0 flexible 2 LIST;
+    42 DeleteGroups 0-3 from 0 flexible 2 LIST;
+    44 IncrementalAlterConfigs 0-1 from 0 flexible 1 LIST;
     46 ListPartitionReassignments 0-0 from 0 flexible 0 LIST;
+    47 OffsetDelete 0-0 from 0 flexible 1 LIST;
     60 DescribeCluster 0-2 from 0 flexible 0 SMALL;
+    68 ConsumerGroupHeartbeat 0-1 from 0 flexible 0 LIST;
+    69 ConsumerGroupDescribe 0-1 from 0 flexible 0 LIST;
+    74 ListConfigResources 0-1 from 0 flexible 0 SMALL;
     75 DescribeTopicPartitions 0-0 from 0 flexible 0 LIST;
 }
 

@@ -10,6 +10,7 @@ mod args;
 mod batch;
 mod connection;
 mod fetch;
+mod group;
 mod open_loop;
 mod produce;
 mod report;
@@ -31,6 +32,9 @@ fn main() -> Result<()> {
         "produce" => produce::run(&args)?,
         "fetch" => fetch::run(&args)?,
         "open-loop" => open_loop::run(&args)?,
+        "group-rebalance" => group::rebalance(&args)?,
+        "group-many" => group::many(&args)?,
+        "group-commit" => group::commit(&args)?,
         other => bail!("unknown command {other}"),
     };
     println!("{report}");

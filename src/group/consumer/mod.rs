@@ -1,113 +1,230 @@
-//! Consumer groups: the coordinator assigns the partitions (KIP-848; `ConsumerGroup`), and the way from classic
-//! groups to them and back.
+//! Consumer groups: the coordinator assigns the partitions (KIP-848, `ConsumerGroup`).
+//!
+//! A group's epoch grows whenever its subscriptions or topics change; a target assignment is made for an epoch;
+//! each member goes to the target on its own, giving up partitions before others get them. What a group is follows
+//! from its records alone, so that replaying them, when loading or right after a decision, gives the same group.
 
+mod assignor;
+mod classic_members;
+mod describe;
+mod draft;
+mod fence;
+mod heartbeat;
+mod member;
+mod metadata_hash;
+mod reconcile;
+mod records;
+mod regex;
+mod regex_refresh;
+mod replay;
+mod subscription;
+mod target;
+mod validate;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kafka_protocol::messages::consumer_group_heartbeat_request::ConsumerGroupHeartbeatRequest;
-use kafka_protocol::messages::consumer_group_heartbeat_response::ConsumerGroupHeartbeatResponse;
+use uuid::Uuid;
 
-use super::request::{Ask, ConsumerGroupDescribe, Reply};
-use super::{Code, Groups, Outcome, ReplayError};
-use crate::machine::{Decision, Moment, Token};
+pub(in crate::group) use self::member::{Member, MemberState, Owned, Partitions};
+pub(in crate::group) use self::regex::Resolved;
+use self::subscription::SubscriberCount;
+use super::{Code, Groups};
+use crate::meta::{Image, ResourceKind};
 use crate::wire::group_records::Record;
 
+/// Epoch of a group without a past, and of its target.
+const FIRST_EPOCH: i32 = 1;
+/// Assignment epoch of a group whose target has been deleted.
+const NO_EPOCH: i32 = -1;
+
 /// One consumer group.
-#[derive(Debug, Default)]
-pub(super) struct Group {}
+#[derive(Debug)]
+pub(in crate::group) struct Group {
+    /// The group epoch.
+    pub epoch: i32,
+    /// Hash of the topics subscribed to, as of that epoch.
+    pub metadata_hash: i64,
+    /// The epoch that the target was made for.
+    pub assignment_epoch: i32,
+    /// When, in ms; 0 if the next one need not wait.
+    pub assignment_timestamp_ms: i64,
+    /// By id.
+    pub members: BTreeMap<Arc<str>, Member>,
+    /// What each member is to own.
+    pub target: BTreeMap<Arc<str>, Arc<Partitions>>,
+    /// What each expression was resolved to.
+    pub resolved: BTreeMap<Arc<str>, Resolved>,
+    /// Whether the log holds a record of topics of before 4.1.
+    has_topic_metadata: bool,
+    /// By `group.instance.id`.
+    static_members: BTreeMap<Arc<str>, Arc<str>>,
+    /// By topic name: who subscribes to it.
+    subscribers: BTreeMap<Arc<str>, SubscriberCount>,
+    /// By expression: how many members subscribe to it.
+    regexes: BTreeMap<Arc<str>, usize>,
+    /// By assignor: how many members ask for it.
+    assignors: BTreeMap<Arc<str>, usize>,
+    /// How many members speak the classic protocol.
+    classic_count: usize,
+    /// By classic protocol: how many of them support it.
+    classic_protocols: BTreeMap<Arc<str>, usize>,
+    /// Partitions that are owned or not given up yet, with their owner's epoch.
+    partition_epochs: BTreeMap<Uuid, BTreeMap<i32, i32>>,
+    /// Which image, as the machine counts them, the hash of the topics was last compared with; soft.
+    checked_image: Option<u64>,
+}
 
-impl Group {
-    /// Whether an offset may be committed (`ConsumerGroup.validateOffsetCommit`).
-    pub(super) fn validate_offset_commit(
-        &self,
-        _member: &str,
-        _instance: Option<&str>,
-        _epoch: i32,
-        _is_transactional: bool,
-        _version: i16,
-    ) -> Result<(), Code> {
-        Ok(())
-    }
-
-    /// Whether committed offsets may be read (`ConsumerGroup.validateOffsetFetch`).
-    pub(super) fn validate_offset_fetch(&self, _member: Option<&str>, _epoch: i32) -> Result<(), Code> {
-        Ok(())
-    }
-
-    /// Whether offsets may be deleted (`ConsumerGroup.validateOffsetDelete`).
-    pub(super) fn validate_offset_delete(&self) -> Result<(), Code> {
-        Ok(())
-    }
-
-    /// Whether the group may be deleted (`ConsumerGroup.validateDeleteGroup`).
-    pub(super) fn validate_delete(&self) -> Result<(), Code> {
-        Ok(())
-    }
-
-    /// Whether members subscribe to `topic`; its offsets are then neither deleted nor expired.
-    pub(super) fn is_subscribed_to(&self, _topic: &str) -> bool {
-        false
-    }
-
-    /// From when on the retention time of an offset that was committed at `commit_ms` counts; none while it must
-    /// not expire (`ConsumerGroup.offsetExpirationCondition`).
-    pub(super) fn expiry_base_ms(&self, commit_ms: i64, _is_subscribed: bool) -> Option<i64> {
-        Some(commit_ms)
-    }
-
-    /// Whether nobody is in the group.
-    pub(super) fn is_empty(&self) -> bool {
-        true
-    }
-
-    /// What removes the group from the log.
-    pub(super) fn tombstones(&self, group: &Arc<str>) -> Vec<Record> {
-        vec![Record::ConsumerGroupMetadata { group: group.clone(), value: None }]
+impl Default for Group {
+    fn default() -> Self {
+        Self {
+            epoch: FIRST_EPOCH,
+            metadata_hash: 0,
+            assignment_epoch: FIRST_EPOCH,
+            assignment_timestamp_ms: 0,
+            members: BTreeMap::new(),
+            target: BTreeMap::new(),
+            resolved: BTreeMap::new(),
+            has_topic_metadata: false,
+            static_members: BTreeMap::new(),
+            subscribers: BTreeMap::new(),
+            regexes: BTreeMap::new(),
+            assignors: BTreeMap::new(),
+            classic_count: 0,
+            classic_protocols: BTreeMap::new(),
+            partition_epochs: BTreeMap::new(),
+            checked_image: None,
+        }
     }
 }
 
-impl Groups {
-    pub(super) fn replay_consumer(&mut self, _record: &Record) -> Result<(), ReplayError> {
-        Ok(())
+/// What consumer groups share and rebuild at will.
+#[derive(Debug, Default)]
+pub(in crate::group) struct Shared {
+    topic_hashes: metadata_hash::TopicHashes,
+    /// How many images there have been.
+    image_count: u64,
+    new_topics: regex_refresh::NewTopics,
+}
+
+/// Why a request is refused: Kafka's code, and its text.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::group) struct Refused {
+    pub code: Code,
+    pub text: String,
+}
+
+impl Refused {
+    pub(in crate::group) fn new(code: Code, text: impl Into<String>) -> Self {
+        Self { code, text: text.into() }
     }
 
-    /// Starts the sessions of the members that the log brought back.
-    pub(super) fn activate_consumer(&mut self, _now_ms: i64) {}
+    fn unknown_member(member: &str, group: &str) -> Self {
+        Self::new(Code::UnknownMemberId, format!("Member {member} is not a member of group {group}."))
+    }
+}
+
+/// State of a group as tools show it (`ConsumerGroupState`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::group) enum State {
+    /// Nobody is in it.
+    Empty,
+    /// Its target is yet to be made.
+    Assigning,
+    /// Members are on the way to the target.
+    Reconciling,
+    /// Everybody owns what they are to own.
+    Stable,
+}
+
+impl State {
+    /// As Kafka writes it.
+    pub(in crate::group) fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "Empty",
+            Self::Assigning => "Assigning",
+            Self::Reconciling => "Reconciling",
+            Self::Stable => "Stable",
+        }
+    }
+}
+
+impl Group {
+    /// The state as tools show it.
+    pub(in crate::group) fn state(&self) -> State {
+        if self.members.is_empty() {
+            State::Empty
+        } else if self.epoch > self.assignment_epoch {
+            State::Assigning
+        } else if self.members.values().all(|member| member.is_reconciled_to(self.assignment_epoch)) {
+            State::Stable
+        } else {
+            State::Reconciling
+        }
+    }
+
+    /// How many are in the group.
+    pub(super) fn member_count(&self) -> usize {
+        0
+    }
+
+    /// Whether nobody is in the group.
+    pub(in crate::group) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// The epoch of a partition's owner; none if nobody owns it.
+    fn partition_epoch(&self, topic: Uuid, partition: i32) -> Option<i32> {
+        self.partition_epochs.get(&topic)?.get(&partition).copied()
+    }
+
+    /// The member of that instance id.
+    fn static_member(&self, instance: Option<&str>) -> Option<&Member> {
+        self.members.get(self.static_members.get(instance?)?)
+    }
+
+    /// The target of a member, or of the one whose instance id it takes over.
+    fn target_of(&self, member: &Member) -> Arc<Partitions> {
+        let id = match &member.instance {
+            None => Some(&member.id),
+            Some(instance) => self.static_members.get(instance),
+        };
+        id.and_then(|id| self.target.get(id)).cloned().unwrap_or_default()
+    }
+
+    /// What removes the group from the log, in an order that can be replayed.
+    pub(in crate::group) fn tombstones(&self, group: &Arc<str>) -> Vec<Record> {
+        self.tombstones_with(group, None)
+    }
+
+    /// The same after `replaced.1` has taken the place of `replaced.0`.
+    fn tombstones_with(&self, group: &Arc<str>, replaced: Option<(&Arc<str>, &Arc<str>)>) -> Vec<Record> {
+        let now = |member| replaced.filter(|(old, _)| *old == member).map_or(member, |(_, new)| new);
+        let members = || self.members.keys().map(now);
+        let mut records: Vec<_> = members().map(|id| records::assignment_tombstone(group, id)).collect();
+        records.extend(members().map(|id| records::target_tombstone(group, id)));
+        records.push(records::target_epoch_tombstone(group));
+        records.extend(members().map(|id| records::subscription_tombstone(group, id)));
+        records.extend(self.resolved.keys().map(|regex| records::regex_tombstone(group, regex)));
+        records.push(records::topic_metadata_tombstone(group));
+        records.push(records::epoch_tombstone(group));
+        records
+    }
+}
+
+/// What a group's own configuration says, else the broker's.
+pub(in crate::group) fn group_config(image: &Image, group: &str, key: &str, of_broker: i32) -> i32 {
+    let own = image.configs.value(ResourceKind::Group, group, key);
+    own.and_then(|value| value.trim().parse().ok()).unwrap_or(of_broker)
+}
+
+impl Groups {
+    pub(super) fn consumer_session_ms(&self, group: &str) -> i32 {
+        group_config(&self.image, group, "consumer.session.timeout.ms", self.settings.consumer_session_ms)
+    }
 
     /// The cluster has changed: groups whose topics changed are to be rebalanced at the next heartbeat.
-    pub(super) fn consumer_image_changed(&mut self) {}
-
-    pub(super) fn consumer_group_heartbeat(
-        &mut self,
-        _at: Moment,
-        token: Token,
-        _ask: Ask<ConsumerGroupHeartbeatRequest>,
-    ) -> Outcome {
-        let reply = ConsumerGroupHeartbeatResponse::default();
-        Decision::answer(token, Reply::ConsumerGroupHeartbeat(reply), vec![])
-    }
-
-    pub(super) fn consumer_group_describe(
-        &mut self,
-        _at: Moment,
-        token: Token,
-        _ask: Ask<ConsumerGroupDescribe>,
-    ) -> Outcome {
-        Decision::answer(token, Reply::ConsumerGroupDescribe(vec![]), vec![])
-    }
-
-    pub(super) fn consumer_session_expired(&mut self, _: Moment, _: &Arc<str>, _: &Arc<str>) -> Outcome {
-        Decision::none()
-    }
-
-    pub(super) fn consumer_rebalance_expired(&mut self, _: Moment, _: &Arc<str>, _: &Arc<str>) -> Outcome {
-        Decision::none()
-    }
-
-    pub(super) fn consumer_join_expired(&mut self, _: Moment, _: &Arc<str>, _: &Arc<str>) -> Outcome {
-        Decision::none()
-    }
-
-    pub(super) fn consumer_sync_expired(&mut self, _: Moment, _: &Arc<str>, _: &Arc<str>) -> Outcome {
-        Decision::none()
+    pub(super) fn consumer_image_changed(&mut self) {
+        self.consumer.image_count += 1;
     }
 }

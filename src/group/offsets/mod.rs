@@ -1,74 +1,99 @@
 //! Committed offsets: commit, read, delete, expire (`OffsetMetadataManager`).
+//!
+//! An offset is durable state alone: its record makes it, a tombstone removes it, and what a transaction wrote waits
+//! in [`pending`] for the transaction's end. A group that exists for its offsets' sake comes with the first of them.
 
+mod commit;
+mod delete;
+mod expire;
+mod fetch;
+mod list;
+mod pending;
+mod table;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use kafka_protocol::messages::offset_delete_request::OffsetDeleteRequest;
-use kafka_protocol::messages::offset_delete_response::OffsetDeleteResponse;
-
-use super::request::{Ask, ListOffsets, OffsetFetch, Reply};
-use super::{Groups, Outcome};
-use crate::machine::{Decision, Moment, Token};
-use crate::wire::group_records::OffsetCommitValue;
-use crate::wire::offset_commit::{OffsetCommitRequest, OffsetCommitResponse};
-use crate::wire::offset_fetch::FetchedGroup;
+pub use self::list::{GroupOffsets, TopicOffsets};
+use self::pending::Pending;
+use self::table::{Offset, Table};
+use super::{Groups, ReplayError};
+use crate::machine::Machine;
+use crate::wire::group_records::{OffsetCommitValue, Record};
 
 /// The committed offsets of all groups of a machine.
 #[derive(Debug, Default)]
-pub(super) struct Offsets {}
-
-/// One committed offset.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CommittedOffset {
-    /// The group.
-    pub group: Arc<str>,
-    /// The topic's name.
-    pub topic: Arc<str>,
-    /// The partition's index.
-    pub partition: i32,
-    /// The next offset to consume.
-    pub offset: i64,
+pub(super) struct Offsets {
+    committed: Table,
+    pending: Pending,
+    /// Topics that are gone whose offsets are not deleted yet; soft, as Kafka's.
+    deleted_topics: BTreeSet<Arc<str>>,
 }
 
 impl Offsets {
     pub(super) fn replay(
         &mut self,
-        _record_offset: i64,
-        _group: &Arc<str>,
-        _topic: &Arc<str>,
-        _partition: i32,
-        _value: Option<&OffsetCommitValue>,
+        record_offset: i64,
+        group: &Arc<str>,
+        topic: &Arc<str>,
+        partition: i32,
+        value: Option<&OffsetCommitValue>,
     ) {
+        match value {
+            Some(value) => self.committed.put(group, topic, partition, Offset::of(record_offset, value)),
+            None => {
+                self.committed.remove(group, topic, partition);
+                self.pending.remove(group, topic, partition);
+            }
+        }
     }
 }
 
 impl Groups {
-    pub(super) fn offset_commit(
+    /// Makes true what a batch of the open transaction of `producer_id` holds; offsets wait for its end.
+    pub fn replay_transactional(
         &mut self,
-        _: Moment,
-        token: Token,
-        _ask: Ask<OffsetCommitRequest>,
-    ) -> Outcome {
-        Decision::answer(token, Reply::OffsetCommit(OffsetCommitResponse::default()), vec![])
+        offset: i64,
+        producer_id: i64,
+        record: &Record,
+    ) -> Result<(), ReplayError> {
+        let Record::OffsetCommit { group, topic, partition, value: Some(value) } = record else {
+            return self.replay(offset, record);
+        };
+        self.ensure_group(group);
+        let key = (group.clone(), topic.clone(), *partition);
+        self.offsets.pending.put(producer_id, key, Offset::of(offset, value));
+        Ok(())
     }
 
-    pub(super) fn offset_fetch(&mut self, _: Moment, token: Token, _ask: Ask<OffsetFetch>) -> Outcome {
-        Decision::answer(token, Reply::OffsetFetch(FetchedGroup::default()), vec![])
+    /// The transaction of `producer_id` has ended; nothing happens if it had written nothing here.
+    pub fn end_transaction(&mut self, producer_id: i64, is_committed: bool) {
+        let written = self.offsets.pending.take(producer_id);
+        if !is_committed {
+            return;
+        }
+        for ((group, topic, partition), offset) in written {
+            let committed = self.offsets.committed.get(&group, &topic, partition);
+            // A plain commit may have come since.
+            if committed.is_none_or(|committed| committed.record_offset < offset.record_offset) {
+                self.offsets.committed.put(&group, &topic, partition, offset);
+            }
+        }
     }
+}
 
-    pub(super) fn offset_delete(
-        &mut self,
-        _: Moment,
-        token: Token,
-        _ask: Ask<OffsetDeleteRequest>,
-    ) -> Outcome {
-        Decision::answer(token, Reply::OffsetDelete(OffsetDeleteResponse::default()), vec![])
-    }
-
-    pub(super) fn list_offsets(&mut self, _: Moment, token: Token, _: ListOffsets) -> Outcome {
-        Decision::answer(token, Reply::ListOffsets(vec![]), vec![])
-    }
-
-    pub(super) fn expire_offsets(&mut self, _: Moment) -> Outcome {
-        Decision::none()
+#[cfg(test)]
+impl Offsets {
+    /// Everything that must survive, a line each.
+    pub(super) fn durable(&self) -> Vec<String> {
+        let committed = self.committed.groups().flat_map(|(group, topics)| {
+            let partitions = topics.iter().flat_map(|(topic, partitions)| {
+                partitions.iter().map(move |(partition, offset)| (topic, partition, offset))
+            });
+            partitions
+                .map(move |(topic, partition, offset)| format!("{group} {topic}-{partition} {offset:?}"))
+        });
+        let pending = self.pending.iter().map(|(key, offset)| format!("pending {key:?} {offset:?}"));
+        committed.chain(pending).collect()
     }
 }

@@ -5,11 +5,15 @@
 //! tombstone. Types that are not known here (share and streams groups) are told apart from damage: they are
 //! skipped, not refused.
 
+mod serde;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use std::sync::Arc;
 
 pub use self::value::*;
+pub use crate::wire::field::Malformed;
 
 /// One record: what it is about, and what is true of it from then on; none is a tombstone.
 #[derive(Clone, Debug, PartialEq)]

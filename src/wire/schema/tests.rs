@@ -1,9 +1,13 @@
 use bytes::Bytes;
 use kafka_protocol::messages::{self, RequestKind};
+use kafka_protocol::protocol::Decodable;
 
 use super::program::Op;
 use super::*;
+use crate::wire::delete_groups::DeleteGroupsRequest;
 use crate::wire::header;
+use crate::wire::offset_commit::OffsetCommitRequest;
+use crate::wire::offset_fetch::OffsetFetchRequest;
 use crate::wire::versions::ApiKey;
 
 /// SplitMix64; the seed of a case is in its failure message.
@@ -145,10 +149,51 @@ fn decode(key: i16, version: i16, body: &[u8]) -> Option<(RequestKind, usize)> {
     Some((decoded, body.len() - bytes.len()))
 }
 
+/// Our own reader of a request, and how many bytes it took; none for requests that the crate alone reads.
+fn decode_ours(key: i16, version: i16, body: &[u8]) -> Option<Option<usize>> {
+    let mut bytes = Bytes::copy_from_slice(body);
+    let read = match key {
+        8 => OffsetCommitRequest::decode(&mut bytes, version).is_ok(),
+        9 => OffsetFetchRequest::decode(&mut bytes, version).is_ok(),
+        42 => DeleteGroupsRequest::decode(&mut bytes, version).is_ok(),
+        _ => return None,
+    };
+    Some(read.then_some(body.len() - bytes.len()))
+}
+
+/// Versions that our own reader alone knows.
+fn is_newer_than_the_crate(key: i16, version: i16) -> bool {
+    matches!((key, version), (8 | 9, 10) | (42, 3))
+}
+
+#[test]
+fn the_walker_and_our_own_readers_agree_to_the_same_byte() {
+    let (mut accepted, mut refused) = (0, 0);
+    for (key, version, program) in programs() {
+        for seed in 0..400 {
+            let mut writer = random_body(program, seed);
+            for _ in 0..writer.random.below(3) {
+                mutate(&mut writer.body, &mut writer.random);
+            }
+            let Some(taken) = decode_ours(key, version, &writer.body) else { break };
+            match check(key, version, &writer.body) {
+                Ok(shape) => {
+                    assert_eq!(taken, Some(shape.body_bytes), "key {key} version {version} seed {seed}");
+                    accepted += 1;
+                }
+                Err(_) => refused += 1,
+            }
+        }
+    }
+    assert!(accepted > 500 && refused > 500, "{accepted} accepted, {refused} refused");
+}
+
 #[test]
 fn the_walker_and_the_crate_agree_on_valid_requests_of_every_version() {
     let mut seen = 0;
-    for (key, version, program) in programs() {
+    for (key, version, program) in
+        programs().filter(|(key, version, _)| !is_newer_than_the_crate(*key, *version))
+    {
         for seed in 0..40 {
             let case = format!("key {key} version {version} seed {seed}");
             let body = random_body(program, seed).body;
@@ -204,7 +249,9 @@ fn every_count_and_length_made_huge_is_refused() {
 #[test]
 fn what_the_walker_accepts_the_crate_reads_to_the_same_byte() {
     let (mut accepted, mut refused) = (0, 0);
-    for (key, version, program) in programs() {
+    for (key, version, program) in
+        programs().filter(|(key, version, _)| !is_newer_than_the_crate(*key, *version))
+    {
         for seed in 0..60 {
             let mut writer = random_body(program, seed);
             for _ in 0..=writer.random.below(3) {

@@ -1,0 +1,91 @@
+//! What the handlers of the group APIs share.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use kafka_protocol::messages::GroupId;
+use kafka_protocol::protocol::StrBytes;
+
+use super::context::Context;
+use super::dispatch::Request;
+use super::error::Code;
+use crate::coordinator::Unavailable;
+use crate::group::{Ask, Client};
+use crate::meta::Image;
+use crate::meta::features::GROUP_VERSION;
+
+/// The code of a coordinator that does not answer.
+pub(super) fn code(unavailable: Unavailable) -> Code {
+    match unavailable {
+        Unavailable::NotCoordinator => Code::NotCoordinator,
+        Unavailable::LoadInProgress => Code::CoordinatorLoadInProgress,
+        Unavailable::NotAvailable => Code::CoordinatorNotAvailable,
+    }
+}
+
+/// `body`, asked by whoever sent `request`.
+pub(super) fn ask_with<T, U>(context: &Context, request: &Request<T>, body: U) -> Ask<U> {
+    let id = request.header.client_id.as_deref().unwrap_or_default();
+    let client =
+        Client { id: String::from_utf8_lossy(id).into(), host: host_text(request.peer.address).into() };
+    Ask { body, version: request.version(), client, fresh_id: context.random.uuid() }
+}
+
+/// The request as it is.
+pub(super) fn ask<T: Clone>(context: &Context, request: &Request<T>) -> Ask<T> {
+    ask_with(context, request, request.body.clone())
+}
+
+/// Where a client is, as Kafka shows it (`InetAddress.toString` of an address without a name).
+fn host_text(address: SocketAddr) -> String {
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => format!("/{ip}"),
+        IpAddr::V6(ip) => {
+            let groups = ip.segments().map(|group| format!("{group:x}"));
+            format!("/{}", groups.join(":"))
+        }
+    }
+}
+
+/// Whether the protocol of KIP-848 is served (`KafkaApis.isConsumerGroupProtocolEnabled`).
+pub(super) fn is_consumer_protocol_enabled(context: &Context, image: &Image) -> bool {
+    let protocols = context.config.values.list("group.coordinator.rebalance.protocols");
+    let is_listed = protocols.iter().any(|protocol| protocol.trim().eq_ignore_ascii_case("consumer"));
+    is_listed && image.features.level(GROUP_VERSION) >= 1
+}
+
+/// Group ids by the partition that coordinates them, in the order in which they were first named.
+pub(super) fn by_partition(context: &Context, ids: &[StrBytes]) -> Vec<(i32, Vec<Arc<str>>)> {
+    let mut partitions: Vec<(i32, Vec<Arc<str>>)> = Vec::new();
+    for id in ids {
+        let partition = context.groups.partition_of(id);
+        let id: Arc<str> = id.as_str().into();
+        match partitions.iter_mut().find(|(known, _)| *known == partition) {
+            Some((_, ids)) => ids.push(id),
+            None => partitions.push((partition, vec![id])),
+        }
+    }
+    partitions
+}
+
+/// A group's id as a response names it.
+pub(super) fn group_id(id: &str) -> GroupId {
+    GroupId(StrBytes::from_string(id.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_shown_as_java_shows_it() {
+        for (address, text) in [
+            ("127.0.0.1:5", "/127.0.0.1"),
+            ("[::1]:5", "/0:0:0:0:0:0:0:1"),
+            ("[::ffff:10.0.0.7]:5", "/10.0.0.7"),
+            ("[fe80::ab:1]:5", "/fe80:0:0:0:0:0:ab:1"),
+        ] {
+            assert_eq!(host_text(address.parse().unwrap()), text);
+        }
+    }
+}

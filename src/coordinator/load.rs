@@ -1,0 +1,158 @@
+//! Replays a partition: what a coordinator does before it answers (`CoordinatorLoaderImpl`).
+//!
+//! Runs on a thread of its own kind, a bounded piece of the log at a time. A record that cannot be read is reported
+//! and skipped, as Kafka does: one bad record must not take all groups of its partition away.
+
+use std::io;
+
+use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use super::stored::Stored;
+use crate::partition::{self, Replica};
+use crate::wire::batch::{Batch, BatchError, BatchHeader};
+use crate::wire::builder::ControlRecord;
+use crate::wire::compress::{self, Codec};
+use crate::wire::record::{self, Records};
+
+/// What one batch of a coordinator's topic may decompress to.
+const DECOMPRESSED_BYTES_MAX: usize = 1 << 30;
+
+/// Why a partition cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LoadError {
+    /// The replica does not serve this leader epoch.
+    #[error(transparent)]
+    Replica(#[from] partition::Error),
+    /// The files.
+    #[error("the log cannot be read: {0}")]
+    Io(#[from] io::Error),
+    /// A batch is damaged.
+    #[error("batch at offset {offset}: {why}")]
+    Batch { offset: i64, why: BatchError },
+    /// A batch does not decompress.
+    #[error("batch at offset {offset}: {why}")]
+    Codec { offset: i64, why: compress::Error },
+    /// The records of a batch have no sound frames.
+    #[error("batch at offset {offset}: {why}")]
+    Frame { offset: i64, why: record::Error },
+    /// Nobody wants it any more.
+    #[error("stopped")]
+    Stopped,
+}
+
+/// A machine that is being loaded.
+pub(super) struct Load<'a, M: Stored> {
+    pub(super) machine: M,
+    pub(super) replica: &'a Replica,
+    pub(super) epoch: i32,
+    /// Bytes read at a time, if a batch is not larger.
+    pub(super) chunk_bytes: usize,
+}
+
+/// A machine that has seen its whole log.
+pub(super) struct Loaded<M> {
+    pub(super) machine: M,
+    /// Where the log ends.
+    pub(super) end_offset: i64,
+}
+
+impl<M: Stored> Load<'_, M> {
+    /// Replays the log from its start to its end.
+    pub(super) fn run(self, stop: &CancellationToken) -> Result<Loaded<M>, LoadError> {
+        let start = self.replica.watermarks(self.epoch)?.log_start_offset;
+        let mut replay = Replay { machine: self.machine, skipped: 0, name: self.replica.name().to_string() };
+        let mut offset = start;
+        while let Some(plan) = self.replica.plan_replay(offset, self.chunk_bytes, self.epoch)? {
+            if stop.is_cancelled() {
+                return Err(LoadError::Stopped);
+            }
+            let Some(slice) = plan.resolve()? else { break };
+            let mut bytes = Bytes::from(slice.read()?);
+            let before = offset;
+            while !bytes.is_empty() {
+                match Batch::split_from(&mut bytes) {
+                    Ok(batch) => {
+                        replay.batch(&batch)?;
+                        offset = offset.max(batch.header.next_offset());
+                    }
+                    // The end of what was read.
+                    Err(BatchError::Truncated) if offset > before => break,
+                    Err(why) => return Err(LoadError::Batch { offset, why }),
+                }
+            }
+        }
+        if replay.skipped > 0 {
+            info!(tp = %replay.name, records = replay.skipped, "records of other kinds skipped");
+        }
+        Ok(Loaded {
+            machine: replay.machine,
+            end_offset: self.replica.watermarks(self.epoch)?.log_end_offset,
+        })
+    }
+}
+
+struct Replay<M: Stored> {
+    machine: M,
+    /// Records of kinds that the machine has no use for.
+    skipped: u64,
+    name: String,
+}
+
+impl<M: Stored> Replay<M> {
+    fn batch(&mut self, batch: &Batch) -> Result<(), LoadError> {
+        let header = &batch.header;
+        let offset = header.base_offset;
+        let mut decompressed = Vec::new();
+        let codec = Codec::from_id(header.codec()).map_err(|why| LoadError::Codec { offset, why })?;
+        let bytes = if codec == Codec::None {
+            batch.records()
+        } else {
+            compress::decompress(codec, batch.records(), DECOMPRESSED_BYTES_MAX, &mut decompressed)
+                .map_err(|why| LoadError::Codec { offset, why })?;
+            &decompressed
+        };
+        for record in Records::new(header, bytes).map_err(|why| LoadError::Frame { offset, why })? {
+            let record = record.map_err(|why| LoadError::Frame { offset, why })?;
+            if header.is_control() {
+                self.control(header.producer_id, record.key.unwrap_or_default());
+                continue;
+            }
+            match M::decode(record.key.unwrap_or_default(), record.value) {
+                Ok(Some(decoded)) => self.record(header, record.offset, &decoded),
+                Ok(None) => self.skipped += 1,
+                Err(why) => {
+                    error!(tp = %self.name, offset = record.offset, %why, "record cannot be read, left out");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn control(&mut self, producer_id: i64, key: &[u8]) {
+        match ControlRecord::of_key(key) {
+            Some(ControlRecord::Commit) => self.machine.end_transaction(producer_id, true),
+            Some(ControlRecord::Abort) => self.machine.end_transaction(producer_id, false),
+            Some(
+                ControlRecord::LeaderChange
+                | ControlRecord::SnapshotHeader
+                | ControlRecord::SnapshotFooter
+                | ControlRecord::KraftVersion
+                | ControlRecord::KraftVoters,
+            )
+            | None => self.skipped += 1,
+        }
+    }
+
+    fn record(&mut self, header: &BatchHeader, offset: i64, record: &M::Record) {
+        let replayed = if header.is_transactional() {
+            self.machine.replay_transactional(offset, header.producer_id, record)
+        } else {
+            self.machine.replay(offset, record)
+        };
+        if let Err(why) = replayed {
+            error!(tp = %self.name, offset, %why, "record does not fit those before it, left out");
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Layer 7: coordinators. One shard is one machine over one partition of an internal topic that this node leads.
+//!
+//! A shard is one task: it takes what has come, lets the machine decide, appends all of it as one batch, and gives the
+//! answers once the partition's high watermark has passed what they rest on. It begins by replaying its partition, and
+//! ends when the leadership or the log directory does; then the answers that are still owed become NOT_COORDINATOR.
+//! What a machine decides is not known here, nor is the protocol.
+
+mod groups;
+mod hash;
+mod load;
+mod place;
+mod shard;
+mod shards;
+mod sink;
+mod stored;
+
+pub use self::groups::Groups;
+pub use self::shards::{Parts, Shards};
+pub use self::stored::{Malformed, Stored};
+
+/// Why a coordinator does not answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Unavailable {
+    /// It is not on this node, or not any more. Whether the request has taken effect is not known.
+    #[error("not the coordinator")]
+    NotCoordinator,
+    /// It still reads its partition.
+    #[error("the coordinator is loading")]
+    LoadInProgress,
+    /// What it wrote was not committed in time, or could not be.
+    #[error("the coordinator is not available")]
+    NotAvailable,
+}

@@ -1,0 +1,307 @@
+//! All shards of one topic on this node: started, ended and told of news as the metadata says.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio_util::task::TaskTracker;
+use tracing::{debug, error, info, warn};
+
+use super::Unavailable;
+use super::load::{Load, LoadError, Loaded};
+use super::place::{Message, Place, Stage};
+use super::shard::Shard;
+use super::sink::Sink;
+use super::stored::Stored;
+use crate::base::clock::Clock;
+use crate::base::id::{NodeId, TopicId};
+use crate::meta::{Changes, Image, ResourceKind, Topic};
+use crate::partition::{self, Replica, Set};
+use crate::wire::compress::Compression;
+
+/// Partitions that are read at once, each on a thread and with a buffer of its own.
+const LOADS_MAX: usize = 2;
+/// How soon a shard that has failed is loaded again; each time twice as late.
+const RETRY_MIN: Duration = Duration::from_millis(100);
+/// How late at most.
+const RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// What the shards of a topic work with.
+pub struct Parts<M> {
+    /// This node.
+    pub node: NodeId,
+    /// The clock.
+    pub clock: Clock,
+    /// Where the partitions are.
+    pub partitions: Arc<Set>,
+    /// An empty machine that knows this image.
+    pub machine: Box<dyn Fn(Arc<Image>) -> M + Send + Sync>,
+    /// How the topic's batches are compressed.
+    pub compression: Compression,
+    /// How long an answer may wait for its records to be committed.
+    pub commit_timeout: Duration,
+    /// Bytes read at a time when a partition is loaded.
+    pub load_bytes: usize,
+    /// Where the shards run.
+    pub runtime: Handle,
+}
+
+/// All shards of one topic on this node; cheap to clone.
+pub struct Shards<M: Stored>(Arc<Inner<M>>);
+
+impl<M: Stored> Clone for Shards<M> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+struct Inner<M: Stored> {
+    parts: Parts<M>,
+    here: Mutex<Here<M>>,
+    loads: Semaphore,
+    tasks: TaskTracker,
+}
+
+/// Whether shards are run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    /// Not yet; the broker starts.
+    Starting,
+    Running,
+    /// Not any more.
+    Stopped,
+}
+
+struct Here<M: Stored> {
+    phase: Phase,
+    topic: Option<TopicId>,
+    places: BTreeMap<i32, Arc<Place<M>>>,
+    image: Arc<Image>,
+}
+
+impl<M: Stored> Shards<M> {
+    /// Without shards; until [`Shards::start`] everything is loading.
+    pub fn new(parts: Parts<M>) -> Self {
+        let here = Here {
+            phase: Phase::Starting,
+            topic: None,
+            places: BTreeMap::new(),
+            image: Arc::new(Image::empty()),
+        };
+        let loads = Semaphore::new(LOADS_MAX);
+        Self(Arc::new(Inner { parts, here: Mutex::new(here), loads, tasks: TaskTracker::new() }))
+    }
+
+    /// Loads what this node leads, in the background.
+    pub fn start(&self, image: Arc<Image>) {
+        let mut here = self.0.here.lock();
+        if here.phase == Phase::Starting {
+            here.phase = Phase::Running;
+            // An image that came meanwhile is newer.
+            if here.image.provenance.offset < image.provenance.offset {
+                here.image = image;
+            }
+            self.lead(&mut here);
+        }
+    }
+
+    /// Follows a metadata change, after the replicas have: begins and ends shards, and tells the others.
+    pub fn apply_changes(&self, image: &Image, changes: &Changes) {
+        let is_news = !changes.topics.is_empty()
+            || changes.features
+            || changes.configs.iter().any(|resource| match resource.kind {
+                ResourceKind::Group | ResourceKind::Broker => true,
+                ResourceKind::Topic => *resource.name == *M::TOPIC,
+                ResourceKind::ClientMetrics => false,
+            });
+        let mut here = self.0.here.lock();
+        here.image = Arc::new(image.clone());
+        if !is_news || here.phase != Phase::Running {
+            return;
+        }
+        let deleted: Vec<Arc<str>> = changes.topics.deleted.iter().map(|topic| topic.name.clone()).collect();
+        for place in here.places.values() {
+            place.tell(&here.image, &deleted);
+        }
+        self.lead(&mut here);
+    }
+
+    /// Ends every shard and waits for that; what was taken is answered as far as it can be.
+    pub async fn stop(&self) {
+        {
+            let mut here = self.0.here.lock();
+            here.phase = Phase::Stopped;
+            for place in std::mem::take(&mut here.places).into_values() {
+                end(&place);
+            }
+        }
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+    }
+
+    /// Asks the machine of `partition`; the first future is done once the input is in line, the second one has the
+    /// answer.
+    pub async fn submit(
+        &self,
+        partition: i32,
+        input: M::Input,
+    ) -> Result<impl Future<Output = Result<M::Reply, Unavailable>> + Send + use<M>, Unavailable> {
+        let sender = self.place(partition)?.sender()?;
+        let (asker, answer) = oneshot::channel();
+        sender.send((input, asker)).await.map_err(|_| Unavailable::NotCoordinator)?;
+        // A shard that ends drops those who wait.
+        Ok(async { answer.await.unwrap_or(Err(Unavailable::NotCoordinator)) })
+    }
+
+    /// The partitions that this node coordinates, loaded or not.
+    pub fn partitions(&self) -> Vec<i32> {
+        self.0.here.lock().places.keys().copied().collect()
+    }
+
+    fn place(&self, partition: i32) -> Result<Arc<Place<M>>, Unavailable> {
+        let here = self.0.here.lock();
+        match here.phase {
+            Phase::Starting => Err(Unavailable::LoadInProgress),
+            Phase::Running => here.places.get(&partition).cloned().ok_or(Unavailable::NotCoordinator),
+            Phase::Stopped => Err(Unavailable::NotCoordinator),
+        }
+    }
+
+    /// Brings the shards in line with the image.
+    fn lead(&self, here: &mut Here<M>) {
+        let image = here.image.clone();
+        let topic = image.topics.by_name(M::TOPIC);
+        let id = topic.map(|topic| topic.id);
+        let is_led = |epoch: i32, index: i32| {
+            here.topic == id && topic.is_some_and(|topic| self.epoch(topic, index) == Some(epoch))
+        };
+        let (kept, ended): (BTreeMap<_, _>, BTreeMap<_, _>) = std::mem::take(&mut here.places)
+            .into_iter()
+            .partition(|(index, place)| is_led(place.epoch, *index));
+        ended.values().for_each(|place| end(place));
+        (here.topic, here.places) = (id, kept);
+        let Some(topic) = topic else { return };
+        for index in topic.partitions.keys().copied() {
+            if let Some(epoch) = self.epoch(topic, index)
+                && !here.places.contains_key(&index)
+                && let Some(replica) = self.0.parts.partitions.get(topic.id, index)
+            {
+                let place = Place::new(epoch);
+                here.places.insert(index, place.clone());
+                // What holds nothing needs no loading: who made the topic can use it at once.
+                let is_empty =
+                    replica.watermarks(epoch).is_ok_and(|m| m.log_start_offset == m.log_end_offset);
+                let inputs = is_empty.then(|| place.open());
+                let inner = self.0.clone();
+                self.0.tasks.spawn_on(inner.serve(place, replica, inputs), &self.0.parts.runtime);
+            }
+        }
+    }
+
+    /// The leader epoch of a partition that this node leads.
+    fn epoch(&self, topic: &Topic, index: i32) -> Option<i32> {
+        let partition = topic.partition(index)?;
+        (partition.leader == self.0.parts.node.0).then_some(partition.leader_epoch)
+    }
+}
+
+fn end<M: Stored>(place: &Place<M>) {
+    place.stop.cancel();
+    place.enter(Stage::Down);
+}
+
+/// Why a shard has ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Replica(#[from] partition::Error),
+    /// Reported by whoever panicked.
+    #[error("it panicked")]
+    Panic,
+}
+
+impl<M: Stored> Inner<M> {
+    /// Runs the shard at `place`, again and again as long as its log directory is there.
+    async fn serve(
+        self: Arc<Self>,
+        place: Arc<Place<M>>,
+        replica: Arc<Replica>,
+        mut inputs: Option<mpsc::Receiver<Message<M>>>,
+    ) {
+        let mut pause = RETRY_MIN;
+        while !place.stop.is_cancelled() {
+            let begun = self.parts.clock.elapsed();
+            // A task of its own, so that a panic is an end like others.
+            let life =
+                self.parts.runtime.spawn(self.clone().live(place.clone(), replica.clone(), inputs.take()));
+            let ended = life.await.unwrap_or(Err(Failure::Panic));
+            let Err(failure) = ended else { return };
+            if place.stop.is_cancelled() {
+                return;
+            }
+            place.enter(Stage::Down);
+            if replica.directory().log_directory().is_offline() {
+                warn!(tp = %replica.name(), %failure, "coordinator resigns");
+                return;
+            }
+            error!(tp = %replica.name(), %failure, "coordinator has failed and is loaded again");
+            if self.parts.clock.elapsed() - begun > RETRY_MAX {
+                pause = RETRY_MIN;
+            }
+            let _ = place.stop.run_until_cancelled(tokio::time::sleep(pause)).await;
+            pause = (2 * pause).min(RETRY_MAX);
+        }
+    }
+
+    /// Loads the partition and serves it; `inputs` are there already if there is nothing to load.
+    async fn live(
+        self: Arc<Self>,
+        place: Arc<Place<M>>,
+        replica: Arc<Replica>,
+        inputs: Option<mpsc::Receiver<Message<M>>>,
+    ) -> Result<(), Failure> {
+        if inputs.is_none() {
+            place.enter(Stage::Loading);
+        }
+        let loaded = match self.clone().load(&place, &replica).await {
+            Err(Failure::Load(LoadError::Stopped)) => return Ok(()),
+            loaded => loaded?,
+        };
+        let sink = Sink::new(replica.clone(), place.epoch, self.parts.compression, loaded.end_offset);
+        let (clock, timeout) = (self.parts.clock.clone(), self.parts.commit_timeout);
+        let shard = Shard::new(loaded.machine, sink, replica, place.epoch, clock, timeout);
+        let inputs = inputs.unwrap_or_else(|| place.open());
+        Ok(shard.run(&place, inputs).await?)
+    }
+
+    async fn load(
+        self: Arc<Self>,
+        place: &Arc<Place<M>>,
+        replica: &Arc<Replica>,
+    ) -> Result<Loaded<M>, Failure> {
+        let image = self.here.lock().image.clone();
+        let machine = (self.parts.machine)(image);
+        let marks = replica.watermarks(place.epoch)?;
+        if marks.log_start_offset == marks.log_end_offset {
+            return Ok(Loaded { machine, end_offset: marks.log_end_offset });
+        }
+        let _permit = self.loads.acquire().await;
+        let begun = self.parts.clock.elapsed();
+        let (stop, epoch, chunk_bytes) = (place.stop.clone(), place.epoch, self.parts.load_bytes);
+        let reading = replica.clone();
+        let load = move || Load { machine, replica: &reading, epoch, chunk_bytes }.run(&stop);
+        let loaded = self.parts.runtime.spawn_blocking(load).await.map_err(|_| Failure::Panic)??;
+        let elapsed_ms = (self.parts.clock.elapsed() - begun).as_millis();
+        if elapsed_ms >= 100 {
+            info!(tp = %replica.name(), epoch, end_offset = loaded.end_offset, elapsed_ms, "coordinator loaded");
+        } else {
+            debug!(tp = %replica.name(), epoch, end_offset = loaded.end_offset, elapsed_ms, "coordinator loaded");
+        }
+        Ok(loaded)
+    }
+}

@@ -1,0 +1,40 @@
+//! What a machine has to be for a shard to run it.
+
+use std::sync::Arc;
+
+use crate::machine::Machine;
+use crate::meta::Image;
+
+/// A record of an internal topic that makes no sense.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Malformed(pub String);
+
+/// A machine whose log is a partition of an internal topic.
+pub trait Stored: Machine<Input: Send, Record: Send, Reply: Send> + Send + 'static {
+    /// The topic.
+    const TOPIC: &'static str;
+
+    /// The record's key, and its value if it has one.
+    fn encode(record: &Self::Record) -> (Vec<u8>, Option<Vec<u8>>);
+
+    /// The record with this key and value; none if it is of a kind that this machine has no use for.
+    fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Option<Self::Record>, Malformed>;
+
+    /// Replays a record of a transaction of this producer; it becomes true if and when the transaction is committed.
+    fn replay_transactional(
+        &mut self,
+        offset: i64,
+        producer_id: i64,
+        record: &Self::Record,
+    ) -> Result<(), Self::ReplayError>;
+
+    /// Replays the end of the producer's transaction, if it has one here.
+    fn end_transaction(&mut self, producer_id: i64, is_committed: bool);
+
+    /// The input after which a machine that has replayed its log is in charge.
+    fn activate() -> Self::Input;
+
+    /// The input that tells of a new image, and of the topics that are gone since the last one.
+    fn image(image: Arc<Image>, deleted_topics: Vec<Arc<str>>) -> Self::Input;
+}
