@@ -18,6 +18,7 @@ import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.AlterConfigsOptions;
 import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.admin.ConsumerGroupDescription;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.consumer.CloseOptions;
@@ -25,6 +26,7 @@ import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.GroupState;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
@@ -58,6 +60,7 @@ final class Members {
             case "resume": member(args).polling = true; return List.of();
             case "leave": member(args).close(CloseOptions.GroupMembershipOperation.LEAVE_GROUP); return List.of();
             case "vanish": member(args).close(CloseOptions.GroupMembershipOperation.REMAIN_IN_GROUP); return List.of();
+            case "until": awaitState(args.get(0), GroupState.parse(args.get(1)), Integer.parseInt(args.get(2))); return List.of();
             case "sleep": Thread.sleep(Long.parseLong(args.get(0))); return List.of();
             default: throw new IllegalArgumentException("no step " + word);
         }
@@ -116,6 +119,19 @@ final class Members {
 
     private void commit(Member member, List<String> args) throws Exception {
         member.run(() -> member.consumer.commitSync(offsets(args)));
+    }
+
+    private void awaitState(String group, GroupState state, int size) throws Exception {
+        long deadline = System.currentTimeMillis() + PATIENCE_MS;
+        ConsumerGroupDescription found;
+        do {
+            found = admin().describeConsumerGroups(List.of(group)).all().get().get(group);
+            if (found.groupState() == state && found.members().size() == size) {
+                return;
+            }
+            Thread.sleep(20);
+        } while (System.currentTimeMillis() < deadline);
+        throw new IllegalStateException(found.groupState() + " with " + found.members().size() + " members");
     }
 
     /** Returns when the last poll has. */
