@@ -340,16 +340,6 @@ fn offsets_of_a_group_that_does_not_say_since_when_it_is_empty_expire_by_their_o
 }
 
 #[test]
-fn a_group_without_a_record_of_its_own_is_told_from_one_that_had_members() {
-    let empty = |protocol_type: &str| GroupMetadataValue {
-        protocol_type: protocol_type.into(),
-        ..GroupMetadataValue::default()
-    };
-    assert!(classic_group(&loaded(empty(""))).is_simple());
-    assert!(!classic_group(&loaded(empty("consumer"))).is_simple());
-}
-
-#[test]
 fn the_tombstone_of_a_group_that_was_compacted_away_is_nothing() {
     let mut groups = Groups::new(settings(), Arc::new(Image::empty()));
     groups.replay(0, &Record::GroupMetadata { group: "g".into(), value: None }).unwrap();
