@@ -4,7 +4,12 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
-use super::support::{Broker, PATIENCE, Records};
+use kafka_protocol::messages::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use kafka_protocol::messages::{FindCoordinatorRequest, GroupId, OffsetCommitRequest, TopicName};
+
+use super::support::{Broker, Client, PATIENCE, Records, eventually, now_ms, text};
 
 /// Status, headers and body.
 fn request(broker: &Broker, method: &str, path: &str) -> (u16, String, String) {
@@ -65,6 +70,64 @@ fn what_goes_through_is_counted() {
     assert_eq!(of_topic("kafka_log_log_size"), size as f64);
     let produces = ["kafka_network_requestmetrics_requests_total", "request=\"Produce\""];
     assert_eq!(value(&metrics, &produces), 10.0);
+}
+
+/// Commits from outside of the group, as soon as there is a coordinator.
+fn commit(client: &mut Client, topic: &TopicName, offsets: &[(i32, i64)]) {
+    let find = FindCoordinatorRequest::default().with_coordinator_keys(vec![text("behind")]);
+    eventually("a coordinator", || (client.call(&find, 4).coordinators[0].error_code == 0).then_some(()));
+    let partition = |(index, offset): &(i32, i64)| {
+        OffsetCommitRequestPartition::default()
+            .with_partition_index(*index)
+            .with_committed_offset(*offset)
+            .with_committed_metadata(Some(text("")))
+    };
+    let partitions = offsets.iter().map(partition).collect();
+    let of_topic = OffsetCommitRequestTopic::default().with_name(topic.clone()).with_partitions(partitions);
+    let request =
+        OffsetCommitRequest::default().with_group_id(GroupId(text("behind"))).with_topics(vec![of_topic]);
+    eventually("committed offsets", || {
+        let response = client.call(&request, 9);
+        response.topics[0].partitions.iter().all(|p| p.error_code == 0).then_some(())
+    });
+}
+
+#[test]
+fn lag_is_told_in_records_and_in_seconds() {
+    let Some(broker) = Broker::barnabas(&[]) else { return };
+    let mut client = broker.connect();
+    let topic = client.create("consumed", 2);
+    let minute_ago = now_ms() - 60_000;
+    for partition in 0..2 {
+        client.append(&topic.name, partition, &Records::of(["a"]).at([minute_ago - 3_600_000]));
+        client.append(&topic.name, partition, &Records::of(["b", "c"]).at([minute_ago, minute_ago + 1]));
+    }
+    commit(&mut client, &topic.name, &[(0, 1), (1, 3)]);
+    let metrics = metrics(&broker);
+    let series = |name: &str, partition: &str| {
+        let (name, partition) = (format!("{name}{{"), format!("partition=\"{partition}\""));
+        value(&metrics, &[&name, "consumergroup=\"behind\"", &partition])
+    };
+    assert_eq!(series("kafka_consumergroup_current_offset", "0"), 1.0);
+    assert_eq!(series("kafka_consumergroup_lag", "0"), 2.0);
+    let seconds = series("kafka_consumergroup_lag_seconds", "0");
+    assert!((60.0..60.0 + PATIENCE.as_secs_f64()).contains(&seconds), "{seconds} s");
+    assert_eq!(series("kafka_consumergroup_lag", "1"), 0.0);
+    assert_eq!(series("kafka_consumergroup_lag_seconds", "1"), 0.0);
+    assert_eq!(value(&metrics, &["kafka_consumergroup_lag_sum{"]), 2.0);
+    assert_eq!(value(&metrics, &["kafka_consumergroup_members{"]), 0.0);
+}
+
+#[test]
+fn lag_has_as_many_series_as_it_may() {
+    let Some(broker) = Broker::barnabas(&["metrics.consumer.group.partitions.max=1"]) else { return };
+    let mut client = broker.connect();
+    let topic = client.create("consumed", 2);
+    commit(&mut client, &topic.name, &[(0, 0), (1, 0)]);
+    let metrics = metrics(&broker);
+    let lines = metrics.lines().filter(|line| line.starts_with("kafka_consumergroup_lag{"));
+    assert_eq!(lines.count(), 1);
+    assert_eq!(value(&metrics, &["barnabas_metrics_consumer_group_partitions_without_series"]), 1.0);
 }
 
 #[test]

@@ -101,6 +101,24 @@ fn huge_compact_counts() -> Vec<Hostile> {
         add("keys of describe configs", 32, 4, &[2, 2, 2, b't']);
         add("topics of describe log dirs", 35, 2, &[]);
         add("topics of create partitions", 37, 2, &[]);
+        add("topics of offset commit", 8, 8, &[2, b'g', 0, 0, 0, 0, 1, 0]);
+        add("topics of offset commit by id", 8, 10, &[2, b'g', 0, 0, 0, 0, 1, 0]);
+        add("groups of offset fetch", 9, 8, &[]);
+        add(
+            "partitions of offset fetch by id",
+            9,
+            10,
+            &[2, 2, b'g', 0, 0, 0, 0, 0, 2, 1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8],
+        );
+        add("protocols of join group", 11, 6, &[2, b'g', 0, 0, 0, 9, 0, 0, 0, 9, 1, 0, 2, b'c']);
+        add("members of leave group", 13, 4, &[2, b'g']);
+        add("assignments of sync group", 14, 4, &[2, b'g', 0, 0, 0, 1, 1, 0]);
+        add("groups of describe groups", 15, 5, &[]);
+        add("states of list groups", 16, 4, &[]);
+        add("groups of delete groups", 42, 2, &[]);
+        add("resources of incremental alter configs", 44, 1, &[]);
+        add("topics of consumer group heartbeat", 68, 0, &[2, b'g', 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9]);
+        add("groups of consumer group describe", 69, 0, &[]);
         add("topics of list partition reassignments", 46, 0, &[0, 0, 0, 9]);
         add("topics of describe topic partitions", 75, 0, &[]);
     }
@@ -137,6 +155,9 @@ fn huge_counts() -> Vec<Hostile> {
         add("resources of describe configs", 32, 1, &[]);
         add("topics of describe log dirs", 35, 1, &[]);
         add("topics of create partitions", 37, 0, &[]);
+        add("topics of offset commit", 8, 2, &[0, 1, b'g', 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        add("groups of describe groups", 15, 0, &[]);
+        add("topics of offset delete", 47, 0, &[0, 1, b'g']);
     }
     found
 }
@@ -295,17 +316,32 @@ pub fn every_version_of_every_api() -> Vec<Hostile> {
         (1, 4..=18),
         (2, 1..=10),
         (3, 0..=13),
+        (8, 2..=10),
+        (9, 1..=10),
         (10, 0..=6),
+        (11, 0..=9),
+        (12, 0..=4),
+        (13, 0..=5),
+        (14, 0..=5),
+        (15, 0..=6),
+        (16, 0..=5),
         (18, 0..=4),
         (19, 2..=7),
         (20, 1..=6),
         (22, 0..=5),
         (23, 2..=4),
         (32, 1..=4),
+        (33, 0..=2),
         (35, 1..=4),
         (37, 0..=3),
+        (42, 0..=3),
+        (44, 0..=1),
         (46, 0..=0),
+        (47, 0..=0),
         (60, 0..=2),
+        (68, 0..=1),
+        (69, 0..=1),
+        (74, 0..=1),
         (75, 0..=0),
     ];
     let one_api = |(key, versions): (i16, std::ops::RangeInclusive<i16>)| {
@@ -319,6 +355,20 @@ pub fn every_version_of_every_api() -> Vec<Hostile> {
 
 /// A request about a topic that does not exist.
 fn honest(api: ApiKey, version: i16) -> Vec<u8> {
+    // What the crate's codecs stop short of.
+    match (api, version) {
+        (ApiKey::OffsetCommit, 10) => {
+            let head = [2, b'g', 0xff, 0xff, 0xff, 0xff, 1, 0, 2];
+            let partition = [2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0xff, 0xff, 0xff, 0xff, 1, 0];
+            return request(8, 10, &[NO_TAGS, &head, &[9; 16], &partition, &[0, 0]]);
+        }
+        (ApiKey::OffsetFetch, 10) => {
+            let head = [2, 2, b'g', 0, 0xff, 0xff, 0xff, 0xff, 2];
+            return request(9, 10, &[NO_TAGS, &head, &[9; 16], &[2, 0, 0, 0, 0, 0, 0, 0, 0]]);
+        }
+        (ApiKey::DeleteGroups, 3) => return request(42, 3, &[NO_TAGS, &[2, 2, b'g', 0]]),
+        _ => {}
+    }
     let mut body = BytesMut::new();
     honest_body(api, version).encode(&mut body, version).expect("fields fit the version");
     let header_tags: &[u8] = if api.request_header_version(version) == 2 { NO_TAGS } else { &[] };
@@ -409,6 +459,92 @@ fn honest_body(api: ApiKey, version: i16) -> RequestKind {
                     .with_topics(vec![topic])
                     .with_response_partition_limit(10),
             )
+        }
+        other => honest_group_body(other, version),
+    }
+}
+
+/// A request about a group that does not exist, or from a member that does not.
+fn honest_group_body(api: ApiKey, version: i16) -> RequestKind {
+    let topic = TopicName(text("no-such-topic"));
+    let group = GroupId(text("group"));
+    match api {
+        ApiKey::OffsetCommit => {
+            let topic = offset_commit_request::OffsetCommitRequestTopic::default()
+                .with_name(topic)
+                .with_partitions(vec![offset_commit_request::OffsetCommitRequestPartition::default()]);
+            let request = OffsetCommitRequest::default().with_group_id(group).with_topics(vec![topic]);
+            RequestKind::OffsetCommit(request)
+        }
+        ApiKey::OffsetFetch if version < 8 => {
+            let topic = offset_fetch_request::OffsetFetchRequestTopic::default()
+                .with_name(topic)
+                .with_partition_indexes(vec![0]);
+            let request = OffsetFetchRequest::default().with_group_id(group).with_topics(Some(vec![topic]));
+            RequestKind::OffsetFetch(request)
+        }
+        ApiKey::OffsetFetch => {
+            let group = offset_fetch_request::OffsetFetchRequestGroup::default()
+                .with_group_id(group)
+                .with_topics(None);
+            RequestKind::OffsetFetch(OffsetFetchRequest::default().with_groups(vec![group]))
+        }
+        ApiKey::JoinGroup => {
+            let protocol = join_group_request::JoinGroupRequestProtocol::default().with_name(text("range"));
+            let request =
+                JoinGroupRequest::default().with_group_id(group).with_protocol_type(text("consumer"));
+            RequestKind::JoinGroup(request.with_protocols(vec![protocol]))
+        }
+        ApiKey::Heartbeat => {
+            let request = HeartbeatRequest::default().with_group_id(group);
+            RequestKind::Heartbeat(request.with_member_id(text("nobody")))
+        }
+        ApiKey::LeaveGroup if version < 3 => {
+            let request = LeaveGroupRequest::default().with_group_id(group);
+            RequestKind::LeaveGroup(request.with_member_id(text("nobody")))
+        }
+        ApiKey::LeaveGroup => {
+            let member = leave_group_request::MemberIdentity::default().with_member_id(text("nobody"));
+            let request = LeaveGroupRequest::default().with_group_id(group);
+            RequestKind::LeaveGroup(request.with_members(vec![member]))
+        }
+        ApiKey::SyncGroup => {
+            let request = SyncGroupRequest::default().with_group_id(group).with_member_id(text("nobody"));
+            RequestKind::SyncGroup(request)
+        }
+        ApiKey::DescribeGroups => {
+            RequestKind::DescribeGroups(DescribeGroupsRequest::default().with_groups(vec![group]))
+        }
+        ApiKey::ListGroups => RequestKind::ListGroups(ListGroupsRequest::default()),
+        ApiKey::DeleteGroups => {
+            RequestKind::DeleteGroups(DeleteGroupsRequest::default().with_groups_names(vec![group]))
+        }
+        ApiKey::OffsetDelete => {
+            RequestKind::OffsetDelete(OffsetDeleteRequest::default().with_group_id(group))
+        }
+        ApiKey::ConsumerGroupHeartbeat => {
+            let request = ConsumerGroupHeartbeatRequest::default().with_group_id(group);
+            RequestKind::ConsumerGroupHeartbeat(request.with_member_id(text("nobody")).with_member_epoch(7))
+        }
+        ApiKey::ConsumerGroupDescribe => {
+            let request = ConsumerGroupDescribeRequest::default().with_group_ids(vec![group]);
+            RequestKind::ConsumerGroupDescribe(request)
+        }
+        ApiKey::ListConfigResources => {
+            RequestKind::ListConfigResources(ListConfigResourcesRequest::default())
+        }
+        ApiKey::AlterConfigs => {
+            let resource = alter_configs_request::AlterConfigsResource::default()
+                .with_resource_type(2)
+                .with_resource_name(topic.0);
+            RequestKind::AlterConfigs(AlterConfigsRequest::default().with_resources(vec![resource]))
+        }
+        ApiKey::IncrementalAlterConfigs => {
+            let resource = incremental_alter_configs_request::AlterConfigsResource::default()
+                .with_resource_type(2)
+                .with_resource_name(topic.0);
+            let request = IncrementalAlterConfigsRequest::default().with_resources(vec![resource]);
+            RequestKind::IncrementalAlterConfigs(request)
         }
         other => unreachable!("{other:?} is not served"),
     }

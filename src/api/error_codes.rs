@@ -1,13 +1,13 @@
 //! Which error codes an answer carries, to be counted (`AbstractResponse.errorCounts`).
 
 use kafka_protocol::messages::{
-    ApiVersionsResponse, ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatResponse,
+    AlterConfigsResponse, ApiVersionsResponse, ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatResponse,
     CreatePartitionsResponse, CreateTopicsResponse, DeleteTopicsResponse, DescribeClusterResponse,
     DescribeConfigsResponse, DescribeGroupsResponse, DescribeLogDirsResponse,
-    DescribeTopicPartitionsResponse, FindCoordinatorResponse, HeartbeatResponse, InitProducerIdResponse,
-    JoinGroupResponse, LeaveGroupResponse, ListGroupsResponse, ListOffsetsResponse,
-    ListPartitionReassignmentsResponse, MetadataResponse, OffsetDeleteResponse, OffsetForLeaderEpochResponse,
-    ProduceResponse, SyncGroupResponse,
+    DescribeTopicPartitionsResponse, FindCoordinatorResponse, HeartbeatResponse,
+    IncrementalAlterConfigsResponse, InitProducerIdResponse, JoinGroupResponse, LeaveGroupResponse,
+    ListConfigResourcesResponse, ListGroupsResponse, ListOffsetsResponse, ListPartitionReassignmentsResponse,
+    MetadataResponse, OffsetDeleteResponse, OffsetForLeaderEpochResponse, ProduceResponse, SyncGroupResponse,
 };
 
 use crate::wire::delete_groups::DeleteGroupsResponse;
@@ -193,5 +193,23 @@ impl ErrorCodes for DescribeGroupsResponse {
 impl ErrorCodes for ConsumerGroupDescribeResponse {
     fn error_codes(&self) -> impl Iterator<Item = i16> {
         self.groups.iter().map(|g| g.error_code)
+    }
+}
+
+impl ErrorCodes for AlterConfigsResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        self.responses.iter().map(|r| r.error_code)
+    }
+}
+
+impl ErrorCodes for IncrementalAlterConfigsResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        self.responses.iter().map(|r| r.error_code)
+    }
+}
+
+impl ErrorCodes for ListConfigResourcesResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        [self.error_code].into_iter()
     }
 }

@@ -3,7 +3,10 @@
 //! A handler authorises, resolves names, makes one call into a lower layer and builds the response. What a
 //! request means for logs or metadata is not decided here.
 
+mod alter_configs;
+mod alter_resources;
 mod api_versions;
+mod broker_loggers;
 mod consumer_group_describe;
 mod consumer_group_heartbeat;
 mod context;
@@ -24,10 +27,12 @@ mod fetch;
 mod find_coordinator;
 mod groups;
 mod heartbeat;
+mod incremental_alter_configs;
 mod init_producer_id;
 mod internal_topics;
 mod join_group;
 mod leave_group;
+mod list_config_resources;
 mod list_groups;
 mod list_offsets;
 mod list_partition_reassignments;

@@ -8,6 +8,7 @@
 
 mod background;
 mod directories;
+mod lag;
 pub mod logging;
 mod lookup;
 mod pages;
@@ -24,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::directories::Directories;
+use self::lag::Lag;
 pub use self::lookup::config_lookup;
 use self::pages::{BrokerPages, Shown};
 use self::registration::Registered;
@@ -87,6 +89,12 @@ pub async fn run(config: Config) -> Result<()> {
         partitions: partitions.clone(),
         quorum: quorum.clone(),
         server: server.clone(),
+        lag: Lag {
+            groups: groups.clone(),
+            clock,
+            partitions_max: config.values.size("metrics.consumer.group.partitions.max"),
+            runtime: tokio::runtime::Handle::current(),
+        },
     });
     for listener in bound {
         info!(listener = %listener.name, host = %host_of(&config, &listener), port = listener.port()?, "listening");

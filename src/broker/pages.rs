@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
+use super::lag::Lag;
 use crate::base::id::NodeId;
 use crate::meta::{Image, NO_LEADER};
 use crate::metrics::{BrokerState, Metrics, Partition, State};
@@ -27,6 +28,7 @@ pub(super) struct Shown {
     pub(super) partitions: Arc<Set>,
     pub(super) quorum: Quorum,
     pub(super) server: Arc<Server>,
+    pub(super) lag: Lag,
 }
 
 impl BrokerPages {
@@ -73,6 +75,8 @@ impl Shown {
         for replica in replicas {
             add_replica(&image, &replica, state);
         }
+        (state.consumer_groups, state.consumed_partitions_without_series) =
+            self.lag.observe(&image, &self.partitions);
         let directories = self.partitions.directories();
         let offline = directories.iter().filter(|d| d.log_directory().is_offline());
         state.offline_log_directory_count = count(offline.count());

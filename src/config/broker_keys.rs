@@ -49,6 +49,7 @@ pub fn described() -> impl Iterator<Item = &'static Key> {
 
 /// Keys that Apache Kafka does not have.
 pub const OWN: &[Key] = keys! {
+    "metrics.consumer.group.partitions.max": Int, Text("10000"), AtLeast(0), Medium, ReadOnly, Honoured, "Partitions of consumer groups that have series for committed offset and lag, at most; 0 switches the metrics of consumer groups off.";
     "metrics.listener": String, Text("localhost:9404"), Any, Medium, ReadOnly, Honoured, "Where metrics and health are served over HTTP, as `host:port`; empty switches both off.";
     "write.caching": Boolean, Text("false"), Any, High, ClusterWide, Honoured, "Whether acks=all is answered from the page cache, as Kafka does, instead of after fdatasync.";
 };
@@ -380,7 +381,7 @@ pub const PUBLIC: &[Key] = keys! {
     "socket.connection.setup.timeout.max.ms": Long, Text("30000"), Any, Medium, ReadOnly, Accepted, "Longest wait for a connection to another node.";
     "socket.connection.setup.timeout.ms": Long, Text("10000"), Any, Medium, ReadOnly, Accepted, "First wait for a connection to another node.";
     "socket.listen.backlog.size": Int, Text("50"), AtLeast(1), Medium, ReadOnly, Honoured, "Connections that may wait to be accepted.";
-    "socket.receive.buffer.bytes": Int, Text("102400"), Any, High, ReadOnly, Honoured, "Socket receive buffer; -1 leaves it to the operating system.";
+    "socket.receive.buffer.bytes": Int, Text("524288"), Any, High, ReadOnly, Honoured, "Socket receive buffer; -1 leaves it to the operating system. Kafka's default of 102400 takes a large batch in small pieces, at a third more CPU.";
     "socket.request.max.bytes": Int, Text("104857600"), AtLeast(1), High, ReadOnly, Honoured, "Largest request that is read.";
     "socket.send.buffer.bytes": Int, Text("102400"), Any, High, ReadOnly, Honoured, "Socket send buffer; -1 leaves it to the operating system.";
     "ssl.allow.dn.changes": Boolean, Text("false"), Any, Low, ReadOnly, Accepted, "Whether a new keystore may carry another distinguished name.";

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::broker::Config;
 use super::broker_keys;
 use super::key::Mode;
+use super::listener_keys;
 use super::value::Value;
 
 /// Keys and raw values of one resource, as the cluster's metadata keeps them.
@@ -45,4 +46,56 @@ impl<'a> Layers<'a> {
         });
         dynamic.or_else(|| self.config.values.get(name).cloned())
     }
+}
+
+/// Keys that hold secrets and stores of a listener, which can be set under its prefix only
+/// (`SslConfigs.RECONFIGURABLE_CONFIGS`).
+const PER_LISTENER: [&str; 10] = [
+    "ssl.key.password",
+    "ssl.keystore.certificate.chain",
+    "ssl.keystore.key",
+    "ssl.keystore.location",
+    "ssl.keystore.password",
+    "ssl.keystore.type",
+    "ssl.truststore.certificates",
+    "ssl.truststore.location",
+    "ssl.truststore.password",
+    "ssl.truststore.type",
+];
+/// Keys that a listener may have of its own and that can be set for all brokers.
+const CLUSTER_WIDE_OF_LISTENERS: [&str; 3] =
+    ["max.connections", "max.connection.creation.rate", "num.network.threads"];
+
+/// Whether a broker, or all of them, may be given `entries` while they run; the refusal is Kafka's text
+/// (`DynamicBrokerConfig.validateConfigs`). Keys that nobody knows are allowed.
+pub fn check(entries: &Overrides, is_one_broker: bool) -> Result<(), String> {
+    let refuse = |what: &str, names: Vec<&str>| {
+        if names.is_empty() { Ok(()) } else { Err(format!("{what}: [{}]", names.join(", "))) }
+    };
+    let names = || entries.keys().map(String::as_str);
+    let is_read_only = |name: &&str| {
+        broker_keys::find(name).is_some_and(|key| key.mode == Mode::ReadOnly) && !PER_LISTENER.contains(name)
+    };
+    refuse("Cannot update these configs dynamically", names().filter(is_read_only).collect())?;
+    refuse(
+        "These security configs can be dynamically updated only per-listener using the listener prefix",
+        names().filter(|name| PER_LISTENER.contains(name)).collect(),
+    )?;
+    for (name, raw) in entries {
+        let base = listener_keys::base_key(name);
+        if let Some(key) = broker_keys::find(name).or(base) {
+            key.parse(raw).map_err(|error| error.to_string())?;
+        }
+    }
+    if is_one_broker {
+        return Ok(());
+    }
+    let is_of_one = |name: &&str| match listener_keys::base_key(name) {
+        Some(base) => !CLUSTER_WIDE_OF_LISTENERS.contains(&base.name),
+        None => broker_keys::find(name).is_some_and(|key| key.mode == Mode::PerBroker),
+    };
+    refuse(
+        "Cannot update these configs at default cluster level, broker id must be specified",
+        names().filter(is_of_one).collect(),
+    )
 }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 pub use kafka_protocol::error::ResponseError as Code;
 
-pub use self::offsets::GroupOffsets;
+pub use self::offsets::{GroupOffsets, TopicOffsets};
 pub use self::request::{
     Activate, Ask, ConsumerGroupDescribe, DeleteGroups, DeletedGroup, DescribeGroups, ListOffsets, NewImage,
     OffsetFetch,

@@ -50,7 +50,7 @@ pub const KNOWN: [Known; 6] = [
         initial: METADATA_VERSION_LATEST,
     },
     Known { name: ELR_VERSION, accepted: 0..=1, served: 1, initial: 1 },
-    Known { name: GROUP_VERSION, accepted: 0..=1, served: 0, initial: 0 },
+    Known { name: GROUP_VERSION, accepted: 0..=1, served: 1, initial: 1 },
     Known { name: SHARE_VERSION, accepted: 0..=1, served: 0, initial: 0 },
     Known { name: STREAMS_VERSION, accepted: 0..=1, served: 0, initial: 0 },
     Known { name: TRANSACTION_VERSION, accepted: 0..=2, served: 0, initial: 0 },

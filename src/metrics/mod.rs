@@ -10,6 +10,7 @@
 //! and listeners by what exists, topics and partitions by [`TOPIC_SERIES_MAX`] and [`PARTITION_SERIES_MAX`].
 
 pub mod gauges;
+mod groups;
 mod process;
 mod recorder;
 mod requests;
@@ -30,6 +31,7 @@ use self::text::Text;
 use self::topics::Topics;
 use crate::base::clock::Clock;
 
+pub use self::groups::{ConsumedPartition, ConsumerGroup};
 pub use self::requests::{Api, NO_ERROR};
 pub use self::state::{BrokerState, Partition, State};
 pub use self::topics::Topic;
@@ -124,6 +126,11 @@ mod tests {
 
     use super::*;
 
+    fn consumed(partition: i32, lag: Option<i64>) -> ConsumedPartition {
+        let lag_ms = lag.map(|lag| lag.unsigned_abs() * 500);
+        ConsumedPartition { topic: "t".into(), partition, offset: 7, lag, lag_ms }
+    }
+
     fn state() -> State {
         State {
             broker_state: BrokerState::Running,
@@ -144,6 +151,11 @@ mod tests {
                 high_watermark: 8,
                 replica_count: 3,
                 in_sync_replica_count: 2,
+            }],
+            consumer_groups: vec![ConsumerGroup {
+                group: "g".into(),
+                members: 4,
+                partitions: vec![consumed(0, Some(3)), consumed(1, Some(4)), consumed(2, None)],
             }],
             ..State::default()
         }
@@ -189,6 +201,12 @@ mod tests {
             "kafka_cluster_partition_replicascount{topic=\"a\\\"b\",partition=\"1\"} 3",
             "kafka_cluster_partition_underreplicated{topic=\"a\\\"b\",partition=\"1\"} 1",
             "kafka_topic_partitions{topic=\"a\\\"b\"} 2",
+            "kafka_consumergroup_current_offset{consumergroup=\"g\",topic=\"t\",partition=\"2\"} 7",
+            "kafka_consumergroup_lag{consumergroup=\"g\",topic=\"t\",partition=\"1\"} 4",
+            "kafka_consumergroup_lag_seconds{consumergroup=\"g\",topic=\"t\",partition=\"0\"} 1.5",
+            "kafka_consumergroup_current_offset_sum{consumergroup=\"g\",topic=\"t\"} 21",
+            "kafka_consumergroup_lag_sum{consumergroup=\"g\",topic=\"t\"} 7",
+            "kafka_consumergroup_members{consumergroup=\"g\"} 4",
             "kafka_brokers 1",
             "kafka_broker_info{id=\"1\",address=\"localhost:9092\"} 1",
         ] {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::PARTITION_SERIES_MAX;
+use super::groups::{self, ConsumerGroup};
 use super::text::{Kind, Text};
 
 /// What a broker is doing (`BrokerState`).
@@ -95,6 +96,10 @@ pub struct State {
     pub topics: Vec<(Arc<str>, i32)>,
     /// Each partition with a replica here.
     pub partitions: Vec<Partition>,
+    /// The groups that are coordinated here, as far as they have series.
+    pub consumer_groups: Vec<ConsumerGroup>,
+    /// Committed offsets beyond those, at least so many.
+    pub consumed_partitions_without_series: usize,
 }
 
 /// A gauge per partition: name, help, value.
@@ -131,6 +136,7 @@ impl State {
         self.write_connections(text);
         self.write_topics(text);
         self.write_partitions(text);
+        groups::write(&self.consumer_groups, self.consumed_partitions_without_series, text);
     }
 
     fn write_brokers(&self, text: &mut Text) {

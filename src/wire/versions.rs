@@ -75,14 +75,17 @@ apis! {
     22 InitProducerId 0-5 from 0 flexible 2 SMALL;
     23 OffsetForLeaderEpoch 2-4 from 2 flexible 4 LIST;
     32 DescribeConfigs 1-4 from 1 flexible 4 LIST;
+    33 AlterConfigs 0-2 from 0 flexible 2 LIST;
     35 DescribeLogDirs 1-4 from 1 flexible 2 LIST;
     37 CreatePartitions 0-3 from 0 flexible 2 LIST;
     42 DeleteGroups 0-3 from 0 flexible 2 LIST;
+    44 IncrementalAlterConfigs 0-1 from 0 flexible 1 LIST;
     46 ListPartitionReassignments 0-0 from 0 flexible 0 LIST;
     47 OffsetDelete 0-0 from 0 flexible 1 LIST;
     60 DescribeCluster 0-2 from 0 flexible 0 SMALL;
     68 ConsumerGroupHeartbeat 0-1 from 0 flexible 0 LIST;
     69 ConsumerGroupDescribe 0-1 from 0 flexible 0 LIST;
+    74 ListConfigResources 0-1 from 0 flexible 0 SMALL;
     75 DescribeTopicPartitions 0-0 from 0 flexible 0 LIST;
 }
 

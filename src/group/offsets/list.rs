@@ -13,8 +13,17 @@ pub struct GroupOffsets {
     pub group: Arc<str>,
     /// How many members it has.
     pub members: usize,
-    /// By topic: partitions, and the next offset to consume of each.
-    pub topics: Vec<(Arc<str>, Vec<(i32, i64)>)>,
+    /// By topic.
+    pub topics: Vec<TopicOffsets>,
+}
+
+/// The committed offsets of one topic.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TopicOffsets {
+    /// Its name.
+    pub topic: Arc<str>,
+    /// Partitions, and the next offset to consume of each.
+    pub partitions: Vec<(i32, i64)>,
 }
 
 impl Groups {
@@ -29,10 +38,10 @@ impl Groups {
             let mut topics = Vec::new();
             for (topic, partitions) in self.offsets.committed.group(name).into_iter().flatten() {
                 let offsets = partitions.iter().map(|(index, offset)| (index, offset.offset));
-                let offsets: Vec<_> = offsets.take(left).collect();
-                left -= offsets.len();
-                if !offsets.is_empty() {
-                    topics.push((topic.clone(), offsets));
+                let partitions: Vec<_> = offsets.take(left).collect();
+                left -= partitions.len();
+                if !partitions.is_empty() {
+                    topics.push(TopicOffsets { topic: topic.clone(), partitions });
                 }
             }
             let members = match group {

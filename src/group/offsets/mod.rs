@@ -14,7 +14,7 @@ mod table;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-pub use self::list::GroupOffsets;
+pub use self::list::{GroupOffsets, TopicOffsets};
 use self::pending::Pending;
 use self::table::{Offset, Table};
 use super::{Groups, ReplayError};

@@ -12,14 +12,17 @@
 use kafka_protocol::messages::offset_delete_request::{
     OffsetDeleteRequest, OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
 };
+use kafka_protocol::messages::offset_delete_response::{OffsetDeleteResponse, OffsetDeleteResponsePartition};
 use kafka_protocol::messages::{GroupId, TopicName};
 use kafka_protocol::protocol::StrBytes;
 use proptest::prelude::*;
 
 use super::*;
 use crate::wire::group_records::OffsetCommitValue;
-use crate::wire::offset_commit::{CommitPartition, CommitTopic, OffsetCommitRequest};
-use crate::wire::offset_fetch::{FetchGroup, FetchTopic, FetchedPartition};
+use crate::wire::offset_commit::{
+    CommitPartition, CommitTopic, CommittedTopic, OffsetCommitRequest, OffsetCommitResponse,
+};
+use crate::wire::offset_fetch::{FetchGroup, FetchTopic, FetchedGroup, FetchedPartition};
 
 fn text(text: &str) -> StrBytes {
     StrBytes::from_string(text.to_owned())
@@ -106,35 +109,49 @@ fn fetched(topic: &str, partition: &FetchedPartition) -> String {
     format!("{name} {} epoch {epoch} {:?}", partition.committed_offset, &*partition.metadata)
 }
 
+fn committed(response: &OffsetCommitResponse) -> Vec<String> {
+    let topic = |topic: &CommittedTopic| {
+        let one = |(partition, error): &(i32, i16)| format!("{}-{partition} {}", topic.name, code(*error));
+        topic.partitions.iter().map(one).collect::<Vec<_>>()
+    };
+    response.topics.iter().flat_map(topic).collect()
+}
+
+fn fetched_group(group: &FetchedGroup) -> Vec<String> {
+    let partitions = group.topics.iter().flat_map(|t| t.partitions.iter().map(|p| fetched(&t.name, p)));
+    std::iter::once(code(group.error_code)).chain(partitions).collect()
+}
+
+fn deleted(response: &OffsetDeleteResponse) -> Vec<String> {
+    let partitions = response.topics.iter().flat_map(|topic| {
+        let one = |p: &OffsetDeleteResponsePartition| {
+            format!("{}-{} {}", *topic.name, p.partition_index, code(p.error_code))
+        };
+        topic.partitions.iter().map(one).collect::<Vec<_>>()
+    });
+    std::iter::once(code(response.error_code)).chain(partitions).collect()
+}
+
+fn listed(groups: &[GroupOffsets]) -> Vec<String> {
+    let topic = |topic: &TopicOffsets| format!(" {} {:?}", topic.topic, topic.partitions);
+    let group = |group: &GroupOffsets| {
+        let topics: String = group.topics.iter().map(topic).collect();
+        format!("{} {} members{topics}", group.group, group.members)
+    };
+    groups.iter().map(group).collect()
+}
+
 pub(super) fn reply(reply: &Reply) -> Option<String> {
-    let parts: Vec<String> = match reply {
-        Reply::OffsetCommit(response) => {
-            let topic = |topic: &crate::wire::offset_commit::CommittedTopic| {
-                let one =
-                    |(partition, error): &(i32, i16)| format!("{}-{partition} {}", topic.name, code(*error));
-                topic.partitions.iter().map(one).collect::<Vec<_>>()
-            };
-            response.topics.iter().flat_map(topic).collect()
-        }
-        Reply::OffsetFetch(group) => {
-            let topics = group.topics.iter();
-            let partitions = topics.flat_map(|t| t.partitions.iter().map(|p| fetched(&t.name, p)));
-            std::iter::once(code(group.error_code)).chain(partitions).collect()
-        }
-        Reply::OffsetDelete(response) => {
-            let partitions = response.topics.iter().flat_map(|topic| {
-                let name = &topic.name;
-                topic
-                    .partitions
-                    .iter()
-                    .map(move |p| format!("{}-{} {}", **name, p.partition_index, code(p.error_code)))
-            });
-            std::iter::once(code(response.error_code)).chain(partitions).collect()
-        }
-        Reply::ListOffsets(groups) => {
-            groups.iter().map(|g| format!("{} {} members {:?}", g.group, g.members, g.topics)).collect()
-        }
-        _ => return None,
+    let parts = if let Reply::OffsetCommit(response) = reply {
+        committed(response)
+    } else if let Reply::OffsetFetch(group) = reply {
+        fetched_group(group)
+    } else if let Reply::OffsetDelete(response) = reply {
+        deleted(response)
+    } else if let Reply::ListOffsets(groups) = reply {
+        listed(groups)
+    } else {
+        return None;
     };
     Some(parts.join(", "))
 }

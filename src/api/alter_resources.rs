@@ -1,0 +1,129 @@
+//! What AlterConfigs and IncrementalAlterConfigs share: which resources this broker refuses before it asks the
+//! controller (`ConfigAdminManager.preprocess`), and the order of the answers.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use kafka_protocol::protocol::StrBytes;
+
+use super::context::Context;
+use super::error::{Code, controller_code};
+use crate::config::dynamic::{self, Overrides};
+use crate::controller::{self, Kind};
+use crate::meta::{Resource, ResourceKind};
+
+/// Why a resource is not changed: the code and its message.
+pub(super) type Refusal = (Code, StrBytes);
+
+/// `ConfigResource.Type.BROKER_LOGGER`.
+pub(super) const BROKER_LOGGER: i8 = 8;
+
+/// INVALID_REQUEST with a message.
+pub(super) fn invalid(message: impl Into<String>) -> Refusal {
+    (Code::InvalidRequest, StrBytes::from_string(message.into()))
+}
+
+/// Type and name of a resource that a request names.
+pub(super) type Named<'a> = (i8, &'a str);
+
+/// Whether `named` stands more than once among `all`.
+pub(super) fn is_duplicate(named: Named<'_>, all: &[Named<'_>]) -> bool {
+    all.iter().filter(|other| **other == named).count() > 1
+}
+
+/// The keys of one resource, each once and with a value where it needs one.
+pub(super) fn check_keys<'a>(keys: impl Iterator<Item = (&'a StrBytes, bool)>) -> Result<(), Refusal> {
+    let mut seen = BTreeSet::new();
+    let mut missing = Vec::new();
+    for (key, has_value) in keys {
+        if !seen.insert(key.as_str()) {
+            return Err(invalid("Error due to duplicate config keys"));
+        }
+        if !has_value {
+            missing.push(key.as_str());
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(invalid(format!("Null value not supported for : {}", missing.join(", "))))
+}
+
+/// The resource that a request names; broker loggers are none that is kept.
+pub(super) fn resource(context: &Context, (kind, name): Named<'_>) -> Result<Resource, Refusal> {
+    let unknown = || invalid(format!("Unknown resource type {kind}"));
+    let kind = ResourceKind::from_number(kind).ok_or_else(unknown)?;
+    if kind == ResourceKind::Broker && !name.is_empty() {
+        check_node(context, name, "Unexpected broker id, expected")?;
+    }
+    Ok(Resource::new(kind, name))
+}
+
+/// Whether `name` is this node's id.
+pub(super) fn check_node(context: &Context, name: &str, unexpected: &str) -> Result<(), Refusal> {
+    let id: i32 =
+        name.parse().map_err(|_| invalid(format!("Node id must be an integer, but it is: {name}")))?;
+    if id == context.node.0 {
+        return Ok(());
+    }
+    Err(invalid(format!("{unexpected} {}, but received {name}", context.node)))
+}
+
+/// Whether a broker may have what comes out.
+pub(super) fn check_broker(resource: &Resource, entries: &Overrides) -> Result<(), Refusal> {
+    dynamic::check(entries, !resource.name.is_empty()).map_err(invalid)
+}
+
+/// The answers to each of `named`: what was refused here, and what the controller said of the others.
+pub(super) fn answers(
+    named: Vec<Named<'_>>,
+    refused: Vec<Result<Resource, Option<Refusal>>>,
+    altered: Result<Vec<(Resource, Result<(), controller::Error>)>, controller::Error>,
+) -> Vec<Answer> {
+    let outcome = |resource: &Resource| -> Option<Refusal> {
+        let error = match &altered {
+            Err(error) => error,
+            Ok(altered) => match altered.iter().find(|(known, _)| known == resource) {
+                Some((_, Ok(()))) => return None,
+                Some((_, Err(error))) => error,
+                None => &controller::Error::from(Kind::UnknownServerError),
+            },
+        };
+        Some((controller_code(error), StrBytes::from_string(error.message.to_string())))
+    };
+    let answer = |((kind, name), refused): (Named<'_>, Result<Resource, Option<Refusal>>)| Answer {
+        kind,
+        name: StrBytes::from_string(name.to_owned()),
+        refusal: refused.map_or_else(|refusal| refusal, |resource| outcome(&resource)),
+    };
+    named.into_iter().zip(refused).map(answer).collect()
+}
+
+/// What became of one resource.
+pub(super) struct Answer {
+    /// Its type on the wire.
+    pub(super) kind: i8,
+    pub(super) name: StrBytes,
+    /// None if it is changed.
+    pub(super) refusal: Option<Refusal>,
+}
+
+impl Answer {
+    pub(super) fn code(&self) -> i16 {
+        self.refusal.as_ref().map_or(super::error::NONE, |(code, _)| code.code())
+    }
+
+    pub(super) fn message(&self) -> Option<StrBytes> {
+        self.refusal.as_ref().map(|(_, message)| message.clone())
+    }
+}
+
+/// What is set for a broker now.
+pub(super) fn broker_entries(context: &Context, name: &str) -> Overrides {
+    crate::partition::overrides(&context.quorum.image(), ResourceKind::Broker, name)
+}
+
+/// A text of a request as the controller takes it.
+pub(super) fn text(text: &StrBytes) -> Arc<str> {
+    text.as_str().into()
+}
