@@ -290,6 +290,7 @@ stories! {
     a_regular_expression_finds_new_topics: "consumer_regex.txt",
     the_configuration_of_a_group_goes_before_the_brokers: "consumer_config.txt",
     classic_members_are_upgraded_one_by_one_and_back: "migration_up_and_down.txt",
+    classic_members_that_do_not_go_along_are_put_out: "migration_silence.txt",
     what_cannot_be_upgraded_stays_classic: "migration_refused.txt",
     a_static_classic_member_turns_the_group_classic: "migration_static.txt",
     an_empty_group_takes_the_protocol_of_whoever_comes: "migration_empty.txt",
