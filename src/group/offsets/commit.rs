@@ -63,7 +63,16 @@ impl Groups {
         match self.groups.get(&*request.group_id) {
             Some(Group::Classic(group)) => group.validate_offset_commit(member, instance, epoch, false),
             Some(Group::Consumer(group)) => {
-                group.validate_offset_commit(member, instance, epoch, false, version)
+                group.validate_offset_commit(member, instance, epoch, false, version)?;
+                // A member may be behind its epoch if the partition was its own all the time (KIP-1251); one that
+                // was not fails the whole request, as in Kafka.
+                let partitions = request
+                    .topics
+                    .iter()
+                    .flat_map(|topic| topic.partitions.iter().map(|p| (topic.topic_id, p.partition_index)));
+                partitions.into_iter().try_for_each(|(topic, partition)| {
+                    group.validate_partition_commit(member, epoch, Some(topic), partition)
+                })
             }
             None if epoch < 0 => Ok(()),
             None if version >= VERSION_GROUP_NOT_FOUND => Err(Code::GroupIdNotFound),
