@@ -30,7 +30,7 @@ def arguments():
     parser.add_argument("--client", default="*", help="names or patterns, comma separated")
     parser.add_argument("--scenario", default="*", help="names or patterns, comma separated")
     parser.add_argument("--fast", action="store_true", help="smaller counts")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() + 1, help="programs at a time")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() + 1, help="programs at a time, and half the group scenarios")
     parser.add_argument("--keep", action="store_true", help="keep data folders and outputs")
     parser.add_argument("--prepare", action="store_true", help="only build the clients")
     parser.add_argument("--self-test", action="store_true", help="only prove the history check")
@@ -84,13 +84,18 @@ class Session:
     def run(self, pairs):
         if any(not scenarios.restarts(scenario) for _, scenario in pairs):
             self.shared = self.factory.make()
-        # Long ones first, so that none is left over alone at the end.
-        ordered = sorted(pairs, key=lambda pair: not scenarios.restarts(pair[1]))
-        with ThreadPoolExecutor(self.args.jobs) as pool:
-            outcomes = list(pool.map(lambda pair: self.one(*pair), ordered))
+        outcomes = self.side_by_side([pair for pair in pairs if not scenarios.of_groups(pair[1])], self.args.jobs)
+        # These wait most of the time, for sessions to end and members to come.
+        outcomes += self.side_by_side([pair for pair in pairs if scenarios.of_groups(pair[1])], 2 * self.args.jobs)
         if self.shared:
             outcomes += self.finish(self.shared, {scenario for _, scenario in pairs})
         return outcomes
+
+    def side_by_side(self, pairs, jobs):
+        # Long ones first, so that none is left over alone at the end.
+        ordered = sorted(pairs, key=lambda pair: not scenarios.long(pair[1]))
+        with ThreadPoolExecutor(jobs) as pool:
+            return list(pool.map(lambda pair: self.one(*pair), ordered))
 
     def one(self, client, scenario):
         gap = next((why for names, why in client.gaps.items() if fnmatch.fnmatchcase(scenario, names)), None)

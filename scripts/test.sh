@@ -12,6 +12,9 @@ step "tools"
 scripts/lib/apt.sh kcat prometheus
 command -v cargo-deny >/dev/null || cargo install --quiet --locked cargo-deny --version 0.20.2
 
+step "the history check of the group scenarios"
+python3 compat-tests/run.py --self-test
+
 step "format, lints, licences"
 cargo fmt --check
 cargo clippy --locked --all-targets --quiet -- -D warnings

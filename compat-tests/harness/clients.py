@@ -30,6 +30,7 @@ class Client:
     scenarios: list
     env: dict = field(default_factory=dict)
     gaps: dict = field(default_factory=dict)
+    keeps_positions: bool = False
     families: dict = field(default_factory=dict)  # scenario to the clients that play it together
 
 
@@ -65,7 +66,8 @@ def load(root, cache):
                 folder=here, out=out,
                 scenarios=entry.get("scenarios", scenarios.COMMON),
                 env={key: fill(value) for key, value in entry.get("env", {}).items()},
-                gaps=entry.get("gaps", {}), families=entry.get("families", {}))
+                gaps=entry.get("gaps", {}), families=entry.get("families", {}),
+                keeps_positions=entry.get("keeps_positions", False))
             for entry in text["client"]
         ]
         folders.append(Folder(here, out, text.get("prepare", []), clients))

@@ -23,6 +23,7 @@ class Scene:
         self.crew = crew.Crew(target, suffix, Path(scratch), cache, fast)
         self.partitions = {}  # of each topic
         self.sent = 0
+        self.acknowledged = {}  # partition to the offset after its last acknowledged record
         self.group_of = {}
         # Groups of which not every record is wanted, and those that must have every record once.
         self.partial, self.exactly_once = set(), set()
@@ -46,21 +47,17 @@ class Scene:
         for _ in range(records):
             spread.setdefault(self.sent % self.partitions[topic], []).append(b"%d" % self.sent)
             self.sent += 1
-        wire.produce(self.port, topic, spread)
+        for number, first in wire.produce(self.port, topic, spread).items():
+            self.acknowledged[f"{topic}:{number}"] = first + len(spread[number])
 
     @contextlib.contextmanager
     def flow(self):
         """One record to every partition, again and again; goes on while the broker is away."""
-        over, failure = threading.Event(), []
+        over = threading.Event()
 
         def run():
             while not over.wait(FLOW_INTERVAL_S):
-                try:
-                    self.produce(self.partitions[self.topic])
-                except (OSError, RuntimeError) as error:
-                    failure[:] = [error]
-                else:
-                    failure.clear()
+                self.try_to_produce()
 
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
@@ -69,8 +66,17 @@ class Scene:
         finally:
             over.set()
             thread.join()
-        if failure:
-            raise AssertionError(f"producing records: {failure[0]}")
+        deadline = time.monotonic() + STABLE_WITHIN_S
+        while error := self.try_to_produce():
+            assert time.monotonic() < deadline, f"producing records: {error}"
+            time.sleep(FLOW_INTERVAL_S)
+
+    def try_to_produce(self):
+        try:
+            self.produce(self.partitions[self.topic])
+        except (OSError, RuntimeError) as error:
+            return error
+        return None
 
     def member(self, name, process="one", client=0):
         return self.crew.member(name, self.play[client], process)
@@ -158,10 +164,13 @@ class Scene:
         if self.skipped and not self.parts_done:
             raise crew.Unsupported(self.skipped)
         ends = self.ends()
+        for partition, end in self.acknowledged.items():
+            assert ends[partition] >= end, f"{partition} ends at {ends[partition]}, acknowledged was {end}"
+        keeping = {member.name for member in self.crew.members.values() if member.process.client.keeps_positions}
         problems = []
         for group in sorted(set(self.group_of.values())):
             events = [event for event in self.crew.events if self.group_of.get(event.member) == group]
-            problems += history.check(events, {} if group in self.partial else ends, group in self.exactly_once)
+            problems += history.check(events, {} if group in self.partial else ends, group in self.exactly_once, keeping)
         if problems:
             raise AssertionError(f"history: {len(problems)} problems, first: {problems[0]}")
 

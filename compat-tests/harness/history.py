@@ -98,13 +98,15 @@ class Ownership:
         return min(self.until, self.out_since, self.doubt_since)
 
 
-def check(events, ends, exactly_once=False):
+def check(events, ends, exactly_once=False, keeping=()):
     """Every problem of one group's history. `events` are in order per member; `ends` are the log end offsets of the
-    partitions that must have been delivered whole."""
+    partitions that must have been delivered whole; `keeping` are members whose client goes on from its own position when it
+    is given a partition again that it had last time."""
     owned, problems = ownerships(events)
     problems += two_owners(owned)
     problems += deliveries(events, ends, exactly_once)
     problems += commits(events, owned)
+    problems += beginnings(events, keeping)
     return problems
 
 
@@ -195,7 +197,7 @@ def deliveries(events, ends, exactly_once):
 
 
 def commits(events, owned):
-    """Acknowledged commits only grow, only owners make them, and whoever comes next begins there."""
+    """Acknowledged commits only grow, and only owners make them."""
     problems = []
     by_partition = collections.defaultdict(list)
     for event in events:
@@ -207,7 +209,6 @@ def commits(events, owned):
         cleared = [event.at for event in resets if partition in event.partitions]
         problems += going_back(partition, found, cleared)
         problems += of_others(partition, found, [one for one in owned if one.partition == partition])
-    problems += beginnings(events, by_partition, resets)
     return problems
 
 
@@ -240,9 +241,13 @@ def of_others(partition, found, owned):
         if event.member != one.member and one.since < event.begun and event.at < one.certain_until]
 
 
-def beginnings(events, commits_of, resets):
+def beginnings(events, keeping):
     """The first record after `assigned` is not below a commit acknowledged before."""
-    problems, fresh = [], {}
+    problems, fresh, position, done = [], {}, {}, collections.defaultdict(list)
+    for event in events:
+        for partition, offset in event.offsets.items():
+            done[partition].append((event, offset))
+    resets = [event for event in events if event.kind == "reset"]
     for event in events:
         for partition in event.partitions:
             if event.kind == "assigned":
@@ -252,11 +257,12 @@ def beginnings(events, commits_of, resets):
         if event.kind != "records":
             continue
         (partition,) = event.partitions
-        since = fresh.pop((event.member, partition), None)
-        if since is None:
+        since, kept = fresh.pop((event.member, partition), None), position.get((event.member, partition))
+        position[event.member, partition] = event.last + 1
+        if since is None or event.member in keeping and event.first == kept:
             continue
         cleared = max((reset.at for reset in resets if partition in reset.partitions and reset.at <= event.at), default=0)
-        done = [commit.offsets[partition] for commit in commits_of[partition] if cleared < commit.begun and commit.at < since]
-        if done and event.first < max(done):
-            problems.append(Problem("began-below", f"{event.member} began {partition} at {event.first}, committed was {max(done)}"))
+        floor = max((offset for commit, offset in done[partition] if cleared < commit.begun and commit.at < since), default=0)
+        if event.first < floor:
+            problems.append(Problem("began-below", f"{event.member} began {partition} at {event.first}, committed was {floor}"))
     return problems

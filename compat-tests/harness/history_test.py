@@ -88,6 +88,30 @@ two-owners: a commit went through after the broker had been away
 @a records t=22 part=x:1 first=0 last=9
 @a revoked t=25 parts=x:0,x:1
 
+clean: k goes on from its own position when it gets the partition again
+@k assigned t=10 gen=1 parts=x:0,x:1
+@k records t=11 part=x:0 first=0 last=4
+@k records t=12 part=x:1 first=0 last=9
+@k revoked t=15 parts=x:0,x:1
+@b assigned t=16 gen=2 parts=x:0,x:1
+@b records t=17 part=x:0 first=0 last=9
+@b committed s=18 t=19 offsets=x:0:10
+@b revoked t=20 parts=x:0,x:1
+@k assigned t=21 gen=3 parts=x:0,x:1
+@k records t=22 part=x:0 first=5 last=9
+
+began-below: k does not go on from its own position
+@k assigned t=10 gen=1 parts=x:0,x:1
+@k records t=11 part=x:0 first=0 last=4
+@k records t=12 part=x:1 first=0 last=9
+@k revoked t=15 parts=x:0,x:1
+@b assigned t=16 gen=2 parts=x:0,x:1
+@b records t=17 part=x:0 first=0 last=9
+@b committed s=18 t=19 offsets=x:0:10
+@b revoked t=20 parts=x:0,x:1
+@k assigned t=21 gen=3 parts=x:0,x:1
+@k records t=22 part=x:0 first=4 last=9
+
 lost: a record that nobody has
 @a assigned t=10 gen=1 parts=x:0,x:1
 @a records t=11 part=x:0 first=0 last=9
@@ -184,6 +208,7 @@ began-below: the next owner does not find the commit
 
 ENDS = {"x:0": 10, "x:1": 10}
 EXACTLY_ONCE = "exactly once"
+KEEPING = {"k"}
 
 
 def failures():
@@ -196,7 +221,7 @@ def failures():
         for line in lines:
             member, kind, *words = line.removeprefix("@").split()
             events.append(history.parse_event(member, kind, words))
-        problems = history.check(events, ENDS, EXACTLY_ONCE in title)
+        problems = history.check(events, ENDS, EXACTLY_ONCE in title, KEEPING)
         found = {problem.kind for problem in problems}
         if found != expected:
             wrong.append(f"{title}: found {[str(problem) for problem in problems]}")

@@ -22,6 +22,7 @@ GROUPS = [
     "group-subscribe",
     "group-rebalance",
     "group-static",
+    "group-fenced",
     "group-cooperative",
     "group-commit",
     "group-auto-commit",
@@ -33,6 +34,7 @@ GROUPS = [
     "group-848-subscribe",
     "group-848-rebalance",
     "group-848-static",
+    "group-848-fenced",
     "group-848-pattern",
     "group-848-commit",
     "group-848-admin",
@@ -48,7 +50,11 @@ TIME_LIMIT_RESTART_S = 120
 
 def restarts(scenario):
     """Such a scenario has a broker of its own."""
-    return scenario.startswith("restart") or scenario.endswith("-restart")
+    return scenario.startswith(("restart", "transcript-")) or scenario.endswith("-restart")
+
+
+def long(scenario):
+    return restarts(scenario) or scenario.endswith("-rebalance") or scenario.startswith("group-mixed")
 
 
 def of_groups(scenario):

@@ -112,7 +112,8 @@ def latest(port, topic, partitions):
 
 
 def produce(port, topic, values_of):
-    """Produce v3, acks=all, one batch of records without keys for each partition; raises on any error."""
+    """Produce v3, acks=all, one batch of records without keys for each partition; raises on any error.
+    Returns the first offset of each."""
     body = struct.pack(">hhii", -1, -1, 10_000, 1) + text(topic) + struct.pack(">i", len(values_of))
     for partition, values in values_of.items():
         batch = record_batch(values)
@@ -120,10 +121,13 @@ def produce(port, topic, values_of):
     reader = call(port, API_PRODUCE, 3, body)
     assert reader.take("i") == 1
     reader.string()
+    offsets = {}
     for _ in range(reader.take("i")):
-        partition, code, _offset, _time = reader.take("ihqq")
+        partition, code, offset, _time = reader.take("ihqq")
+        offsets[partition] = offset
         if code != 0:
             raise RuntimeError(f"produce to {topic} {partition}: error {code}")
+    return offsets
 
 
 def record_batch(values):

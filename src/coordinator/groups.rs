@@ -33,6 +33,19 @@ impl Stored for group::Groups {
         Record::decode(key, value).map_err(|why| Malformed(why.to_string()))
     }
 
+    fn replay_transactional(
+        &mut self,
+        offset: i64,
+        producer_id: i64,
+        record: &Record,
+    ) -> Result<(), Self::ReplayError> {
+        Self::replay_transactional(self, offset, producer_id, record)
+    }
+
+    fn end_transaction(&mut self, producer_id: i64, is_committed: bool) {
+        Self::end_transaction(self, producer_id, is_committed);
+    }
+
     fn activate() -> group::Input {
         Activate.into_input()
     }

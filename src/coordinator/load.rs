@@ -3,16 +3,15 @@
 //! Runs on a thread of its own kind, a bounded piece of the log at a time. A record that cannot be read is reported
 //! and skipped, as Kafka does: one bad record must not take all groups of its partition away.
 
-use std::collections::HashMap;
 use std::io;
 
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use super::stored::Stored;
 use crate::partition::{self, Replica};
-use crate::wire::batch::{Batch, BatchError};
+use crate::wire::batch::{Batch, BatchError, BatchHeader};
 use crate::wire::builder::ControlRecord;
 use crate::wire::compress::{self, Codec};
 use crate::wire::record::{self, Records};
@@ -63,12 +62,7 @@ impl<M: Stored> Load<'_, M> {
     /// Replays the log from its start to its end.
     pub(super) fn run(self, stop: &CancellationToken) -> Result<Loaded<M>, LoadError> {
         let start = self.replica.watermarks(self.epoch)?.log_start_offset;
-        let mut replay = Replay {
-            machine: self.machine,
-            open: HashMap::new(),
-            skipped: 0,
-            name: self.replica.name().to_string(),
-        };
+        let mut replay = Replay { machine: self.machine, skipped: 0, name: self.replica.name().to_string() };
         let mut offset = start;
         while let Some(plan) = self.replica.plan_replay(offset, self.chunk_bytes, self.epoch)? {
             if stop.is_cancelled() {
@@ -92,10 +86,6 @@ impl<M: Stored> Load<'_, M> {
         if replay.skipped > 0 {
             info!(tp = %replay.name, records = replay.skipped, "records of other kinds skipped");
         }
-        if !replay.open.is_empty() {
-            // Transactions are not coordinated yet, so nothing can end these.
-            warn!(tp = %replay.name, producers = replay.open.len(), "offsets of open transactions left out");
-        }
         Ok(Loaded {
             machine: replay.machine,
             end_offset: self.replica.watermarks(self.epoch)?.log_end_offset,
@@ -105,8 +95,6 @@ impl<M: Stored> Load<'_, M> {
 
 struct Replay<M: Stored> {
     machine: M,
-    /// Records of open transactions by producer id, with their offsets: they become true with the marker.
-    open: HashMap<i64, Vec<(i64, M::Record)>>,
     /// Records of kinds that the machine has no use for.
     skipped: u64,
     name: String,
@@ -132,10 +120,7 @@ impl<M: Stored> Replay<M> {
                 continue;
             }
             match M::decode(record.key.unwrap_or_default(), record.value) {
-                Ok(Some(decoded)) if header.is_transactional() => {
-                    self.open.entry(header.producer_id).or_default().push((record.offset, decoded));
-                }
-                Ok(Some(decoded)) => self.record(record.offset, &decoded),
+                Ok(Some(decoded)) => self.record(header, record.offset, &decoded),
                 Ok(None) => self.skipped += 1,
                 Err(why) => {
                     error!(tp = %self.name, offset = record.offset, %why, "record cannot be read, left out");
@@ -147,12 +132,8 @@ impl<M: Stored> Replay<M> {
 
     fn control(&mut self, producer_id: i64, key: &[u8]) {
         match ControlRecord::of_key(key) {
-            Some(ControlRecord::Commit) => {
-                for (offset, record) in self.open.remove(&producer_id).unwrap_or_default() {
-                    self.record(offset, &record);
-                }
-            }
-            Some(ControlRecord::Abort) => drop(self.open.remove(&producer_id)),
+            Some(ControlRecord::Commit) => self.machine.end_transaction(producer_id, true),
+            Some(ControlRecord::Abort) => self.machine.end_transaction(producer_id, false),
             Some(
                 ControlRecord::LeaderChange
                 | ControlRecord::SnapshotHeader
@@ -164,8 +145,13 @@ impl<M: Stored> Replay<M> {
         }
     }
 
-    fn record(&mut self, offset: i64, record: &M::Record) {
-        if let Err(why) = self.machine.replay(offset, record) {
+    fn record(&mut self, header: &BatchHeader, offset: i64, record: &M::Record) {
+        let replayed = if header.is_transactional() {
+            self.machine.replay_transactional(offset, header.producer_id, record)
+        } else {
+            self.machine.replay(offset, record)
+        };
+        if let Err(why) = replayed {
             error!(tp = %self.name, offset, %why, "record does not fit those before it, left out");
         }
     }

@@ -21,6 +21,17 @@ pub trait Stored: Machine<Input: Send, Record: Send, Reply: Send> + Send + 'stat
     /// The record with this key and value; none if it is of a kind that this machine has no use for.
     fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Option<Self::Record>, Malformed>;
 
+    /// Replays a record of a transaction of this producer; it becomes true if and when the transaction is committed.
+    fn replay_transactional(
+        &mut self,
+        offset: i64,
+        producer_id: i64,
+        record: &Self::Record,
+    ) -> Result<(), Self::ReplayError>;
+
+    /// Replays the end of the producer's transaction, if it has one here.
+    fn end_transaction(&mut self, producer_id: i64, is_committed: bool);
+
     /// The input after which a machine that has replayed its log is in charge.
     fn activate() -> Self::Input;
 

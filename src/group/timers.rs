@@ -71,6 +71,25 @@ impl Timers {
 }
 
 #[cfg(test)]
+impl Timers {
+    /// How many timers of classic groups are armed.
+    pub(super) fn classic_count(&self) -> usize {
+        let is_classic = |timer: &&Timer| match timer {
+            Timer::ClassicSession { .. }
+            | Timer::ClassicPending { .. }
+            | Timer::ClassicJoin { .. }
+            | Timer::ClassicSync { .. } => true,
+            Timer::ConsumerSession { .. }
+            | Timer::ConsumerRebalance { .. }
+            | Timer::ConsumerJoin { .. }
+            | Timer::ConsumerSync { .. }
+            | Timer::OffsetsExpiry => false,
+        };
+        self.due.keys().filter(is_classic).count()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -73,6 +73,9 @@ impl Output {
             // The header of a record region waits for the region, so that both share a segment.
             let Some(Part::Bytes(bytes)) = self.parts.front() else { return Poll::Ready(Ok(())) };
             ready!(poll_send_more(stream, cx, bytes))?
+        } else if leading == 1 {
+            let Some(Part::Bytes(bytes)) = self.parts.front() else { return Poll::Ready(Ok(())) };
+            ready!(Pin::new(stream).poll_write(cx, bytes))?
         } else {
             let mut slices = [IoSlice::new(&[]); PIECES_PER_WRITE];
             let mut count = 0;

@@ -31,6 +31,10 @@ func main() {
 		os.Exit(2)
 	}
 	scenario := os.Args[3]
+	if scenario == "members" {
+		members(adapters[os.Args[1]](os.Args[2]).(groupClient))
+		return
+	}
 	limit := 55 * time.Second
 	if strings.HasPrefix(scenario, "restart") {
 		limit = 115 * time.Second

@@ -12,6 +12,8 @@ import sys
 import threading
 import time
 
+import members
+
 BOOTSTRAP, SCENARIO, SUFFIX = sys.argv[1:]
 TOPIC = f"{SCENARIO}-{SUFFIX}"
 FAST = os.environ.get("COMPAT_FAST") == "1"
@@ -331,6 +333,8 @@ SCENARIOS = {
     "restart": lambda: restart("RESTART"), "restart-term": lambda: restart("RESTART term"),
 }
 
+if SCENARIO == "members":
+    members.serve(BOOTSTRAP)
 try:
     SCENARIOS[SCENARIO]()
 except (Failure, subprocess.TimeoutExpired, OSError) as failure:

@@ -1,6 +1,7 @@
 // Adapter of kafkajs. Its public consumer works in groups only, so that reading uses its Cluster and Broker classes:
 // the same requests and decoders (Fetch 11, ListOffsets 3) without the group around them.
 import { createRequire } from 'node:module'
+import { KafkaJsGroupAdmin, KafkaJsMember } from './kafkajs_member.js'
 import { lz4Compress, lz4Decompress, snappyCompress, snappyDecompress } from '@platformatic/wasm-utils'
 
 const require = createRequire(import.meta.url)
@@ -45,6 +46,11 @@ export class KafkaJs {
     this.kafka = new Kafka({ brokers: this.brokers, clientId: 'compat', logLevel: logLevel.NOTHING, retry })
     this.admin = this.kafka.admin()
     this.connected = this.admin.connect()
+    this.groupAdmin = new KafkaJsGroupAdmin(this.admin, this.connected)
+  }
+
+  member (reporter) {
+    return new KafkaJsMember(reporter, this.brokers, this.groupAdmin)
   }
 
   async createTopic (topic, numPartitions, configs) {
@@ -157,6 +163,8 @@ export class KafkaJs {
 
   errorCode (error) {
     if (Number.isInteger(error.code) && error.code > 0) return error.code
+    // The error of deleteGroups has a list of its own.
+    if (error.groups?.[0]?.errorCode > 0) return error.groups[0].errorCode
     return [...(error.errors ?? []), error.cause].filter(Boolean).map(e => this.errorCode(e)).find(code => code !== 0) ?? 0
   }
 }

@@ -1,5 +1,6 @@
 // The compatibility program of the Node clients: node main.js <kafkajs|platformatic> <bootstrap> <scenario> <suffix>.
 // The contract (exit codes, topic names, services of the harness) is in compat-tests/README.md.
+import { members } from './members.js'
 import { Run, Skip } from './scenarios.js'
 
 const adapters = {
@@ -11,6 +12,11 @@ const [name, bootstrap, scenario, suffix] = process.argv.slice(2)
 if (!adapters[name] || !suffix) {
   console.error('usage: main.js kafkajs|platformatic <bootstrap> <scenario> <suffix>')
   process.exit(2)
+}
+
+if (scenario === 'members') {
+  await members(await adapters[name](bootstrap))
+  process.exit(0)
 }
 
 const limitMs = scenario.startsWith('restart') ? 115000 : 55000

@@ -1,5 +1,6 @@
 // Adapter of @platformatic/kafka. Its streams consume in groups only; Consumer.fetch is public and needs no membership.
 import { Admin, Consumer, Producer } from '@platformatic/kafka'
+import { PlatformaticGroupAdmin, PlatformaticMember } from './platformatic_member.js'
 import zlib from 'node:zlib'
 
 export class Platformatic {
@@ -12,6 +13,11 @@ export class Platformatic {
     this.options = { clientId: 'compat', bootstrapBrokers: [bootstrap], metadataMaxAge: 0, retries: 0 }
     this.admin = new Admin(this.options)
     this.reader = new Consumer({ ...this.options, groupId: 'unused' })
+    this.groupAdmin = new PlatformaticGroupAdmin(this.admin)
+  }
+
+  member (reporter) {
+    return new PlatformaticMember(reporter, this.options, this.groupAdmin)
   }
 
   async createTopic (topic, partitions, configs) {

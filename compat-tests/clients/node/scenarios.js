@@ -485,9 +485,10 @@ async function inFlight (limit, items, operation) {
   await Promise.all(open)
 }
 
-const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
+let answers
 
 async function ask (request, expected) {
+  answers ??= createInterface({ input: process.stdin })[Symbol.asyncIterator]()
   process.stdout.write(`${request}\n`)
   const { value } = await answers.next()
   check(value?.trim() === expected, `${request}: harness answered ${value}`)

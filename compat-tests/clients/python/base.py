@@ -32,15 +32,23 @@ INVALID_TOPIC_EXCEPTION = 17
 TOPIC_ALREADY_EXISTS = 36
 INVALID_PARTITIONS = 37
 INVALID_CONFIG = 40
+FENCED_INSTANCE_ID = 82
 INVALID_RECORD = 87
+UNRELEASED_INSTANCE_ID = 111
 
 
 class Fault(Exception):
     """An error of the broker by its code, or with code None of the client itself."""
 
-    def __init__(self, code, text):
+    def __init__(self, code, text, last=False):
         super().__init__(f"{code}: {text}")
         self.code = code
+        # Whether the client gives up after it.
+        self.last = last
+
+
+class Unsupported(Exception):
+    """This client has no such thing."""
 
 
 @dataclass

@@ -5,13 +5,17 @@ import os
 import sys
 import traceback
 
+import members
 import scenarios
 
 adapter, bootstrap, scenario, suffix = sys.argv[1:]
 code = 0
 try:
-    client = importlib.import_module(f"adapter_{adapter}").Client(bootstrap)
-    scenarios.SCENARIOS[scenario](client, f"{scenario}-{suffix}")
+    if scenario == "members":
+        members.serve(adapter, bootstrap)
+    else:
+        client = importlib.import_module(f"adapter_{adapter}").Client(bootstrap)
+        scenarios.SCENARIOS[scenario](client, f"{scenario}-{suffix}")
 except Exception as error:
     traceback.print_exc()
     print(f"{type(error).__name__}: {error}")

@@ -126,10 +126,12 @@ impl Turn<'_> {
     fn join(&mut self, joiner: Joiner) {
         let version = joiner.asker.version;
         if !self.has_room(&joiner.member) {
+            self.answer_join(joiner.asker.token, refused(version, "", Code::GroupMaxSizeReached));
             if self.group.roster().members.contains_key(&joiner.member) {
-                self.remove(&joiner.member.clone());
+                self.remove(&joiner.member);
+                self.complete_join_without();
             }
-            return self.answer_join(joiner.asker.token, refused(version, "", Code::GroupMaxSizeReached));
+            return;
         }
         if !self.supports(&joiner) {
             let answer = refused(version, &joiner.member, Code::InconsistentGroupProtocol);

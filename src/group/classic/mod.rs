@@ -198,3 +198,30 @@ impl Groups {
         }
     }
 }
+
+#[cfg(test)]
+impl Group {
+    /// What is soft fits who is in the group.
+    pub(super) fn assert_consistent(&self) {
+        let members = &self.roster().members;
+        assert!(self.offered.is_empty(), "a replay takes what its step offers");
+        assert!(self.pending.iter().all(|id| !members.contains_key(id)), "pending and a member");
+        assert!(self.unsynced.iter().all(|id| members.contains_key(id)), "unsynced and no member");
+        match self.rebalance.as_ref().map(|rebalance| &rebalance.phase) {
+            None => {}
+            Some(Phase::Preparing(preparing)) => {
+                assert!(preparing.joining.keys().all(|id| members.contains_key(id)), "joins and no member");
+                assert!(self.unsynced.is_empty(), "nobody syncs while all join");
+            }
+            Some(Phase::Completing(waiting)) => {
+                assert!(waiting.keys().all(|id| members.contains_key(id)), "waits and no member");
+                assert!(!members.is_empty(), "nobody completes");
+            }
+        }
+    }
+
+    /// Whether nothing is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.rebalance.is_none() && self.pending.is_empty() && self.unsynced.is_empty()
+    }
+}

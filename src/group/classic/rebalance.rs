@@ -245,23 +245,13 @@ impl Turn<'_> {
         self.timers.cancel(&Timer::ClassicSync { group: self.name.clone() });
     }
 
-    /// Takes a member out of the rebalance under way, whatever it waits for.
+    /// Takes a member out of those who are to join.
     pub(super) fn remove(&mut self, member: &Arc<str>) {
         self.cancel_session(member);
-        self.group.unsynced.remove(member);
-        let Rebalance { roster, phase } = self.under_way();
+        let (roster, preparing) = self.preparing();
         roster.remove(member);
-        match phase {
-            Phase::Preparing(preparing) => {
-                if let Some(Joining { asker, .. }) = preparing.joining.remove(member) {
-                    self.answer_join(asker.token, refused(asker.version, "", Code::UnknownMemberId));
-                }
-            }
-            Phase::Completing(waiting) => {
-                if let Some(token) = waiting.remove(member) {
-                    self.answer_sync(token, unsynced(Code::UnknownMemberId));
-                }
-            }
+        if let Some(Joining { asker, .. }) = preparing.joining.remove(member) {
+            self.answer_join(asker.token, refused(asker.version, "", Code::UnknownMemberId));
         }
     }
 

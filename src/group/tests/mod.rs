@@ -10,13 +10,15 @@
 //! reload                  the machine is dropped, the log replayed, the new one activated
 //! ```
 //!
-//! `#1`, `#2` ... stand for the ids that the requests brought along, in their order. Words with a `=` are options.
-//! After every command the log is replayed into a fresh machine: what must survive has to be the same in both.
+//! `#1`, `#2` ... stand for the ids that the machine took from requests, as the story shows them first. Words with a
+//! `=` are options. After every command the log is replayed into a fresh machine: what must survive has to be the
+//! same in both.
 //!
 //! A protocol adds its own words in a file beside this one: `input` reads a command, `reply` and `record` show what
 //! came of it, `durable` shows what must survive.
 
 mod classic;
+mod classic_random;
 mod offsets;
 
 use std::collections::BTreeMap;
@@ -98,28 +100,42 @@ impl<'a> Words<'a> {
     }
 }
 
-/// `#10` for the tenth id, in the text that a machine makes of it.
+/// What all ids that requests bring along begin with.
 const ID_PREFIX: &str = "00000000-0000-0000-0000-";
 
-fn with_ids(text: &str) -> String {
-    let mut parts = text.split('#');
-    let mut out = parts.next().unwrap().to_owned();
-    for part in parts {
-        let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
-        let (number, rest) = part.split_at(digits);
-        write!(out, "{}{rest}", Uuid::from_u128(number.parse().unwrap())).unwrap();
-    }
-    out
-}
+/// Ids in the order in which a story has shown them.
+#[derive(Default)]
+struct Ids(Vec<Uuid>);
 
-fn without_ids(text: &str) -> String {
-    let mut parts = text.split(ID_PREFIX);
-    let mut out = parts.next().unwrap().to_owned();
-    for part in parts {
-        let (number, rest) = part.split_at(12);
-        write!(out, "#{}{rest}", u64::from_str_radix(number, 16).unwrap()).unwrap();
+impl Ids {
+    /// What a machine makes of the text.
+    fn put_into(&self, text: &str) -> String {
+        let mut parts = text.split('#');
+        let mut out = parts.next().unwrap().to_owned();
+        for part in parts {
+            let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+            let (number, rest) = part.split_at(digits);
+            let id = self.0[number.parse::<usize>().unwrap() - 1];
+            write!(out, "{id}{rest}").unwrap();
+        }
+        out
     }
-    out
+
+    /// The text of a machine as a story shows it.
+    fn take_from(&mut self, text: &str) -> String {
+        let mut parts = text.split(ID_PREFIX);
+        let mut out = parts.next().unwrap().to_owned();
+        for part in parts {
+            let (number, rest) = part.split_at(12);
+            let id = Uuid::from_u128(u128::from_str_radix(number, 16).unwrap());
+            let place = self.0.iter().position(|shown| *shown == id).unwrap_or_else(|| {
+                self.0.push(id);
+                self.0.len() - 1
+            });
+            write!(out, "#{}{rest}", place + 1).unwrap();
+        }
+        out
+    }
 }
 
 fn code(code: i16) -> String {
@@ -131,21 +147,21 @@ struct Run {
     image: Arc<Image>,
     driver: Driver<Groups, Log, String>,
     now_ms: i64,
-    ids: u128,
-    committed: i64,
+    asked: u128,
+    is_held: bool,
 }
 
 impl Run {
     fn new() -> Self {
         let image = Arc::new(Image::empty());
         let groups = Groups::new(settings(), image.clone());
-        let driver = Driver::new(groups, Log::default(), i64::MAX);
-        Self { settings: settings(), image, driver, now_ms: 0, ids: 0, committed: i64::MAX }
+        let driver = Driver::new(groups, Log::default(), 0);
+        Self { settings: settings(), image, driver, now_ms: 0, asked: 0, is_held: false }
     }
 
     fn input(&mut self, client: &str, words: &Words<'_>) -> Input {
-        self.ids += 1;
-        let fresh_id = Uuid::from_u128(self.ids);
+        self.asked += 1;
+        let fresh_id = Uuid::from_u128(self.asked);
         let input = classic::input(client, words, fresh_id);
         let input = input.or_else(|| offsets::input(client, words, fresh_id));
         input.unwrap_or_else(|| panic!("no command {:?}", words.plain))
@@ -154,6 +170,11 @@ impl Run {
     fn ask(&mut self, client: &str, words: &Words<'_>) {
         let input = self.input(client, words);
         self.driver.step(self.now_ms, input, client.into()).unwrap();
+    }
+
+    fn commit(&mut self) {
+        let written = self.driver.sink_mut().next_offset();
+        self.driver.commit(written);
     }
 
     fn at(&mut self, now_ms: i64) {
@@ -184,8 +205,8 @@ impl Run {
     fn reload(&mut self) -> Vec<String> {
         let groups = self.replayed();
         let log = Log(std::mem::take(&mut self.driver.sink_mut().0));
-        self.committed = i64::MAX;
-        let before = std::mem::replace(&mut self.driver, Driver::new(groups, log, i64::MAX));
+        let written = log.next_offset();
+        let before = std::mem::replace(&mut self.driver, Driver::new(groups, log, written));
         self.driver.step(self.now_ms, Activate.into_input(), String::new()).unwrap();
         before.abandon().collect()
     }
@@ -198,15 +219,18 @@ impl Run {
         match words.plain[..] {
             ["at", ms] => self.at(ms.parse().unwrap()),
             ["set"] => self.set(&words),
-            ["hold"] => self.committed = self.driver.sink_mut().next_offset(),
-            ["commit"] => self.committed = i64::MAX,
+            ["hold"] => self.is_held = true,
+            ["commit"] => self.is_held = false,
             ["reload"] => {
                 let left = self.reload();
                 if !left.is_empty() {
                     writeln!(out, "no answer for {}", left.join(", ")).unwrap();
                 }
             }
-            [client, ..] => self.ask(client, &words),
+            [client, ..] => match classic::probe(self.driver.machine(), &words) {
+                Some(shown) => writeln!(out, "{client}: {shown}").unwrap(),
+                None => self.ask(client, &words),
+            },
             [] => panic!("an empty command"),
         }
         for record in &self.driver.sink_mut().0[written..] {
@@ -215,7 +239,9 @@ impl Run {
                 .unwrap_or_else(|| format!("{record:?}"));
             writeln!(out, "log {shown}").unwrap();
         }
-        self.driver.commit(self.committed);
+        if !self.is_held {
+            self.commit();
+        }
         while let Some((client, reply)) = self.driver.release() {
             let shown = classic::reply(&reply)
                 .or_else(|| offsets::reply(&reply))
@@ -241,13 +267,14 @@ fn durable(groups: &Groups) -> Vec<String> {
 /// The story as it should have been written.
 fn played(story: &str) -> String {
     let mut run = Run::new();
+    let mut ids = Ids::default();
     let mut out = String::new();
     for line in story.lines().filter(|line| !line.starts_with('>')) {
         writeln!(out, "{line}").unwrap();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        for line in without_ids(&run.play(&with_ids(line))).lines() {
+        for line in ids.take_from(&run.play(&ids.put_into(line))).lines() {
             writeln!(out, "> {line}").unwrap();
         }
     }

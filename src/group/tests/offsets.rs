@@ -220,6 +220,7 @@ impl Transactions {
     fn ask(&mut self, line: &str) -> String {
         let words = Words::of(line);
         self.run.ask("a", &words);
+        self.run.commit();
         reply(&self.run.driver.release().unwrap().1).unwrap()
     }
 }

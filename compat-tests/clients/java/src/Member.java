@@ -135,7 +135,8 @@ final class Member implements ConsumerRebalanceListener {
         int autoCommitMs = Integer.parseInt(command.take("auto_commit_ms", "0"));
         Map<String, Object> settings = new HashMap<>(Map.of(
             "group.id", command.take("group"), "auto.offset.reset", command.take("reset", "earliest"),
-            "enable.auto.commit", autoCommitMs > 0, "fetch.max.wait.ms", 100, "metadata.max.age.ms", 1000));
+            "enable.auto.commit", autoCommitMs > 0, "fetch.max.wait.ms", 100, "metadata.max.age.ms", 1000,
+            "reconnect.backoff.max.ms", 1000));
         if (autoCommitMs > 0) {
             settings.put("auto.commit.interval.ms", autoCommitMs);
         }

@@ -1,0 +1,153 @@
+#!/usr/bin/env python3
+"""Plays a transcript of Kafka's tools against a broker and compares it with the reference, which comes from Apache Kafka.
+
+transcript.py BOOTSTRAP SCENARIO SUFFIX, as run.py calls a client: scenario `transcript-<name>` is the file <name>.txt.
+TRANSCRIPTS_RENEW=1 in the environment writes the reference instead. README.md here has the language of the files.
+"""
+
+import difflib
+import fnmatch
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+INDENT = "    "
+
+# What differs between two runs on one broker, and what stands for it.
+VOLATILE = [
+    (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<uuid>"),
+    # A Kafka Uuid: 22 characters of base64, unless it is just a word of that length.
+    (r"(?<![\w./-])(?!(?:[A-Z]?[a-z]+[.-]?)+(?![\w-]))[A-Za-z0-9_-]{22}(?![\w./-])", "<uuid>"),
+    (r"127\.0\.0\.1:\d+", "127.0.0.1:<port>"),
+    (r'"timestamp":\d+', '"timestamp":<ms>'),
+    (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.,]\d+Z?", "<time>"),
+]
+
+# Tools that print what comes out of a hash map.
+UNORDERED = ("$ kafka-consumer-groups ", "$ kafka-groups ")
+
+
+def parse(text):
+    """A list of [line, output lines]: a step, a comment or an empty line, and what follows it indented."""
+    steps = []
+    for line in text.splitlines():
+        if line.startswith(INDENT) and steps:
+            steps[-1][1].append(line[len(INDENT):])
+        else:
+            steps.append([line, []])
+    return steps
+
+
+def render(steps):
+    return "".join(f"{line}\n" + "".join(f"{INDENT}{out}".rstrip() + "\n" if out else f"{INDENT}\n" for out in output)
+                   for line, output in steps)
+
+
+def normalise(step, output):
+    lines = []
+    for line in without_usage(output):
+        # Where in a client's code an error was seen is no business of the broker.
+        if re.match(r"! (\tat |\t\.\.\. \d+ more)", line):
+            continue
+        # Tools that catch everything also catch the exception that stands for the end of their process.
+        if re.match(r"! (Tool\$ToolExit: )?exit \d+$|Error: .* failed due to exit \d+$", line):
+            continue
+        # Whether a member hears of the group before it has its share is a matter of timing.
+        if line.endswith('"name":"partitions_assigned","partitions":[]}'):
+            continue
+        for pattern, token in VOLATILE:
+            line = re.sub(pattern, token, line)
+        lines.append(line.rstrip())
+    while lines and lines[-1] in ("", "!"):
+        lines.pop()
+    return sort_tables(step, lines) if step.startswith(UNORDERED) else lines
+
+
+def without_usage(output):
+    """The table of all options after an error in the command line goes; the error stays."""
+    for i, line in enumerate(output):
+        if re.match(r"! Option .*Description *$", line):
+            return [*output[:i], *[later for later in output[i:] if not later.startswith("! ")]]
+    return output
+
+
+def sort_tables(step, lines):
+    """Sorts the rows of tables, of lists and of what is told per group."""
+    listing = " --list" in step or " --export" in step
+    blocks, block = [], []
+    for line in [*lines, ""]:
+        if line and not line.startswith("!"):
+            block.append(line)
+            continue
+        head = 1 if block and re.match(r"GROUP +[A-Z]|TOPIC +[A-Z]|Error: ", block[0]) else 0
+        rows = block[head:]
+        blocks += block[:head] + (sorted(rows) if head or listing else rows) + [line]
+        block = []
+    return blocks[:-1]
+
+
+def play(bootstrap, path):
+    classes = Path(os.environ["OUT"]) / "classes"
+    jars = Path(os.environ["CACHE"]) / "kafka-4.3.1" / "lib" / "*"
+    played = subprocess.run(
+        ["java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Djava.io.tmpdir=.",
+         "-Duser.timezone=UTC", f"-Dlog4j2.configurationFile={HERE.parent / 'kafka' / 'log4j2.properties'}",
+         "-cp", f"{classes}:{jars}", "Transcript", bootstrap, str(path)],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    if played.returncode != 0:
+        sys.exit(f"the player exited with {played.returncode}")
+    return [[line, normalise(line, output)] for line, output in parse(played.stdout)]
+
+
+def accepted_differences():
+    return tomllib.loads((HERE / "accepted.toml").read_text()).get("accepted", [])
+
+
+def expected(name, step, output):
+    """The reference's output with the accepted differences in it."""
+    for entry in accepted_differences():
+        if not (fnmatch.fnmatchcase(name, entry["transcript"]) and fnmatch.fnmatchcase(step, entry["step"])):
+            continue
+        theirs = entry["kafka"]
+        for at in range(len(output) - len(theirs) + 1):
+            if output[at:at + len(theirs)] == theirs:
+                output = output[:at] + entry["barnabas"] + output[at + len(theirs):]
+                break
+    return output
+
+
+def compare(name, reference, found):
+    """Prints the steps that differ; returns how many."""
+    differing = 0
+    for (step, output), (_, ours) in zip(reference, found, strict=True):
+        want = expected(name, step, output)
+        if ours not in (want, output):
+            differing += 1
+            print(step)
+            for line in difflib.unified_diff(want, ours, "Apache Kafka", "found", lineterm="", n=1):
+                print(INDENT + line)
+    return differing
+
+
+def main():
+    bootstrap, scenario, _ = sys.argv[1:]
+    name = scenario.removeprefix("transcript-")
+    path = HERE / f"{name}.txt"
+    found = play(bootstrap, path)
+    if os.environ.get("TRANSCRIPTS_RENEW") == "1":
+        path.write_text(render(found))
+        return 0
+    Path("found.txt").write_text(render(found))
+    reference = parse(path.read_text())
+    differing = compare(name, reference, found)
+    if differing:
+        print(f"{differing} of {sum(line[:2] in ('$ ', '% ') for line, _ in reference)} steps differ")
+    return 1 if differing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

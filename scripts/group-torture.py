@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+"""Consumer groups while the broker is killed (SIGKILL) every few seconds, with the history check of compat-tests.
+
+    scripts/group-torture.py                                  ten minutes against target/release/barnabas
+    scripts/group-torture.py --minutes 1 --target kafka       the same against Apache Kafka 4.3.1
+    scripts/group-torture.py --clients java-4.3,franz-go --seed 7
+
+Two groups read one topic: `classic` with a member of every client, `consumer` (KIP-848) with those that have that
+protocol. Members commit what they read. Between the kills of the broker now and then a client program is killed as
+well, and one of its members comes or goes. After every tenth kill all records must have arrived before it goes on, and at
+the end. Then: no record lost, no partition with two owners, no commit that went back, nothing acknowledged that is gone.
+"""
+
+import argparse
+import os
+import random
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "compat-tests"))
+sys.dont_write_bytecode = True
+
+from harness import clients, crew, group_scenarios, groups, target  # noqa: E402
+
+PARTITIONS = 6
+SETTLED_WITHIN_S = 60
+KILLS_BETWEEN_SETTLED = 10
+KIP_848 = {"java-4.3", "confluent-kafka", "franz-go"}
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    env = os.environ
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--pause", default="1,6", help="seconds between two kills, from,to")
+    parser.add_argument("--clients", default="java-4.3,confluent-kafka,kafka-python-3")
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    parser.add_argument("--target", choices=["barnabas", "kafka"], default=env.get("TARGET", "barnabas"))
+    parser.add_argument("--binary", default=env.get("BARNABAS_BIN", ROOT / "target" / "release" / "barnabas"))
+    parser.add_argument("--cache", default=env.get("BARNABAS_CACHE", ROOT / "compat-tests" / ".cache"))
+    return parser.parse_args()
+
+
+def prepared(names, cache):
+    """The clients by name, built."""
+    found = {}
+    for folder in clients.load(ROOT / "compat-tests" / "clients", cache):
+        wanted = [client for client in folder.clients if client.name in names]
+        if wanted:
+            reason = clients.prepare(folder, cache)
+            if reason:
+                raise SystemExit(reason)
+            found.update({client.name: client for client in wanted})
+    missing = set(names) - set(found)
+    if missing:
+        raise SystemExit(f"no client {missing}")
+    return [found[name] for name in names]
+
+
+class Torture:
+    def __init__(self, scene, names, dice):
+        self.s, self.names, self.dice = scene, names, dice
+        self.made = 0
+        self.alive = {}  # (group, client index) to member
+        self.kills = 0
+
+    def groups_of(self, index):
+        return ["classic", "consumer"] if self.names[index] in KIP_848 else ["classic"]
+
+    def join(self, group, index, process):
+        self.made += 1
+        name = f"{group}{self.made}"
+        protocol = "consumer" if group == "consumer" else None
+        self.alive[group, index] = self.s.join(
+            name, process, index, group=f"{self.s.group}-{group}", commit="each", protocol=protocol)
+
+    def start_program(self, index):
+        self.made += 1
+        process = f"{self.names[index]}-{self.made}"
+        for group in self.groups_of(index):
+            self.join(group, index, process)
+
+    def kill_program(self, index):
+        self.alive["classic", index].process.kill()
+        self.start_program(index)
+
+    def change_member(self, index):
+        """One leaves, and another one comes in its place."""
+        group = self.dice.choice(self.groups_of(index))
+        member = self.alive[group, index]
+        member.call("close")
+        self.join(group, index, member.process.name)
+
+    def run(self, minutes, shortest, longest):
+        for index in range(len(self.names)):
+            self.start_program(index)
+        self.settle()
+        end = time.monotonic() + 60 * minutes
+        while time.monotonic() < end:
+            time.sleep(self.dice.uniform(shortest, longest))
+            deed = self.dice.choice([self.kill_program, self.change_member, None, None, None, None])
+            if deed:
+                deed(self.dice.randrange(len(self.names)))
+            self.s.restart()
+            self.kills += 1
+            if self.kills % KILLS_BETWEEN_SETTLED == 0:
+                self.settle()
+        self.settle()
+
+    def settle(self):
+        """Every group has all records that there are now, and each member its share."""
+        group_scenarios.eventually(lambda: group_scenarios.served(self.s), "the broker serves", SETTLED_WITHIN_S)
+        for group in ("classic", "consumer"):
+            members = [member for (name, _), member in self.alive.items() if name == group]
+            if members:
+                self.s.await_delivered(*members, seconds=SETTLED_WITHIN_S)
+                self.s.await_shares({member: PARTITIONS // len(members) for member in members}, SETTLED_WITHIN_S)
+        print(f"{self.kills} kills, {self.s.sent} records, {len(self.s.crew.events)} events: all groups have settled", flush=True)
+
+
+def watch(scene, group, over, problems):
+    thread = threading.Thread(target=group_scenarios.watch_commits, args=(scene, over, problems, group), daemon=True)
+    thread.start()
+    return thread
+
+
+def play(args, broker, scratch):
+    names = args.clients.split(",")
+    play = prepared(names, args.cache)
+    scene = groups.Scene(play, "torture", broker, f"{args.seed:08x}", scratch / "members", args.cache, False)
+    torture = Torture(scene, names, random.Random(args.seed))
+    over, problems = threading.Event(), []
+    try:
+        scene.create(PARTITIONS)
+        with scene.flow():
+            watching = [watch(scene, f"{scene.group}-{group}", over, problems) for group in ("classic", "consumer")]
+            torture.run(args.minutes, *map(float, args.pause.split(",")))
+        torture.settle()
+        over.set()
+        for thread in watching:
+            thread.join()
+        assert not problems, problems[0]
+        scene.finish()
+    finally:
+        over.set()
+        scene.crew.end()
+    print(f"{torture.kills} kills of the broker, {scene.sent} records, {len(scene.crew.events)} events: the history holds")
+
+
+def main():
+    args = arguments()
+    args.cache = Path(args.cache).resolve()
+    scratch = Path(tempfile.mkdtemp(prefix="barnabas-torture-"))
+    factory = target.Factory(args.target, args.binary, args.cache, scratch)
+    print(f"{factory.title}, {args.clients}, seed {args.seed}, in {scratch}", flush=True)
+    try:
+        broker = factory.make()
+        play(args, broker, scratch)
+        broker.stop()
+        complaints = broker.complaints()
+        assert not complaints, f"{len(complaints)} WARN or ERROR lines in the broker's log, first: {complaints[0]}"
+    except (AssertionError, crew.Ended, crew.Refused, RuntimeError) as failure:
+        print(f"failed: {failure}\nlogs are in {scratch}")
+        return 1
+    finally:
+        factory.kill_all()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
