@@ -166,7 +166,7 @@ impl Group {
 
     /// How many are in the group.
     pub(super) fn member_count(&self) -> usize {
-        0
+        self.members.len()
     }
 
     /// Whether nobody is in the group.

@@ -215,6 +215,16 @@ impl Run {
         groups
     }
 
+    /// What a machine is that was given the state of this one.
+    fn restored(&self) -> Groups {
+        let mut groups = Groups::new(self.settings.clone(), self.image.clone());
+        for Stated { offset, producer_id, record } in self.driver.machine().state() {
+            assert_eq!(producer_id, None);
+            groups.replay(offset, &record).unwrap();
+        }
+        groups
+    }
+
     /// Starts the machine anew; those who got no answer.
     fn reload(&mut self) -> Vec<String> {
         let groups = self.replayed();
@@ -276,6 +286,7 @@ impl Run {
             }
         }
         assert_eq!(durable(&self.replayed()), durable(self.driver.machine()), "after {line}");
+        assert_eq!(durable(&self.restored()), durable(self.driver.machine()), "the state after {line}");
         out
     }
 }
