@@ -96,6 +96,11 @@ impl Group {
         }
     }
 
+    /// What the log says of it.
+    pub(super) fn settled(&self) -> &Roster {
+        &self.settled
+    }
+
     /// Who is in it now.
     pub(super) fn roster(&self) -> &Roster {
         self.rebalance.as_ref().map_or(&self.settled, |rebalance| &rebalance.roster)
@@ -191,11 +196,6 @@ impl Groups {
 
 #[cfg(test)]
 impl Group {
-    /// What the log says of it.
-    pub(super) fn settled(&self) -> &Roster {
-        &self.settled
-    }
-
     /// What is soft fits who is in the group.
     pub(super) fn assert_consistent(&self) {
         let members = &self.roster().members;
