@@ -52,8 +52,7 @@ def write_docs(path, title, clients, outcomes):
     lines += gaps(outcomes)
     lines += [
         "", "## Not there yet", "",
-        "Consumer groups, transactions, share groups, SASL and TLS are not served yet: FindCoordinator answers",
-        "COORDINATOR_NOT_AVAILABLE, and APIs that are not served are not advertised. Consumers assign their partitions themselves.",
+        "Transactions, share groups, SASL and TLS are not served yet; APIs that are not served are not advertised.",
         "",
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
