@@ -53,16 +53,11 @@ class Scene:
     @contextlib.contextmanager
     def flow(self):
         """One record to every partition, again and again; goes on while the broker is away."""
-        over, failure = threading.Event(), []
+        over = threading.Event()
 
         def run():
             while not over.wait(FLOW_INTERVAL_S):
-                try:
-                    self.produce(self.partitions[self.topic])
-                except (OSError, RuntimeError) as error:
-                    failure[:] = [error]
-                else:
-                    failure.clear()
+                self.try_to_produce()
 
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
@@ -71,8 +66,17 @@ class Scene:
         finally:
             over.set()
             thread.join()
-        if failure:
-            raise AssertionError(f"producing records: {failure[0]}")
+        deadline = time.monotonic() + STABLE_WITHIN_S
+        while error := self.try_to_produce():
+            assert time.monotonic() < deadline, f"producing records: {error}"
+            time.sleep(FLOW_INTERVAL_S)
+
+    def try_to_produce(self):
+        try:
+            self.produce(self.partitions[self.topic])
+        except (OSError, RuntimeError) as error:
+            return error
+        return None
 
     def member(self, name, process="one", client=0):
         return self.crew.member(name, self.play[client], process)

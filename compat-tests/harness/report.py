@@ -1,6 +1,11 @@
 """The table on the terminal and docs/compatibility.md."""
 
+import tomllib
+from pathlib import Path
+
 from . import scenarios
+
+ACCEPTED = Path(__file__).resolve().parent.parent / "transcripts" / "accepted.toml"
 
 MARK = {"PASS": "✓", "FAIL": "✗", "SKIP": "–"}
 
@@ -41,6 +46,7 @@ def write_docs(path, title, clients, outcomes):
     for client in special:
         lines += ["", f"## {client.name} {client.version}", "", "| scenario | result |", "|---|---|"]
         lines += [f"| {scenario} | {mark(found, client, scenario)} |" for scenario in client.scenarios]
+    lines += accepted_differences()
     lines += ["", "## Clients", "", "| client | version | language |", "|---|---|---|"]
     lines += [f"| {c.name} | {c.version} | {c.language} |" for c in clients]
     lines += gaps(outcomes)
@@ -52,6 +58,22 @@ def write_docs(path, title, clients, outcomes):
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(lines))
+
+
+def accepted_differences():
+    """What Kafka's tools print otherwise than on Apache Kafka, and why (transcripts/README.md)."""
+    entries = tomllib.loads(ACCEPTED.read_text()).get("accepted", [])
+    if not entries:
+        return []
+    lines = ["", "## What Kafka's tools print otherwise", "", "| step | Apache Kafka | barnabas | reason |", "|---|---|---|---|"]
+    for entry in entries:
+        theirs, ours = (code(entry[side]) for side in ("kafka", "barnabas"))
+        lines.append(f"| {code([entry['step'].removeprefix('$ ')])} | {theirs} | {ours} | {entry['reason']} |")
+    return lines
+
+
+def code(lines):
+    return "<br>".join("`" + line.strip().replace("|", "\\|") + "`" for line in lines if line.strip()) or "(nothing)"
 
 
 def table(clients, rows, found):

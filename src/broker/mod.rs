@@ -96,12 +96,13 @@ pub async fn run(config: Config) -> Result<()> {
             runtime: tokio::runtime::Handle::current(),
         },
     });
+    registered.unfence(&quorum).await?;
+    groups.start(quorum.image());
+    // Not before: a client that is shown a cluster without this broker may give it up for good (librdkafka).
     for listener in bound {
         info!(listener = %listener.name, host = %host_of(&config, &listener), port = listener.port()?, "listening");
         server.serve(listener);
     }
-    registered.unfence(&quorum).await?;
-    groups.start(quorum.image());
     registered.finish_recovery(&quorum).await?;
     pages.set_state(BrokerState::Running);
     announce(&config);

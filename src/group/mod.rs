@@ -13,6 +13,7 @@ mod lists;
 mod offsets;
 mod request;
 mod settings;
+mod state;
 mod timers;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ pub use self::request::{
 };
 pub use self::request::{Client, Input, Reply, Request};
 pub use self::settings::Settings;
+pub use self::state::Stated;
 use self::timers::{Timer, Timers};
 use crate::machine::{Decision, Machine, Moment, Token};
 use crate::meta::Image;

@@ -9,6 +9,7 @@ use super::disk::{Disk, Mode};
 use super::epochs::LeaderEpochs;
 use super::log::Log;
 use super::segment::Segment;
+use super::tail::{Durable, Place};
 
 /// What was changed since it was last synced. Each thing is noted with the number of the flush that will cover it, and
 /// forgotten when that flush, or a later one, has succeeded; so one that never ran does no harm.
@@ -24,6 +25,8 @@ pub(super) struct Unflushed {
     epochs: Option<u64>,
     /// Flushes before this one may not say that an offset is durable: the log was cut since.
     cut: u64,
+    /// How often the log was cut.
+    cuts: u64,
 }
 
 impl Unflushed {
@@ -61,6 +64,18 @@ impl Unflushed {
     pub(super) fn cut(&mut self, base_offset: i64) {
         self.segments.retain(|(_, s)| s.base_offset < base_offset);
         self.cut = self.number;
+        self.cuts += 1;
+    }
+
+    pub(super) fn cuts(&self) -> u64 {
+        self.cuts
+    }
+
+    /// Whether nothing was changed but bytes of `segment`.
+    pub(super) fn is_only_bytes_of(&self, segment: &Arc<Segment>) -> bool {
+        self.segments.iter().all(|(_, changed)| Arc::ptr_eq(changed, segment))
+            && self.files.is_empty()
+            && self.names.or(self.directory).or(self.epochs).is_none()
     }
 
     fn is_empty(&self) -> bool {
@@ -84,6 +99,7 @@ pub struct Flush {
     dir: Arc<Path>,
     number: u64,
     offset: i64,
+    place: Place,
     segments: Vec<Arc<Segment>>,
     files: Vec<PathBuf>,
     names: bool,
@@ -134,6 +150,8 @@ impl Flush {
 impl Log {
     /// What has to be synced; none if everything is. Report the end of it to [`Log::flushed`] or [`Log::poison`].
     pub fn begin_flush(&mut self) -> Option<Flush> {
+        let active = self.active_segment();
+        let place = Place { base_offset: active.base_offset, position: active.size() };
         let unflushed = &mut self.unflushed;
         if self.poisoned || unflushed.is_empty() {
             return None;
@@ -145,6 +163,7 @@ impl Log {
             dir: self.dir.clone(),
             number,
             offset: self.end_offset,
+            place,
             segments: unflushed.segments.iter().map(|(_, s)| s.clone()).collect(),
             files: unflushed.files.iter().map(|(_, f)| f.clone()).collect(),
             names: unflushed.names.is_some(),
@@ -158,6 +177,9 @@ impl Log {
         self.unflushed.forget(flush.number);
         if flush.number >= self.unflushed.cut && !self.poisoned {
             self.flushed_offset = self.flushed_offset.max(flush.offset);
+            if flush.offset >= self.durable.offset {
+                self.durable = Durable { offset: flush.offset, place: Some(flush.place) };
+            }
         }
         self.flushed_offset
     }

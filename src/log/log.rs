@@ -8,6 +8,8 @@ use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tracing::warn;
+
 use super::active::Active;
 use super::checkpoint;
 use super::disk::{Disk, Mode};
@@ -19,6 +21,7 @@ use super::producers::ProducerStates;
 use super::replay;
 use super::segment::Segment;
 use super::settings::Settings;
+use super::tail::{Durable, Place};
 use crate::base::id::TopicId;
 
 /// A partition's log.
@@ -33,6 +36,9 @@ pub struct Log {
     pub(super) start_offset: i64,
     pub(super) end_offset: i64,
     pub(super) flushed_offset: i64,
+    /// Never below `flushed_offset`.
+    pub(super) durable: Durable,
+    pub(super) is_journalled: bool,
     pub(super) epochs: LeaderEpochs,
     pub(super) producers: ProducerStates,
     pub(super) unflushed: Unflushed,
@@ -54,6 +60,8 @@ pub(super) struct Parts {
 impl Parts {
     /// The log of these parts, all of it flushed, without epochs and producers.
     pub(super) fn into_log(self) -> Log {
+        let last = self.segments.last().expect("a log always has a segment");
+        let place = Place { base_offset: last.base_offset, position: last.size() };
         Log {
             disk: self.disk,
             dir: self.dir,
@@ -64,6 +72,8 @@ impl Parts {
             start_offset: self.start_offset,
             end_offset: self.end_offset,
             flushed_offset: self.end_offset,
+            durable: Durable { offset: self.end_offset, place: Some(place) },
+            is_journalled: false,
             epochs: LeaderEpochs::default(),
             producers: ProducerStates::new(self.end_offset),
             unflushed: Unflushed::default(),
@@ -73,7 +83,7 @@ impl Parts {
 }
 
 impl Log {
-    /// Makes the directory of an empty log. Nothing is durable before the first flush.
+    /// Makes the directory of an empty log. Nothing is durable before the first flush, and nothing stays after an error.
     pub fn create(
         disk: Arc<dyn Disk>,
         dir: &Path,
@@ -86,8 +96,15 @@ impl Log {
         }
         let io = |e| Error::io(dir, e);
         disk.create_dir_all(dir).map_err(io)?;
-        let mut log = Self::create_in(disk, dir, Some(topic_id), settings, 0, now_ms).map_err(io)?;
-        log.write_metadata().map_err(io)?;
+        let made = Self::create_in(disk.clone(), dir, Some(topic_id), settings, 0, now_ms);
+        let made = made.and_then(|mut log| log.write_metadata().map(|()| log));
+        let mut log = made.map_err(|e| {
+            // Half a log would be in the way when it is tried again: it failed for want of descriptors, perhaps.
+            if let Err(error) = disk.remove_dir_all(dir) {
+                warn!(dir = %dir.display(), %error, "half a log cannot be removed");
+            }
+            io(e)
+        })?;
         log.unflushed.new_directory();
         Ok(log)
     }
@@ -154,7 +171,8 @@ impl Log {
         self.end_offset
     }
 
-    /// Everything below is on the device.
+    /// Everything below is in the log's own files, on the device: where recovery may begin. What a journal holds of
+    /// the log besides is in [`Log::durable_offset`].
     pub fn flushed_offset(&self) -> i64 {
         self.flushed_offset
     }

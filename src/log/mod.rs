@@ -12,6 +12,7 @@ pub mod epochs;
 pub mod error;
 pub mod flush;
 mod index;
+pub mod journal;
 mod leftovers;
 #[expect(clippy::module_inception, reason = "the log itself")]
 mod log;
@@ -24,6 +25,7 @@ mod replay;
 mod scan;
 mod segment;
 mod settings;
+mod tail;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -41,4 +43,5 @@ pub use read::{ReadPlan, Slice};
 pub use recovery::{Opening, Recovered};
 pub use scan::Flaw;
 pub use settings::Settings;
+pub use tail::Tail;
 pub use timestamps::{TimestampOffset, TimestampPlan};

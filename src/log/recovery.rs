@@ -20,6 +20,7 @@ use super::producers::{CompletedTxn, ProducerStates};
 use super::scan::{Flaw, Scan, Step};
 use super::segment::Segment;
 use super::settings::Settings;
+use super::tail::Durable;
 use super::{checkpoint, leftovers, replay};
 use crate::base::id::TopicId;
 use crate::wire::batch::HEADER_LEN;
@@ -297,13 +298,18 @@ impl Opener {
                 self.disk.remove_file(&path).map_err(&io)?;
             }
         }
+        // Nor is it known which names are on the device: the broker may have been killed before its first flush.
+        log.unflushed.names();
+        if log.topic_id.is_some() {
+            log.unflushed.file(self.dir.join(checkpoint::PARTITION_METADATA_FILE));
+        }
         // What was scanned is in the page cache, but perhaps nowhere else.
         if recovery_point < log.end_offset {
             log.flushed_offset = recovery_point.clamp(log.start_offset, log.end_offset);
+            log.durable = Durable { offset: log.flushed_offset, place: None };
             let segments = log.segments.clone();
             for segment in segments.iter().filter(|s| s.base_offset >= first_offset) {
                 log.unflushed.segment(segment);
-                log.unflushed.names();
             }
         }
         Ok(log)

@@ -12,6 +12,7 @@ use super::error::Error;
 use super::index::Anchor;
 use super::log::Log;
 use super::segment::Segment;
+use super::tail::Durable;
 use super::{producers, replay};
 
 /// Longest name of a directory, in bytes, on common file systems.
@@ -22,7 +23,9 @@ impl Log {
     ///
     /// The checkpointed recovery point must have been lowered to the new end before, durably: a log that ends below it
     /// is taken for damaged. After an error the log is poisoned.
+    /// A log that [is journalled](Log::is_journalled) is refused.
     pub fn truncate_to(&mut self, offset: i64, now_ms: i64) -> Result<i64, Error> {
+        self.check_not_journalled()?;
         if offset >= self.end_offset {
             // A leader that appended nothing may have left an epoch.
             if self.epochs.truncate_from_end(self.end_offset) {
@@ -40,6 +43,7 @@ impl Log {
 
     /// Removes everything, durably, and goes on at `offset`. The checkpointed recovery point must be 0 before.
     pub fn truncate_fully_and_start_at(&mut self, offset: i64, now_ms: i64) -> Result<(), Error> {
+        self.check_not_journalled()?;
         self.or_poison(|log| log.try_start_at(offset, now_ms))
     }
 
@@ -90,6 +94,7 @@ impl Log {
         self.epochs.clear();
         self.start_offset = offset;
         self.flushed_offset = offset;
+        self.durable.offset = offset;
         self.end_at(offset, now_ms)?;
         self.disk.sync_dir(&self.dir)
     }
@@ -106,6 +111,7 @@ impl Log {
         self.end_offset = end_offset;
         self.start_offset = self.start_offset.min(end_offset);
         self.flushed_offset = self.flushed_offset.min(end_offset);
+        self.durable = Durable { offset: self.durable.offset.min(end_offset), place: None };
         self.epochs.truncate_from_end(end_offset);
         self.unflushed.epochs();
         self.unflushed.names();
@@ -163,16 +169,14 @@ impl Log {
         Ok(())
     }
 
-    /// Renames the directory to `<topic>-<partition>.<uuid>-delete`, durably, and ends the log; readers keep what
-    /// they have open. Gives the new path, which the caller removes later (`LocalLog.logDeleteDirName`).
+    /// Renames the directory to `<topic>-<partition>.<uuid>-delete` and ends the log; readers keep what they have open.
+    /// Gives the new path; the caller syncs the log directory and removes it later (`LocalLog.logDeleteDirName`).
     pub fn rename_for_deletion(&mut self, unique: Uuid) -> Result<PathBuf, Error> {
         let renamed = self.dir.with_file_name(deleted_name(&self.dir, unique));
         let (dir, disk) = (self.dir.clone(), self.disk.clone());
         self.poison();
         self.segments.iter().for_each(|s| s.close());
-        let parent = dir.parent().unwrap_or(&dir);
-        let rename = disk.rename(&dir, &renamed).and_then(|()| disk.sync_dir(parent));
-        rename.map_err(|e| Error::io(&dir, e))?;
+        disk.rename(&dir, &renamed).map_err(|e| Error::io(&dir, e))?;
         Ok(renamed)
     }
 }

@@ -18,6 +18,7 @@ use tokio::time::{Instant, Sleep, error::Elapsed};
 use tokio_util::io::poll_read_buf;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use super::eager::{Eager, Latest};
 use super::output::Output;
 use crate::api::response::Outcome;
 use crate::api::{Api, Peer, Running, Started};
@@ -49,6 +50,7 @@ pub(super) struct Shared {
     /// Broker-wide budget for request bytes, in [`MEMORY_UNIT`]s.
     pub(super) memory: Arc<Semaphore>,
     pub(super) shutdown: CancellationToken,
+    pub(super) latest: Latest,
 }
 
 enum Slot {
@@ -81,6 +83,9 @@ pub(super) struct Connection {
     permit: Option<OwnedSemaphorePermit>,
     memory_wait: Option<MemoryWait>,
     active_at: Instant,
+    eager: Eager,
+    /// When the runtime last had its turn.
+    polled_at: Instant,
     idle: Option<Pin<Box<Sleep>>>,
     shutdown: Pin<Box<WaitForCancellationFutureOwned>>,
     draining: bool,
@@ -95,6 +100,7 @@ impl Connection {
         Self {
             stream,
             peer: Arc::new(Peer::new(listener, from)),
+            eager: Eager::new(&shared.latest),
             shared,
             input: BytesMut::new(),
             read_hint: READ_BYTES_MIN,
@@ -104,6 +110,7 @@ impl Connection {
             permit: None,
             memory_wait: None,
             active_at: Instant::now(),
+            polled_at: Instant::now(),
             idle,
             shutdown,
             draining: false,
@@ -120,6 +127,7 @@ impl Connection {
         if !self.draining && self.shutdown.as_mut().poll(cx).is_ready() {
             self.draining = true;
         }
+        self.polled_at = Instant::now();
         for _ in 0..ROUNDS_PER_POLL {
             match self.round(cx) {
                 Ok(true) => {}
@@ -208,16 +216,33 @@ impl Connection {
             Poll::Ready(Ok(0)) => Err(End::Client),
             Poll::Ready(Ok(_)) => {
                 self.active_at = Instant::now();
+                self.eager.arrived(self.active_at);
                 Ok(true)
             }
             Poll::Ready(Err(error)) => Err(End::Io(error)),
-            Poll::Pending => {
-                if self.input.is_empty() {
-                    self.input = BytesMut::new();
-                }
-                Ok(false)
-            }
+            Poll::Pending => self.look(),
         }
+    }
+
+    /// Nothing has come yet; whether it did while the connection looked for it.
+    fn look(&mut self) -> Result<bool, End> {
+        let is_quiet = self.slots.is_empty() && self.input.is_empty();
+        let input = &mut self.input;
+        let came = is_quiet
+            && self
+                .eager
+                .look(&self.stream, self.polled_at, |bytes| input.extend_from_slice(bytes))
+                .map_err(End::Io)?;
+        let now = Instant::now();
+        if came {
+            self.active_at = now;
+            return Ok(true);
+        }
+        self.eager.sleeps(now);
+        if self.input.is_empty() {
+            self.input = BytesMut::new();
+        }
+        Ok(false)
     }
 
     /// The bytes of the frame at the front of the input, its length prefix included, once announced.
@@ -258,6 +283,7 @@ impl Connection {
 
     fn start(&mut self, frame: Bytes, cx: &mut Context<'_>) {
         self.active_at = Instant::now();
+        self.eager.request(&self.shared.latest);
         let bytes = frame.len();
         let permit = self.permit.take();
         let slot = match self.shared.api.call(&self.peer, frame) {

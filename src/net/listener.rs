@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
 
 use super::connection::{Connection, End, MEMORY_UNIT, Shared};
+use super::eager::Latest;
 pub use super::limits::Limits;
 use super::limits::Quota;
 use crate::api::Api;
@@ -140,6 +141,7 @@ impl Server {
             idle: settings.idle,
             memory: Arc::new(Semaphore::new(units)),
             shutdown: CancellationToken::new(),
+            latest: Latest::default(),
         });
         let quota = Quota::new(settings.limits.clone());
         let (accepting, tasks) = (CancellationToken::new(), TaskTracker::new());

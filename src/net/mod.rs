@@ -3,6 +3,7 @@
 //! Knows frames and sockets; what a frame means is `api`'s business.
 
 mod connection;
+mod eager;
 pub mod http;
 mod limits;
 pub mod listener;

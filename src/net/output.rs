@@ -2,10 +2,12 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, IoSliceMut};
+use std::num::NonZeroU64;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
+use rustix::fs::Advice;
 use rustix::io::{Errno, ReadWriteFlags};
 use rustix::net::SendFlags;
 use tokio::io::{AsyncWrite, Interest};
@@ -13,12 +15,17 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use crate::api::response::{Part, Response};
+use crate::log::disk::File;
 use crate::log::read::Slice;
 
 /// How many pieces one vectored write takes at most.
 const PIECES_PER_WRITE: usize = 32;
 /// How much is read at once to bring a file into the page cache.
 const WARMING_BYTES: usize = 128 << 10;
+/// One byte in so many tells whether a region is in the page cache; a kernel's read-ahead comes in larger pieces.
+const SAMPLE_DISTANCE: usize = 256 << 10;
+/// How much is read from the disk beyond what is sent next.
+const AHEAD_BYTES: u64 = 1 << 20;
 /// How much of a file one `sendfile` call is asked to send.
 const REGION_BYTES_PER_CALL: usize = 1 << 20;
 
@@ -73,6 +80,9 @@ impl Output {
             // The header of a record region waits for the region, so that both share a segment.
             let Some(Part::Bytes(bytes)) = self.parts.front() else { return Poll::Ready(Ok(())) };
             ready!(poll_send_more(stream, cx, bytes))?
+        } else if leading == 1 {
+            let Some(Part::Bytes(bytes)) = self.parts.front() else { return Poll::Ready(Ok(())) };
+            ready!(Pin::new(stream).poll_write(cx, bytes))?
         } else {
             let mut slices = [IoSlice::new(&[]); PIECES_PER_WRITE];
             let mut count = 0;
@@ -162,6 +172,7 @@ fn poll_warm(
         }
         let (file, mut position) = (region.file.clone(), region.position.max(*warm_until));
         *warming = Some(tokio::task::spawn_blocking(move || {
+            fetch_ahead(&*file, position, end);
             let mut scratch = vec![0; WARMING_BYTES];
             while position < end && matches!(file.read_at(&mut scratch, position), Ok(read) if read > 0) {
                 position += u64::try_from(WARMING_BYTES).expect("usize fits u64");
@@ -170,13 +181,24 @@ fn poll_warm(
     }
 }
 
-/// Whether the first and the last of the bytes can be read without waiting. Where the system cannot tell, yes.
+/// Asks for the bytes and some more, at once and for no more: the system's own read-ahead may be 8 MiB, and then every
+/// fsync waits behind that much reading.
+fn fetch_ahead(file: &dyn File, position: u64, end: u64) {
+    let Some(fd) = file.as_fd() else { return };
+    let len = NonZeroU64::new(end + AHEAD_BYTES - position);
+    // Advice: without it the bytes are read all the same.
+    let _ = rustix::fs::fadvise(fd, position, len, Advice::WillNeed);
+}
+
+/// Whether the bytes can be read without waiting, as far as samples tell. Where the system cannot say, yes.
 fn is_resident(region: &Slice, count: usize) -> bool {
-    let last = region.position + u64::try_from(count.saturating_sub(1)).expect("usize fits u64");
     let Some(file) = region.file.as_fd() else { return true };
-    [region.position, last].into_iter().all(|at| {
+    let last = count.saturating_sub(1);
+    (0..last).step_by(SAMPLE_DISTANCE).chain([last]).all(|at| {
         let mut byte = [0];
-        let read = rustix::io::preadv2(file, &mut [IoSliceMut::new(&mut byte)], at, ReadWriteFlags::NOWAIT);
+        let position = region.position + u64::try_from(at).expect("usize fits u64");
+        let read =
+            rustix::io::preadv2(file, &mut [IoSliceMut::new(&mut byte)], position, ReadWriteFlags::NOWAIT);
         read != Err(Errno::AGAIN)
     })
 }

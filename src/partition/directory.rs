@@ -1,19 +1,23 @@
 //! A log directory with its committer, and the replicas in it that are to be synced some time soon.
 
+use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
+use tracing::{info, warn};
 
 use super::error::Error;
 use super::replica::Replica;
 use crate::base::clock::Clock;
 use crate::base::id::TopicPartition;
 use crate::log::checkpoint::Offsets;
-use crate::log::committer::Committer;
+use crate::log::committer::{Committer, Journalling};
 use crate::log::directory::{LogDirectory, OffsetFile};
+use crate::log::journal::{self, Replayed};
 use crate::metrics::timers::{self, Timer};
 
 /// A log directory in use.
@@ -31,8 +35,16 @@ pub struct Directory {
     replicas: AtomicUsize,
     /// Whether a log was synced since the checkpoints were written.
     has_progress: AtomicBool,
+    removal: Mutex<Removal>,
     /// Hashes of what the three checkpoint files hold, so that an idle broker writes nothing.
     written: Mutex<[Option<u64>; 3]>,
+}
+
+/// Directories of deleted replicas, and whether a thread removes them.
+#[derive(Default)]
+struct Removal {
+    set_aside: VecDeque<PathBuf>,
+    is_running: bool,
 }
 
 fn hash(offsets: &Offsets) -> u64 {
@@ -41,13 +53,34 @@ fn hash(offsets: &Offsets) -> u64 {
     hasher.finish()
 }
 
+/// Makes the logs whole from the journal that an unclean stop has left, before any of them is opened.
+fn recover_journal(directory: &LogDirectory, was_clean: bool) -> io::Result<()> {
+    let (disk, path) = (directory.disk(), directory.path());
+    directory.guard(|| {
+        if was_clean {
+            // Whoever stopped cleanly was another broker, for this one leaves no journal then.
+            if journal::discard(disk, path)? {
+                warn!(dir = %path.display(), "journal of an earlier unclean stop is discarded");
+            }
+        } else if let Some(Replayed { entries, logs, restored_bytes }) = journal::replay(disk, path)? {
+            info!(dir = %path.display(), entries, logs, restored_bytes, "journal replayed");
+        }
+        Ok(())
+    })
+}
+
 impl Directory {
-    /// Starts the committer of `log_directory`; `was_clean` is whether it had a clean-shutdown marker.
+    /// Replays the journal if there is one and starts the committer of `log_directory`; `was_clean` is whether it had a clean-shutdown marker.
     pub fn start(log_directory: LogDirectory, was_clean: bool, clock: Clock) -> io::Result<Arc<Self>> {
         let log_directory = Arc::new(log_directory);
+        if let Err(error) = recover_journal(&log_directory, was_clean) {
+            warn!(dir = %log_directory.path().display(), %error, "journal cannot be replayed");
+        }
         let failing = log_directory.clone();
+        let journalling = Journalling::lazy(log_directory.disk().clone(), log_directory.path().to_owned());
         let committer = Committer::start(
             "committer",
+            Some(journalling),
             Box::new(move |error| {
                 failing.fail(error);
             }),
@@ -61,6 +94,7 @@ impl Directory {
             kept: Mutex::default(),
             replicas: AtomicUsize::new(0),
             has_progress: AtomicBool::new(false),
+            removal: Mutex::default(),
             written: Mutex::default(),
         }))
     }
@@ -89,8 +123,8 @@ impl Directory {
     }
 
     /// Has `replica` synced at the next [`Directory::sync_later`].
-    pub(super) fn mark_later(&self, replica: &Arc<Replica>) {
-        self.later.lock().push(Arc::downgrade(replica));
+    pub(super) fn mark_later(&self, replica: Weak<Replica>) {
+        self.later.lock().push(replica);
     }
 
     /// How many replicas it holds.
@@ -144,11 +178,54 @@ impl Directory {
         Ok(())
     }
 
-    /// Puts everything that was marked for later in the committer's queue.
+    /// Has the committer sync everything that was marked for later.
     pub(super) fn sync_later(&self) {
         let marked = std::mem::take(&mut *self.later.lock());
-        for replica in marked.iter().filter_map(Weak::upgrade) {
-            replica.sync_soon();
+        // Before the syncs: what is appended during one is marked again.
+        marked.iter().filter_map(Weak::upgrade).for_each(|replica| replica.is_taken());
+        self.committer.settle(marked);
+    }
+
+    /// Makes the renaming of deleted replicas' directories durable and has them removed in the background: large ones
+    /// take a while, and nobody waits for it. What is left is removed at the next start.
+    pub(super) fn remove_set_aside(self: &Arc<Self>, set_aside: Vec<PathBuf>) {
+        if set_aside.is_empty() {
+            return;
         }
+        let (disk, path) = (self.log_directory.disk(), self.log_directory.path());
+        if let Err(error) = self.log_directory.guard(|| disk.sync_dir(path)) {
+            warn!(dir = %path.display(), %error, "deleted replicas are not removed");
+            return;
+        }
+        let mut removal = self.removal.lock();
+        removal.set_aside.extend(set_aside);
+        if !removal.is_running {
+            let directory = self.clone();
+            let thread = std::thread::Builder::new().name("log-deletion".to_owned());
+            match thread.spawn(move || directory.remove_all()) {
+                Ok(_) => removal.is_running = true,
+                Err(error) => warn!(%error, "deleted replicas are removed later"),
+            }
+        }
+    }
+
+    fn remove_all(&self) {
+        loop {
+            let next = {
+                let mut removal = self.removal.lock();
+                let next = removal.set_aside.pop_front();
+                removal.is_running = next.is_some();
+                next
+            };
+            let Some(dir) = next else { return };
+            if let Err(error) = self.log_directory.disk().remove_dir_all(&dir) {
+                warn!(dir = %dir.display(), %error, "deleted replica cannot be removed");
+            }
+        }
+    }
+
+    /// Removes the journal after every log was closed.
+    pub(super) fn remove_journal(&self) -> io::Result<()> {
+        self.log_directory.guard(|| self.committer.remove_journal())
     }
 }

@@ -51,6 +51,16 @@ pub(super) fn all(parts: &Parts, image: &Image, threads: usize) -> All {
         }
         match directory.log_directory().list() {
             Ok(listing) => {
+                if !directory.was_clean() && !listing.partitions.is_empty() {
+                    // A broker that was killed may not have come to it, and what lies in them counts from now on.
+                    let synced = directory.log_directory().guard(|| {
+                        let log_directory = directory.log_directory();
+                        log_directory.disk().sync_dir(log_directory.path())
+                    });
+                    if synced.is_err() {
+                        continue;
+                    }
+                }
                 for dir in listing.partitions {
                     found.extend(consider(parts, image, directory, &checkpoints, dir));
                 }
@@ -209,7 +219,9 @@ fn open(parts: &Parts, found: &Found, settings: Settings) -> Option<Arc<Replica>
 
 /// Makes what was recovered durable, so that the high watermark is where it was before a crash, or beyond.
 fn sync(log: &mut Log) -> io::Result<()> {
-    if let Some(flush) = log.begin_flush() {
+    if log.flushed_offset() < log.end_offset()
+        && let Some(flush) = log.begin_flush()
+    {
         flush.run()?;
         log.flushed(&flush);
     }

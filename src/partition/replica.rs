@@ -1,6 +1,7 @@
 //! One replica: its log, its replication state, and who waits on it.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -13,10 +14,10 @@ use super::error::{Error, FetchError};
 use super::settings::Settings;
 use crate::base::id::{TopicId, TopicPartition};
 use crate::log;
-use crate::log::committer::{Dirty, Ticket};
+use crate::log::committer::{Dirty, Synced, Ticket};
 use crate::log::producers::Origin;
 use crate::log::read::ReadPlan;
-use crate::log::{AppendError, Appended, Leading, Log, TimestampOffset};
+use crate::log::{AppendError, Appended, Leading, Log, Tail, TimestampOffset};
 use crate::metrics;
 use crate::purgatory::{Arrivals, Countdown, Offsets, Signal};
 use crate::replication::{LeaderState, Leadership};
@@ -150,12 +151,12 @@ struct Barrier {
 impl State {
     /// The end of what this replica itself vouches for.
     fn local_acknowledged(&self) -> i64 {
-        let flushed = self.log.flushed_offset();
+        let durable = self.log.durable_offset();
         if !self.settings.write_caching {
-            return flushed;
+            return durable;
         }
         match self.flush_barrier {
-            Some(barrier) if flushed < barrier.end => barrier.start.max(flushed),
+            Some(barrier) if durable < barrier.end => barrier.start.max(durable),
             Some(_) | None => self.log.end_offset(),
         }
     }
@@ -297,17 +298,23 @@ impl Replica {
         let leading = Leading { leader_epoch, origin, transaction_version: 0 };
         let appended = match state.log.append_leading(batch, leading, now_ms) {
             Ok(appended) => appended,
-            Err(error) => return Err(self.append_error(error)),
+            Err(error) => {
+                if state.log.is_poisoned() {
+                    // What was appended before is not going to be synced any more.
+                    state.release_all();
+                }
+                return Err(self.append_error(error));
+            }
         };
         if appended.duplicate {
             return Ok(appended);
         }
         state.unflushed_bytes += batch.bytes.len();
         if state.settings.write_caching {
-            let unflushed = state.log.end_offset() - state.log.flushed_offset();
-            if unflushed >= state.settings.log.flush_messages {
+            let durable = state.log.durable_offset();
+            if state.log.end_offset() - durable >= state.settings.log.flush_messages {
                 // A barrier that is not reached yet still stands for what it began with.
-                let pending = state.flush_barrier.filter(|b| state.log.flushed_offset() < b.end);
+                let pending = state.flush_barrier.filter(|b| durable < b.end);
                 let start = pending.map_or(start, |b| b.start);
                 state.flush_barrier = Some(Barrier { start, end: state.log.end_offset() });
                 self.sync_soon();
@@ -345,24 +352,27 @@ impl Replica {
     }
 
     /// Tries a sync that found no free file descriptor again with the next round.
-    fn sync_again(&self, why: &io::Error) -> io::Result<()> {
+    fn sync_again(&self, why: &io::Error) -> io::Result<Synced> {
         warn!(tp = %self.name, %why, "sync is tried again");
-        if let Some(replica) = self.me.upgrade() {
-            replica.sync_later();
-        }
-        Ok(())
+        self.sync_later();
+        Ok(Synced::Postponed)
     }
 
-    /// Has the committer sync this replica.
-    pub(super) fn sync_soon(self: &Arc<Self>) {
-        self.is_marked_later.store(false, Ordering::Release);
+    /// Has the committer make durable what is appended.
+    fn sync_soon(self: &Arc<Self>) {
         self.directory.committer().mark(self);
     }
 
-    fn sync_later(self: &Arc<Self>) {
+    /// Has the log's own files synced with the next round of those that nobody waits for.
+    fn sync_later(&self) {
         if !self.is_marked_later.swap(true, Ordering::AcqRel) {
-            self.directory.mark_later(self);
+            self.directory.mark_later(self.me.clone());
         }
+    }
+
+    /// Takes note that the replica was taken off its directory's list for later.
+    pub(super) fn is_taken(&self) {
+        self.is_marked_later.store(false, Ordering::Release);
     }
 
     /// Calls `countdown.done()` once everything up to and including `last_offset` is committed, or the
@@ -370,7 +380,7 @@ impl Replica {
     pub fn wait_committed(&self, last_offset: i64, countdown: &Arc<Countdown>) {
         let mut state = self.state.lock();
         let committed = state.leader.as_ref().is_none_or(|l| l.high_watermark() > last_offset);
-        if committed || state.deleted || self.directory.check_online().is_err() {
+        if committed || state.deleted || state.log.is_poisoned() || self.directory.check_online().is_err() {
             drop(state);
             countdown.done();
         } else {
@@ -384,7 +394,7 @@ impl Replica {
         self.directory.check_online()?;
         let leader = state.leader_for(-1)?;
         if leader.high_watermark() <= last_offset {
-            return Ok(false);
+            return if state.log.is_poisoned() { Err(Error::Storage) } else { Ok(false) };
         }
         leader.check_enough_in_sync().map_err(|_| Error::NotEnoughReplicasAfterAppend)?;
         Ok(true)
@@ -546,9 +556,9 @@ impl Replica {
             }
         }
         state.advance();
-        let is_all_flushed = state.log.flushed_offset() == end;
+        let is_durable = state.log.durable_offset() == end;
         drop(state);
-        if !is_all_flushed {
+        if !is_durable {
             self.sync_soon();
         }
     }
@@ -584,8 +594,8 @@ impl Replica {
         }
     }
 
-    /// Stops serving and sets the directory aside; the files go in the background.
-    pub(super) fn delete(&self, unique: Uuid) -> Result<(), log::Error> {
+    /// Stops serving and renames the log's directory. The caller makes that durable and removes the files.
+    pub(super) fn delete(&self, unique: Uuid) -> Result<PathBuf, log::Error> {
         // A sync under way would look for files that are gone.
         let _syncing = self.syncing.lock();
         let mut state = self.state.lock();
@@ -594,18 +604,7 @@ impl Replica {
         let set_aside = state.log.rename_for_deletion(unique)?;
         drop(state);
         self.directory.remove_replica();
-        let disk = self.directory.log_directory().disk().clone();
-        let name = self.name.clone();
-        // Large directories take a while, and nobody waits for it; what is left is removed at the next start.
-        let removal = std::thread::Builder::new().name("log-deletion".to_owned()).spawn(move || {
-            if let Err(error) = disk.remove_dir_all(&set_aside) {
-                warn!(tp = %name, %error, "deleted replica cannot be removed");
-            }
-        });
-        if let Err(error) = removal {
-            warn!(tp = %self.name, %error, "deleted replica is removed at the next start");
-        }
-        Ok(())
+        Ok(set_aside)
     }
 
     /// What the checkpoint files hold of this replica.
@@ -661,17 +660,21 @@ impl Dirty for Replica {
         &self.ticket
     }
 
-    fn sync(&self) -> io::Result<()> {
+    fn sync(&self) -> io::Result<Synced> {
         let _syncing = self.syncing.lock();
-        let flush = {
+        let (flush, bytes) = {
             let mut state = self.state.lock();
+            let nothing = Synced::All { bytes: 0 };
             if state.deleted {
-                return Ok(());
+                return Ok(nothing);
             }
-            state.unflushed_bytes = 0;
-            state.log.begin_flush()
+            match state.log.begin_flush() {
+                Some(flush) => (flush, std::mem::take(&mut state.unflushed_bytes)),
+                // What the journal holds of it has to stay there until the next start.
+                None if state.log.is_poisoned() => return Ok(Synced::Postponed),
+                None => return Ok(nothing),
+            }
         };
-        let Some(flush) = flush else { return Ok(()) };
         match self.directory.flush_timer().time(|| flush.run()) {
             Ok(()) => {}
             Err(why) if is_out_of_descriptors(&why) => return self.sync_again(&why),
@@ -685,7 +688,20 @@ impl Dirty for Replica {
         state.advance();
         drop(state);
         self.directory.note_progress();
-        Ok(())
+        Ok(Synced::All { bytes })
+    }
+
+    fn tail(&self) -> Option<Tail> {
+        let mut state = self.state.lock();
+        if state.deleted { None } else { state.log.tail() }
+    }
+
+    fn journalled(&self, tail: &Tail) {
+        let mut state = self.state.lock();
+        state.log.journalled(tail);
+        state.advance();
+        drop(state);
+        self.sync_later();
     }
 }
 

@@ -257,10 +257,15 @@ impl Set {
 
     fn topic_deleted(&self, gone: &Replicas) {
         info!(topic = %gone.name, partitions = gone.by_index.len(), "topic deleted");
-        for replica in gone.by_index.values() {
-            if let Err(error) = replica.delete(self.parts.random.uuid()) {
-                error!(tp = %replica.name(), %error, "replica cannot be deleted");
-            }
+        for directory in &self.parts.directories {
+            let here = gone.by_index.values().filter(|r| Arc::ptr_eq(r.directory(), directory));
+            let set_aside = here.filter_map(|replica| {
+                let deleted = replica.delete(self.parts.random.uuid());
+                deleted
+                    .inspect_err(|error| error!(tp = %replica.name(), %error, "replica cannot be deleted"))
+                    .ok()
+            });
+            directory.remove_set_aside(set_aside.collect());
         }
     }
 
@@ -309,6 +314,13 @@ impl Set {
             replica.close();
         }
         self.checkpoint(true);
+        for directory in &self.parts.directories {
+            if !directory.log_directory().is_offline()
+                && let Err(error) = directory.remove_journal()
+            {
+                error!(dir = %directory.log_directory().path().display(), %error, "journal cannot be removed");
+            }
+        }
     }
 
     /// Vouches for everything that is in the directories; to be called last.

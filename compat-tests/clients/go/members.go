@@ -141,16 +141,17 @@ func (r *reporter) owned() []place {
 // records tells of delivered offsets of one partition, in their order.
 func (r *reporter) records(p place, delivered []int64) {
 	at := now()
+	// Before the harness reads of it, and asks for a commit.
+	r.mu.Lock()
+	if _, mine := r.next[p]; mine && len(delivered) > 0 {
+		r.next[p] = delivered[len(delivered)-1] + 1
+	}
+	r.mu.Unlock()
 	for i := 0; i < len(delivered); {
 		first := i
 		for i++; i < len(delivered) && delivered[i] == delivered[i-1]+1; i++ {
 		}
 		r.event("records t=%d part=%s first=%d last=%d", at, p, delivered[first], delivered[i-1])
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if _, mine := r.next[p]; mine && len(delivered) > 0 {
-		r.next[p] = delivered[len(delivered)-1] + 1
 	}
 }
 

@@ -84,7 +84,8 @@ class Member:
     def move(self, line, records):
         found = REBALANCED.search(line)
         if not found:
-            print(f"{self.name}: {line}", flush=True)
+            with tell_lock:
+                print(f"{self.name}: {line}", flush=True)
             return
         member, eager, incremental, partitions = found.groups()
         parts = [f"{topic}:{number}" for topic, number in PARTITION.findall(partitions)]

@@ -259,7 +259,6 @@ impl Turn<'_> {
 
     /// A static member is back under a new id; whoever still uses the old one is fenced (KIP-345).
     fn replace(&mut self, before: &Arc<str>, joiner: Joiner) {
-        self.cancel_session(before);
         let id = joiner.fresh_member.clone();
         match &mut self.group.rebalance {
             None => return self.replace_settled(before, joiner),
@@ -276,6 +275,7 @@ impl Turn<'_> {
                 }
             }
         }
+        self.cancel_session(before);
         // While the leader assigns, it does so to the old id: all are to join again.
         let begun = self.enter();
         self.seen(&id);
@@ -289,6 +289,11 @@ impl Turn<'_> {
         let leader_before = self.group.settled.leader.clone();
         let mut roster = self.group.settled.clone();
         rename(&mut roster, before, &id, &joiner);
+        if !roster.fits_record() {
+            let answer = refused(joiner.asker.version, "", Code::UnknownServerError);
+            return self.answer_join(joiner.asker.token, answer);
+        }
+        self.cancel_session(before);
         if roster.select_protocol() != roster.protocol {
             let begun = self.enter();
             *self.preparing().0 = roster;

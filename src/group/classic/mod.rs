@@ -35,7 +35,7 @@ use std::sync::Arc;
 pub(super) use self::leave::left;
 use self::rebalance::{Phase, Rebalance};
 pub(super) use self::roster::{Member, Protocol, Roster};
-pub(super) use self::subscription::{Assignment, Malformed, Subscription};
+pub(super) use self::subscription::{Assignment, Subscription};
 use super::{Code, Groups, ReplayError, Timer, Timers};
 use crate::machine::Moment;
 use crate::wire::group_records::{GroupMetadataValue, Record};
@@ -96,19 +96,14 @@ impl Group {
         }
     }
 
-    /// Who is in it now.
-    pub(super) fn roster(&self) -> &Roster {
-        self.rebalance.as_ref().map_or(&self.settled, |rebalance| &rebalance.roster)
-    }
-
     /// What the log says of it.
     pub(super) fn settled(&self) -> &Roster {
         &self.settled
     }
 
-    /// Whether it exists for committed offsets alone, without a record of its own (`ClassicGroup.isSimpleGroup`).
-    pub(super) fn is_simple(&self) -> bool {
-        self.roster().protocol_type.is_none() && self.is_empty() && self.pending.is_empty()
+    /// Who is in it now.
+    pub(super) fn roster(&self) -> &Roster {
+        self.rebalance.as_ref().map_or(&self.settled, |rebalance| &rebalance.roster)
     }
 
     /// Whether nobody is in the group.

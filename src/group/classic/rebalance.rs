@@ -82,6 +82,11 @@ impl Turn<'_> {
 
     /// Lets the members join, from whatever state; those who wait for an assignment of theirs are to join as well.
     pub(super) fn enter(&mut self) -> Begun {
+        self.enter_because(Code::RebalanceInProgress)
+    }
+
+    /// The same; what those who wait are told.
+    fn enter_because(&mut self, code: Code) -> Begun {
         let state = self.group.state();
         if state == State::PreparingRebalance {
             return Begun::Earlier;
@@ -98,7 +103,7 @@ impl Turn<'_> {
         let phase = Phase::Preparing(Preparing::default());
         self.group.rebalance = Some(Rebalance { roster, phase });
         for (member, token) in waiting {
-            self.answer_sync(token, unsynced(Code::RebalanceInProgress));
+            self.answer_sync(token, unsynced(code));
             self.seen(&member);
         }
         self.all_synced();
@@ -117,7 +122,12 @@ impl Turn<'_> {
 
     /// A rebalance for a reason other than a join.
     pub(super) fn rebalance(&mut self) {
-        let begun = self.enter();
+        self.rebalance_because(Code::RebalanceInProgress);
+    }
+
+    /// The same; what those who wait for an assignment are told.
+    pub(super) fn rebalance_because(&mut self, code: Code) {
+        let begun = self.enter_because(code);
         self.go_on(begun);
     }
 

@@ -9,6 +9,13 @@ use super::subscription::Subscription;
 use super::{CONSUMER, Code};
 use crate::wire::group_records::{GroupMetadataValue, MemberMetadata};
 
+/// How large a group's record may be. Kafka refuses what the topic's `max.message.bytes` does not allow, 1 MiB unless
+/// it is raised; groups of a thousand members that say much need more.
+const RECORD_BYTES_MAX: usize = 16 << 20;
+
+/// What a member takes in a record besides its strings and bytes, at most.
+const MEMBER_BYTES: usize = 32;
+
 /// A way to assign partitions, and what a member says in it: the group does not look into it.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::group) struct Protocol {
@@ -120,6 +127,17 @@ impl Roster {
             current_state_timestamp: self.since_ms.unwrap_or(-1),
             members: self.members.iter().map(member).collect(),
         }
+    }
+
+    /// Whether the log takes it.
+    pub(super) fn fits_record(&self) -> bool {
+        let protocol = self.protocol.as_deref().unwrap_or_default();
+        let of = |(id, member): (&Arc<str>, &Member)| {
+            let names = id.len() + member.instance.as_ref().map_or(0, |instance| instance.len());
+            let client = member.client_id.len() + member.client_host.len();
+            MEMBER_BYTES + names + client + member.metadata(protocol).len() + member.assignment.len()
+        };
+        self.members.iter().map(of).sum::<usize>() <= RECORD_BYTES_MAX
     }
 
     /// The static member with this instance id.

@@ -114,6 +114,10 @@ impl Turn<'_> {
             let assignment = assignments.get(&**id).map(|assignment| Bytes::copy_from_slice(assignment));
             member.assignment = assignment.unwrap_or_default();
         }
+        if !roster.fits_record() {
+            self.group.rebalance = Some(Rebalance { roster, phase: Phase::Completing(waiting) });
+            return self.rebalance_because(Code::UnknownServerError);
+        }
         for (id, token) in waiting {
             let Some(member) = roster.members.get(&id) else { continue };
             self.answer_sync(token, synced(&roster, &member.assignment));

@@ -71,14 +71,16 @@ impl Groups {
         Decision::unasked(records)
     }
 
-    fn cancel_consumer_timers(&mut self, group: &Arc<str>, member: &Arc<str>) {
-        let of = || (group.clone(), member.clone());
-        let ((group, member), cancel) =
-            (of(), |timer: &Timer, groups: &mut Self| groups.timers.cancel(timer));
-        cancel(&Timer::ConsumerSession { group: group.clone(), member: member.clone() }, self);
-        cancel(&Timer::ConsumerRebalance { group: group.clone(), member: member.clone() }, self);
-        cancel(&Timer::ConsumerJoin { group: group.clone(), member: member.clone() }, self);
-        cancel(&Timer::ConsumerSync { group, member }, self);
+    pub(super) fn cancel_consumer_timers(&mut self, group: &Arc<str>, member: &Arc<str>) {
+        let of = |timer: fn(Arc<str>, Arc<str>) -> Timer| timer(group.clone(), member.clone());
+        for timer in [
+            of(|group, member| Timer::ConsumerSession { group, member }),
+            of(|group, member| Timer::ConsumerRebalance { group, member }),
+            of(|group, member| Timer::ConsumerJoin { group, member }),
+            of(|group, member| Timer::ConsumerSync { group, member }),
+        ] {
+            self.timers.cancel(&timer);
+        }
     }
 
     /// Starts the sessions of the members that the log brought back.

@@ -21,6 +21,7 @@ use crate::base::id::uuid_to_text;
 use crate::group::request::{Ask, Client, Reply};
 use crate::group::{Code, Group as AnyGroup, Groups, Outcome};
 use crate::machine::{Decision, Moment, Token};
+use crate::wire::group_records::Record;
 
 /// An answer, and what makes it true.
 pub(super) type Answered = Result<(ConsumerGroupHeartbeatResponse, Outcome), Refused>;
@@ -56,7 +57,7 @@ impl Groups {
     fn consumer_stay(&mut self, at: Moment, ask: Ask<ConsumerGroupHeartbeatRequest>) -> Answered {
         let id: Arc<str> = Arc::from(&*ask.body.group_id.0);
         let joins = ask.body.member_epoch == 0;
-        let Opened { fresh, outcome: mut before } = self.open_consumer_group(at, &id, joins)?;
+        let Opened { fresh, mut records, is_upgrade } = self.open_consumer_group(&id, joins)?;
         let group = match (&fresh, self.groups.get(&id)) {
             (Some(group), _) | (None, Some(AnyGroup::Consumer(group))) => group,
             (None, Some(AnyGroup::Classic(_)) | None) => {
@@ -78,36 +79,38 @@ impl Groups {
             resolved: None,
         };
         let response = draft.heartbeat(&ask)?;
-        before.records.append(&mut draft.records);
+        records.append(&mut draft.records);
         if let Some(AnyGroup::Consumer(group)) = self.groups.get_mut(&id) {
             group.checked_image = Some(self.consumer.image_count);
         }
-        Ok((response, before))
+        let mut outcome = if is_upgrade { self.upgrade(at, &id) } else { Decision::none() };
+        outcome.records = records;
+        Ok((response, outcome))
     }
 
-    /// The group that a member joins or is in: `fresh` if the log does not know it as a consumer group yet.
-    fn open_consumer_group(&mut self, at: Moment, id: &Arc<str>, joins: bool) -> Result<Opened, Refused> {
+    /// The group that a member joins or is in.
+    fn open_consumer_group(&mut self, id: &Arc<str>, joins: bool) -> Result<Opened, Refused> {
         let not_found = |text| Err(Refused::new(Code::GroupIdNotFound, text));
+        let fresh = |records| Ok(Opened { fresh: Some(Group::default()), records, is_upgrade: false });
         match self.groups.get(id) {
             None if !joins => not_found(format!("Consumer group {id} not found.")),
-            None => Ok(Opened { fresh: Some(Group::default()), outcome: Decision::none() }),
-            Some(AnyGroup::Consumer(_)) => Ok(Opened { fresh: None, outcome: Decision::none() }),
+            None => fresh(vec![]),
+            Some(AnyGroup::Consumer(_)) => Ok(Opened { fresh: None, records: vec![], is_upgrade: false }),
             Some(AnyGroup::Classic(_)) if !joins => not_found(format!("Group {id} is not a consumer group.")),
-            Some(AnyGroup::Classic(classic)) if classic.is_empty() => {
-                let outcome = Decision::unasked(classic.tombstones(id));
-                Ok(Opened { fresh: Some(Group::default()), outcome })
-            }
-            Some(AnyGroup::Classic(_)) => self.upgrade(at, id),
+            Some(AnyGroup::Classic(classic)) if classic.is_empty() => fresh(classic.tombstones(id)),
+            Some(AnyGroup::Classic(_)) => self.upgraded(id),
         }
     }
 }
 
 /// A group to work on.
 pub(super) struct Opened {
-    /// The group, if replaying `outcome` makes it.
+    /// The group, if the log does not know it as a consumer group yet.
     pub(super) fresh: Option<Group>,
-    /// What makes it.
-    pub(super) outcome: Outcome,
+    /// What makes it one.
+    pub(super) records: Vec<Record>,
+    /// Whether it is a classic group with members now.
+    pub(super) is_upgrade: bool,
 }
 
 impl Draft<'_> {

@@ -12,6 +12,7 @@ mod fence;
 mod heartbeat;
 mod member;
 mod metadata_hash;
+mod migration;
 mod reconcile;
 mod records;
 mod regex;
@@ -26,8 +27,8 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-pub(in crate::group) use self::member::{Member, MemberState, Owned, Partitions};
-pub(in crate::group) use self::regex::Resolved;
+use self::member::{Member, Partitions};
+use self::regex::Resolved;
 use self::subscription::SubscriberCount;
 use super::{Code, Groups};
 use crate::meta::{Image, ResourceKind};
@@ -39,7 +40,7 @@ const FIRST_EPOCH: i32 = 1;
 const NO_EPOCH: i32 = -1;
 
 /// One consumer group.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::group) struct Group {
     /// The group epoch.
     pub epoch: i32,
@@ -165,7 +166,7 @@ impl Group {
 
     /// How many are in the group.
     pub(super) fn member_count(&self) -> usize {
-        0
+        self.members.len()
     }
 
     /// Whether nobody is in the group.
@@ -194,13 +195,7 @@ impl Group {
 
     /// What removes the group from the log, in an order that can be replayed.
     pub(in crate::group) fn tombstones(&self, group: &Arc<str>) -> Vec<Record> {
-        self.tombstones_with(group, None)
-    }
-
-    /// The same after `replaced.1` has taken the place of `replaced.0`.
-    fn tombstones_with(&self, group: &Arc<str>, replaced: Option<(&Arc<str>, &Arc<str>)>) -> Vec<Record> {
-        let now = |member| replaced.filter(|(old, _)| *old == member).map_or(member, |(_, new)| new);
-        let members = || self.members.keys().map(now);
+        let members = || self.members.keys();
         let mut records: Vec<_> = members().map(|id| records::assignment_tombstone(group, id)).collect();
         records.extend(members().map(|id| records::target_tombstone(group, id)));
         records.push(records::target_epoch_tombstone(group));
@@ -226,5 +221,13 @@ impl Groups {
     /// The cluster has changed: groups whose topics changed are to be rebalanced at the next heartbeat.
     pub(super) fn consumer_image_changed(&mut self) {
         self.consumer.image_count += 1;
+    }
+}
+
+#[cfg(test)]
+impl Group {
+    /// All of it that must survive.
+    pub(in crate::group) fn durable(&self) -> String {
+        format!("{:?}", Self { checked_image: None, ..self.clone() })
     }
 }

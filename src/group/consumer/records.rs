@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Group;
 use super::member::{Member, Owned, Partitions};
 use super::regex::Resolved;
 use crate::wire::field::Nullable;
@@ -10,6 +11,23 @@ use crate::wire::group_records::{
     ConsumerGroupRegularExpressionValue, ConsumerGroupTargetAssignmentMemberValue,
     ConsumerGroupTargetAssignmentMetadataValue, CurrentTopicPartitions, Record, TargetTopicPartitions,
 };
+
+impl Group {
+    /// The records that make the group, in an order that can be replayed.
+    pub(in crate::group) fn records(&self, group: &Arc<str>) -> Vec<Record> {
+        let members = || self.members.values();
+        let mut records: Vec<Record> = members().map(|member| subscription(group, member)).collect();
+        records.extend(self.resolved.iter().map(|(expression, resolved)| regex(group, expression, resolved)));
+        if self.has_topic_metadata {
+            records.push(Record::ConsumerGroupPartitionMetadata { group: group.clone(), is_set: true });
+        }
+        records.push(epoch(group, self.epoch, self.metadata_hash));
+        records.extend(self.target.iter().map(|(member, partitions)| target(group, member, partitions)));
+        records.push(target_epoch(group, self.assignment_epoch, self.assignment_timestamp_ms));
+        records.extend(members().map(|member| assignment(group, member)));
+        records
+    }
+}
 
 /// What a member says of itself.
 pub(super) fn subscription(group: &Arc<str>, member: &Member) -> Record {

@@ -99,15 +99,12 @@ fn in_words_of_re2(error: &regex::Error) -> String {
         ("unrecognized flag", "invalid or unsupported Perl syntax"),
         ("duplicate capture group name", "duplicate capture group name"),
     ];
-    match error {
-        regex::Error::CompiledTooBig(_) => "expression is too large".to_owned(),
-        other => {
-            let text = other.to_string();
-            let known = WORDS.iter().find(|(ours, _)| text.contains(ours));
-            known.map_or_else(
-                || text.lines().last().unwrap_or_default().to_owned(),
-                |(_, theirs)| (*theirs).to_owned(),
-            )
-        }
+    if let regex::Error::CompiledTooBig(_) = error {
+        return "expression is too large".to_owned();
+    }
+    let text = error.to_string();
+    match WORDS.iter().find(|(ours, _)| text.contains(ours)) {
+        Some((_, theirs)) => (*theirs).to_owned(),
+        None => text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned(),
     }
 }

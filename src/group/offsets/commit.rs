@@ -63,7 +63,13 @@ impl Groups {
         match self.groups.get(&*request.group_id) {
             Some(Group::Classic(group)) => group.validate_offset_commit(member, instance, epoch, false),
             Some(Group::Consumer(group)) => {
-                group.validate_offset_commit(member, instance, epoch, false, version)
+                group.validate_offset_commit(member, instance, epoch, false, version)?;
+                // One partition that the member must not commit refuses all, as in Kafka.
+                request.topics.iter().try_for_each(|topic| {
+                    let id = self.image.topics.by_name(&topic.name).map(|topic| topic.id.0);
+                    let mut partitions = topic.partitions.iter().map(|partition| partition.partition_index);
+                    partitions.try_for_each(|index| group.validate_partition_commit(member, epoch, id, index))
+                })
             }
             None if epoch < 0 => Ok(()),
             None if version >= VERSION_GROUP_NOT_FOUND => Err(Code::GroupIdNotFound),

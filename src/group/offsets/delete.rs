@@ -109,8 +109,8 @@ impl Groups {
             let partitions = topics.get(topic).into_iter().flat_map(|partitions| partitions.iter());
             partitions.map(move |(partition, offset)| (group, partition, offset))
         });
-        let pending = self.offsets.pending.iter().filter(move |((_, name, _), _)| name == topic);
-        let pending = pending.map(|((group, _, partition), offset)| (group, *partition, offset));
+        let pending = self.offsets.pending.iter().filter(move |(_, (_, name, _), _)| name == topic);
+        let pending = pending.map(|(_, (group, _, partition), offset)| (group, *partition, offset));
         committed
             .chain(pending)
             .filter(move |(_, _, offset)| is_gone(offset))

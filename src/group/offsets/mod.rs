@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub use self::list::{GroupOffsets, TopicOffsets};
 use self::pending::Pending;
 use self::table::{Offset, Table};
-use super::{Groups, ReplayError};
+use super::{Groups, ReplayError, Stated};
 use crate::machine::Machine;
 use crate::wire::group_records::{OffsetCommitValue, Record};
 
@@ -46,6 +46,31 @@ impl Offsets {
                 self.pending.remove(group, topic, partition);
             }
         }
+    }
+}
+
+fn stated(
+    producer_id: Option<i64>,
+    (group, topic, partition): (&Arc<str>, &Arc<str>, i32),
+    offset: &Offset,
+) -> Stated {
+    let record = Record::OffsetCommit {
+        group: group.clone(),
+        topic: topic.clone(),
+        partition,
+        value: Some(offset.value()),
+    };
+    Stated { offset: offset.record_offset, producer_id, record }
+}
+
+impl Offsets {
+    /// The records that make these offsets, in an order that can be replayed.
+    pub(super) fn state(&self) -> impl Iterator<Item = Stated> {
+        let committed = self.committed.iter().map(|(key, offset)| stated(None, key, offset));
+        let pending = self.pending.iter().map(|(producer_id, (group, topic, partition), offset)| {
+            stated(Some(producer_id), (group, topic, *partition), offset)
+        });
+        committed.chain(pending)
     }
 }
 
@@ -86,14 +111,8 @@ impl Groups {
 impl Offsets {
     /// Everything that must survive, a line each.
     pub(super) fn durable(&self) -> Vec<String> {
-        let committed = self.committed.groups().flat_map(|(group, topics)| {
-            let partitions = topics.iter().flat_map(|(topic, partitions)| {
-                partitions.iter().map(move |(partition, offset)| (topic, partition, offset))
-            });
-            partitions
-                .map(move |(topic, partition, offset)| format!("{group} {topic}-{partition} {offset:?}"))
-        });
-        let pending = self.pending.iter().map(|(key, offset)| format!("pending {key:?} {offset:?}"));
+        let committed = self.committed.iter().map(|(key, offset)| format!("{key:?} {offset:?}"));
+        let pending = self.pending.iter().map(|pending| format!("pending {pending:?}"));
         committed.chain(pending).collect()
     }
 }

@@ -56,8 +56,10 @@ impl Pending {
         keys.take_while(move |(name, _, _)| *name == group).map(|(_, topic, partition)| (topic, *partition))
     }
 
-    /// Everything that is pending, by partition and producer.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Key, &Offset)> {
-        self.by_producer.values().flatten()
+    /// Everything that is pending, with its producer.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (i64, &Key, &Offset)> {
+        self.by_producer.iter().flat_map(|(producer_id, written)| {
+            written.iter().map(|(key, offset)| (*producer_id, key, offset))
+        })
     }
 }

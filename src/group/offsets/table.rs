@@ -44,6 +44,18 @@ impl Offset {
         }
     }
 
+    /// As its record says it.
+    pub(super) fn value(&self) -> OffsetCommitValue {
+        OffsetCommitValue {
+            offset: self.offset,
+            leader_epoch: self.leader_epoch,
+            metadata: self.rare.as_ref().map_or_else(Arc::default, |rare| rare.metadata.clone()),
+            commit_timestamp: self.commit_ms,
+            expire_timestamp: self.expire_ms().unwrap_or(-1),
+            topic_id: self.topic_id,
+        }
+    }
+
     /// What the client wants to keep.
     pub(super) fn metadata(&self) -> &str {
         self.rare.as_ref().map_or("", |rare| &rare.metadata)
@@ -110,6 +122,15 @@ impl Table {
 
     pub(super) fn groups(&self) -> impl Iterator<Item = (&Arc<str>, &Topics)> {
         self.groups.iter()
+    }
+
+    /// Everything, by group, topic and partition.
+    pub(super) fn iter(&self) -> impl Iterator<Item = ((&Arc<str>, &Arc<str>, i32), &Offset)> {
+        self.groups.iter().flat_map(|(group, topics)| {
+            topics.iter().flat_map(move |(topic, partitions)| {
+                partitions.iter().map(move |(partition, offset)| ((group, topic, partition), offset))
+            })
+        })
     }
 
     pub(super) fn get(&self, group: &str, topic: &str, partition: i32) -> Option<&Offset> {

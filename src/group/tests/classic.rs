@@ -340,20 +340,34 @@ fn offsets_of_a_group_that_does_not_say_since_when_it_is_empty_expire_by_their_o
 }
 
 #[test]
-fn a_group_without_a_record_of_its_own_is_told_from_one_that_had_members() {
-    let empty = |protocol_type: &str| GroupMetadataValue {
-        protocol_type: protocol_type.into(),
-        ..GroupMetadataValue::default()
-    };
-    assert!(classic_group(&loaded(empty(""))).is_simple());
-    assert!(!classic_group(&loaded(empty("consumer"))).is_simple());
-}
-
-#[test]
 fn the_tombstone_of_a_group_that_was_compacted_away_is_nothing() {
     let mut groups = Groups::new(settings(), Arc::new(Image::empty()));
     groups.replay(0, &Record::GroupMetadata { group: "g".into(), value: None }).unwrap();
     assert!(groups.groups.is_empty());
+}
+
+#[test]
+fn a_generation_that_the_log_cannot_take_has_never_been() {
+    let mut run = Run::new();
+    run.play("a join g instance=a v=3");
+    run.play("b join g instance=b v=3");
+    run.play("at 0");
+    let member = |instance: &str| {
+        let group = classic_group(run.driver.machine());
+        group.roster().static_member(instance).unwrap().to_string()
+    };
+    let (a, b) = (member("a"), member("b"));
+    run.play(&format!("b sync g 1 member={b}"));
+    let large = "x".repeat(17 << 20);
+    let answers = run.play(&format!("a sync g 1 member={a} assign={b}:{large}"));
+    assert_eq!(answers, "a: UnknownServerError\nb: UnknownServerError\n");
+    run.play(&format!("a join g member={a}"));
+    run.play(&format!("b join g member={b}"));
+    run.play(&format!("a sync g 2 member={a} assign={b}:p"));
+    // A static member that comes back with too much to say is not taken in, and the one before is not fenced.
+    let refused = run.play(&format!("b2 join g instance=b protocols=range:{large}"));
+    assert_eq!(refused, "b2: UnknownServerError\n");
+    assert_eq!(run.play(&format!("b sync g 2 member={b} instance=b")), "b: synced consumer range: p\n");
 }
 
 stories! {

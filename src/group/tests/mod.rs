@@ -7,6 +7,8 @@
 //! set KEY=VALUE ...       other settings, from the next `reload` on
 //! hold                    nothing is committed from now on, so answers stay behind
 //! commit                  all is committed
+//! topic NAME PARTITIONS   there is such a topic, with so many partitions; 0: no longer
+//! config GROUP KEY=VALUE  a line of the group's own configuration
 //! reload                  the machine is dropped, the log replayed, the new one activated
 //! ```
 //!
@@ -19,6 +21,8 @@
 
 mod classic;
 mod classic_random;
+mod consumer;
+mod consumer_random;
 mod offsets;
 
 use std::collections::BTreeMap;
@@ -163,6 +167,7 @@ impl Run {
         self.asked += 1;
         let fresh_id = Uuid::from_u128(self.asked);
         let input = classic::input(client, words, fresh_id);
+        let input = input.or_else(|| consumer::input(client, words, fresh_id));
         let input = input.or_else(|| offsets::input(client, words, fresh_id));
         input.unwrap_or_else(|| panic!("no command {:?}", words.plain))
     }
@@ -177,6 +182,12 @@ impl Run {
         self.driver.commit(written);
     }
 
+    fn new_image(&mut self, image: Image, deleted_topics: Vec<Arc<str>>) {
+        self.image = Arc::new(image);
+        let change = NewImage { image: self.image.clone(), deleted_topics };
+        self.driver.step(self.now_ms, change.into_input(), String::new()).unwrap();
+    }
+
     fn at(&mut self, now_ms: i64) {
         self.now_ms = now_ms;
         while self.driver.deadline().is_some_and(|deadline| deadline <= now_ms) {
@@ -188,6 +199,9 @@ impl Run {
         let settings = &mut self.settings;
         settings.classic_initial_delay_ms = words.number("delay", settings.classic_initial_delay_ms);
         settings.classic_size_max = words.number("size", settings.classic_size_max);
+        settings.consumer_size_max = words.number("consumers", settings.consumer_size_max);
+        settings.regex_refresh_ms = words.number("refresh", settings.regex_refresh_ms);
+        settings.migration_policy = words.text("migration").unwrap_or(&settings.migration_policy).into();
         settings.offset_metadata_bytes_max = words.number("metadata", settings.offset_metadata_bytes_max);
         settings.offsets_retention_ms = words.number("retention", settings.offsets_retention_ms);
     }
@@ -197,6 +211,16 @@ impl Run {
         let mut groups = Groups::new(self.settings.clone(), self.image.clone());
         for (offset, record) in (0..).zip(&self.driver.sink_mut().0) {
             groups.replay(offset, record).unwrap();
+        }
+        groups
+    }
+
+    /// What a machine is that was given the state of this one.
+    fn restored(&self) -> Groups {
+        let mut groups = Groups::new(self.settings.clone(), self.image.clone());
+        for Stated { offset, producer_id, record } in self.driver.machine().state() {
+            assert_eq!(producer_id, None);
+            groups.replay(offset, &record).unwrap();
         }
         groups
     }
@@ -219,6 +243,15 @@ impl Run {
         match words.plain[..] {
             ["at", ms] => self.at(ms.parse().unwrap()),
             ["set"] => self.set(&words),
+            ["topic", name, partitions] => {
+                let image = consumer::with_topic(&self.image, name, partitions.parse().unwrap());
+                let deleted_topics = if partitions == "0" { vec![name.into()] } else { vec![] };
+                self.new_image(image, deleted_topics);
+            }
+            ["config", group] => {
+                let line = line.split(' ').nth(2).unwrap();
+                self.new_image(consumer::with_group_config(&self.image, group, line), vec![]);
+            }
             ["hold"] => self.is_held = true,
             ["commit"] => self.is_held = false,
             ["reload"] => {
@@ -235,6 +268,7 @@ impl Run {
         }
         for record in &self.driver.sink_mut().0[written..] {
             let shown = classic::record(record)
+                .or_else(|| consumer::record(record))
                 .or_else(|| offsets::record(record))
                 .unwrap_or_else(|| format!("{record:?}"));
             writeln!(out, "log {shown}").unwrap();
@@ -244,6 +278,7 @@ impl Run {
         }
         while let Some((client, reply)) = self.driver.release() {
             let shown = classic::reply(&reply)
+                .or_else(|| consumer::reply(&reply))
                 .or_else(|| offsets::reply(&reply))
                 .unwrap_or_else(|| format!("{reply:?}"));
             if !client.is_empty() {
@@ -251,6 +286,7 @@ impl Run {
             }
         }
         assert_eq!(durable(&self.replayed()), durable(self.driver.machine()), "after {line}");
+        assert_eq!(durable(&self.restored()), durable(self.driver.machine()), "the state after {line}");
         out
     }
 }
@@ -259,7 +295,7 @@ impl Run {
 fn durable(groups: &Groups) -> Vec<String> {
     let of = |(name, group): (&Arc<str>, &Group)| match group {
         Group::Classic(group) => classic::durable(name, group),
-        Group::Consumer(group) => format!("{name} {group:?}"),
+        Group::Consumer(group) => consumer::durable(name, group),
     };
     groups.groups.iter().map(of).chain(groups.offsets.durable()).collect()
 }

@@ -242,6 +242,23 @@ fn offsets_of_a_transaction_wait_for_its_end() {
 }
 
 #[test]
+fn a_state_holds_what_transactions_have_written_too() {
+    let mut it = Transactions::new();
+    it.write(None, 0, Some(1));
+    it.write(Some(7), 0, Some(2));
+    it.write(Some(8), 0, Some(3));
+    let groups = it.run.driver.machine();
+    let mut restored = Groups::new(settings(), it.run.image.clone());
+    for Stated { offset, producer_id, record } in groups.state() {
+        match producer_id {
+            Some(producer_id) => restored.replay_transactional(offset, producer_id, &record).unwrap(),
+            None => restored.replay(offset, &record).unwrap(),
+        }
+    }
+    assert_eq!(durable(&restored), durable(groups));
+}
+
+#[test]
 fn a_commit_or_tombstone_after_that_of_a_transaction_outlives_its_end() {
     let mut it = Transactions::new();
     it.write(Some(7), 0, Some(2));

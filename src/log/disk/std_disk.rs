@@ -6,7 +6,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::io::{Errno, preadv, pwritev};
+use rustix::io::{Errno, ReadWriteFlags, preadv, preadv2, pwritev};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::{Disk, Entry, File, Mode, Space};
 
@@ -78,12 +79,27 @@ impl Disk for StdDisk {
 
 struct StdFile(fs::File);
 
+/// Reads once. A worker of the runtime that would have to wait for the disk hands its other tasks on first: one cold
+/// reader must not hold up every other client (KAFKA-7504).
+fn pread(file: &fs::File, buf: &mut [u8], at: u64) -> Result<usize, Errno> {
+    let is_worker = Handle::try_current().is_ok_and(|h| h.runtime_flavor() == RuntimeFlavor::MultiThread);
+    if !is_worker {
+        return preadv(file, &mut [IoSliceMut::new(buf)], at);
+    }
+    match preadv2(file, &mut [IoSliceMut::new(buf)], at, ReadWriteFlags::NOWAIT) {
+        Err(Errno::AGAIN) => tokio::task::block_in_place(|| preadv(file, &mut [IoSliceMut::new(buf)], at)),
+        // The file system, or the kernel, cannot tell what is in the page cache.
+        Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => preadv(file, &mut [IoSliceMut::new(buf)], at),
+        result => result,
+    }
+}
+
 impl File for StdFile {
     fn read_at(&self, buf: &mut [u8], position: u64) -> io::Result<usize> {
         let mut done = 0;
         while done < buf.len() {
             let at = position + u64::try_from(done).unwrap_or(u64::MAX);
-            match preadv(&self.0, &mut [IoSliceMut::new(&mut buf[done..])], at) {
+            match pread(&self.0, &mut buf[done..], at) {
                 Ok(0) => break,
                 Ok(read) => done += read,
                 Err(Errno::INTR) => {}

@@ -18,6 +18,7 @@ import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.AlterConfigsOptions;
 import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.admin.ConsumerGroupDescription;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.consumer.CloseOptions;
@@ -25,6 +26,7 @@ import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.GroupState;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
@@ -54,10 +56,11 @@ final class Members {
             case "await": member(args).await(Integer.parseInt(args.get(1))); return List.of();
             case "assigned": return List.of(member(args).assigned());
             case "commit": commit(member(args), args.subList(1, args.size())); return List.of();
-            case "pause": member(args).polling = false; return List.of();
+            case "pause": pause(member(args)); return List.of();
             case "resume": member(args).polling = true; return List.of();
             case "leave": member(args).close(CloseOptions.GroupMembershipOperation.LEAVE_GROUP); return List.of();
             case "vanish": member(args).close(CloseOptions.GroupMembershipOperation.REMAIN_IN_GROUP); return List.of();
+            case "until": awaitState(args.get(0), GroupState.parse(args.get(1)), Integer.parseInt(args.get(2))); return List.of();
             case "sleep": Thread.sleep(Long.parseLong(args.get(0))); return List.of();
             default: throw new IllegalArgumentException("no step " + word);
         }
@@ -83,7 +86,17 @@ final class Members {
         for (int i = 0; i < partitions; i++) {
             latest.put(new TopicPartition(args.get(0), i), OffsetSpec.latest());
         }
-        admin().listOffsets(latest).all().get();
+        long deadline = System.currentTimeMillis() + PATIENCE_MS;
+        while (true) {
+            try {
+                admin().listOffsets(latest).all().get();
+                return;
+            } catch (ExecutionException notServedYet) {
+                if (System.currentTimeMillis() > deadline) {
+                    throw notServedYet;
+                }
+            }
+        }
     }
 
     /** {@code produce TOPIC PARTITION COUNT [TIMESTAMP [STEP]]}: values value-0 and so on; a negative timestamp counts from now. */
@@ -106,6 +119,25 @@ final class Members {
 
     private void commit(Member member, List<String> args) throws Exception {
         member.run(() -> member.consumer.commitSync(offsets(args)));
+    }
+
+    private void awaitState(String group, GroupState state, int size) throws Exception {
+        long deadline = System.currentTimeMillis() + PATIENCE_MS;
+        ConsumerGroupDescription found;
+        do {
+            found = admin().describeConsumerGroups(List.of(group)).all().get().get(group);
+            if (found.groupState() == state && found.members().size() == size) {
+                return;
+            }
+            Thread.sleep(20);
+        } while (System.currentTimeMillis() < deadline);
+        throw new IllegalStateException(found.groupState() + " with " + found.members().size() + " members");
+    }
+
+    /** Returns when the last poll has. */
+    private static void pause(Member member) throws Exception {
+        member.polling = false;
+        member.run(() -> { });
     }
 
     private static Map<TopicPartition, OffsetAndMetadata> offsets(List<String> args) {

@@ -1,0 +1,231 @@
+//! After an unclean stop: puts back what the journal holds and the logs' own files may have lost.
+//!
+//! Runs before any log is opened and may be cut short and run again. The journal is believed as far as its checksums
+//! reach, but not blindly: bytes go only to a segment that is there, of the same incarnation of the topic, that reaches to where
+//! they begin; and no sound batch is ever overwritten by another one, so a journal that is older than the
+//! logs (somebody else wrote to them since) changes nothing.
+
+use std::collections::BTreeMap;
+use std::io::{self, IoSlice};
+use std::path::Path;
+use std::sync::Arc;
+
+use tracing::warn;
+
+use super::super::checkpoint;
+use super::super::directory::{PartitionDir, Purpose};
+use super::super::disk::{Disk, File, Mode};
+use super::super::names::Kind;
+use super::super::tail::Place;
+use super::entry::{self, HEADER_LEN, Header, Key, Record};
+use super::{padded, path, remove};
+use crate::wire::batch::{BatchHeader, CRC_FROM, crc32c};
+
+/// What a replay did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Replayed {
+    /// Entries that were read.
+    pub entries: usize,
+    /// Logs that they speak of.
+    pub logs: usize,
+    /// Bytes that had to be put back.
+    pub restored_bytes: u64,
+}
+
+/// Bytes of a log and where in the journal they are.
+#[derive(Clone, Copy)]
+struct Range {
+    position: u64,
+    at: u64,
+    len: usize,
+}
+
+/// Per log and segment, oldest first.
+type Ranges = BTreeMap<Key, BTreeMap<i64, Vec<Range>>>;
+
+/// Puts back what the journal of `dir` holds, durably, and removes the journal; none if there is none.
+pub fn replay(disk: &Arc<dyn Disk>, dir: &Path) -> io::Result<Option<Replayed>> {
+    let journal = match disk.open(&path(dir), Mode::Read) {
+        Ok(journal) => journal,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    let (ranges, mut replayed) = scan(&*journal)?;
+    for (key, segments) in &ranges {
+        if !is_there(&**disk, dir, key)? {
+            continue;
+        }
+        replayed.logs += 1;
+        for (base_offset, ranges) in segments {
+            let file = dir.join(&key.dir_name).join(Kind::Log.name(*base_offset));
+            replayed.restored_bytes += restore(&**disk, &file, &*journal, ranges)?;
+        }
+    }
+    drop(journal);
+    // Only now: all that it holds is in the logs' own files.
+    remove(&**disk, dir)?;
+    Ok(Some(replayed))
+}
+
+/// Removes a journal unread; says whether there was one. After a clean stop there is none, unless somebody else has used the
+/// directory since the unclean one that left it.
+pub fn discard(disk: &Arc<dyn Disk>, dir: &Path) -> io::Result<bool> {
+    remove(&**disk, dir)
+}
+
+/// Reads both halves, the older one first.
+fn scan(journal: &dyn File) -> io::Result<(Ranges, Replayed)> {
+    let half_bytes = journal.len()? / 2;
+    let mut halves =
+        [(first_generation(journal, 0)?, 0), (first_generation(journal, half_bytes)?, half_bytes)];
+    halves.sort_unstable();
+    let (mut ranges, mut replayed) = (Ranges::new(), Replayed::default());
+    for (generation, start) in halves {
+        if let Some(generation) = generation {
+            scan_half(journal, (start, start + half_bytes), generation, &mut ranges, &mut replayed)?;
+        }
+    }
+    Ok((ranges, replayed))
+}
+
+fn header_at(journal: &dyn File, position: u64) -> io::Result<Option<Header>> {
+    let mut bytes = [0; HEADER_LEN];
+    let read = journal.read_at(&mut bytes, position)?;
+    Ok(Header::parse(&bytes).filter(|_| read == HEADER_LEN))
+}
+
+fn first_generation(journal: &dyn File, position: u64) -> io::Result<Option<i64>> {
+    Ok(header_at(journal, position)?.map(|header| header.generation))
+}
+
+/// Takes the entries of one turn, up to the first that is not whole: nothing from there on was acknowledged.
+fn scan_half(
+    journal: &dyn File,
+    (start, end): (u64, u64),
+    generation: i64,
+    ranges: &mut Ranges,
+    replayed: &mut Replayed,
+) -> io::Result<()> {
+    let mut position = start;
+    for sequence in 0.. {
+        let Some(header) = header_at(journal, position)? else { break };
+        let len = HEADER_LEN + header.body_len;
+        if header.generation != generation || header.sequence != sequence || position + padded(len) > end {
+            break;
+        }
+        let mut bytes = vec![0; len];
+        if journal.read_at(&mut bytes, position)? < len || !header.fits(&bytes) {
+            break;
+        }
+        let Some(records) = entry::records(&bytes[HEADER_LEN..]) else { break };
+        for record in records {
+            take(record, position, ranges);
+        }
+        replayed.entries += 1;
+        position += padded(len);
+    }
+    Ok(())
+}
+
+fn take(record: Record, entry: u64, ranges: &mut Ranges) {
+    match record {
+        Record::Bytes { key, place: Place { base_offset, position }, at, len } => {
+            let at = entry + u64::try_from(HEADER_LEN + at).unwrap_or(u64::MAX);
+            let segments = ranges.entry(key).or_default();
+            segments.entry(base_offset).or_default().push(Range { position, at, len });
+        }
+        Record::Forget { key } => drop(ranges.remove(&key)),
+    }
+}
+
+/// Whether the log is still where the journal says. A topic that was deleted, or replaced by another one of its name,
+/// is not.
+fn is_there(disk: &dyn Disk, dir: &Path, key: &Key) -> io::Result<bool> {
+    if PartitionDir::parse(&key.dir_name).is_none_or(|dir| dir.purpose != Purpose::Current) {
+        return Ok(false);
+    }
+    let file = dir.join(&key.dir_name).join(checkpoint::PARTITION_METADATA_FILE);
+    match checkpoint::read_partition_metadata(disk, &file) {
+        Ok(topic_id) => Ok(topic_id == Some(key.topic_id)),
+        Err(checkpoint::Error::Corrupt { .. }) => Ok(false),
+        Err(checkpoint::Error::Io { source, .. }) => Err(source),
+    }
+}
+
+/// Puts the ranges of one segment back and syncs it; gives how many bytes were not there.
+fn restore(disk: &dyn Disk, path: &Path, journal: &dyn File, ranges: &[Range]) -> io::Result<u64> {
+    let file = match disk.open(path, Mode::Write) {
+        Ok(file) => file,
+        // Retention has removed it.
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(e) => return Err(e),
+    };
+    let mut restored = 0;
+    for range in ranges {
+        let mut bytes = vec![0; range.len];
+        journal.read_exact_at(&mut bytes, range.at)?;
+        match missing_from(&*file, range.position, &bytes)? {
+            Missing::From(from) => {
+                let rest = &bytes[from..];
+                let position = range.position + u64::try_from(from).unwrap_or(u64::MAX);
+                if !rest.is_empty() {
+                    file.write_at(&[IoSlice::new(rest)], position)?;
+                    restored += u64::try_from(rest.len()).unwrap_or(u64::MAX);
+                }
+            }
+            Missing::Differs => {
+                warn!(file = %path.display(), position = range.position, "journal does not fit the log, left alone");
+                break;
+            }
+        }
+    }
+    // What was there may be in the page cache only.
+    file.sync_data()?;
+    Ok(restored)
+}
+
+enum Missing {
+    /// The file has the bytes before.
+    From(usize),
+    /// The file is another one than the journal knew.
+    Differs,
+}
+
+/// Compares batch by batch what the journal has with what the file has from `position` on.
+fn missing_from(file: &dyn File, position: u64, bytes: &[u8]) -> io::Result<Missing> {
+    let file_len = file.len()?;
+    let mut at = 0;
+    while at < bytes.len() {
+        let position = position + u64::try_from(at).unwrap_or(u64::MAX);
+        if position > file_len {
+            return Ok(Missing::Differs);
+        }
+        let Some(len) = BatchHeader::parse(&bytes[at..]).ok().map(|header| header.total_len()) else {
+            return Ok(Missing::Differs);
+        };
+        let Some(batch) = bytes.get(at..at + len) else { return Ok(Missing::Differs) };
+        let mut there = vec![0; len];
+        let read = file.read_at(&mut there, position)?;
+        if there[..read] != *batch {
+            let is_other = is_sound_batch(file, position, file_len)?;
+            return Ok(if is_other { Missing::Differs } else { Missing::From(at) });
+        }
+        at += len;
+    }
+    Ok(Missing::From(at))
+}
+
+fn is_sound_batch(file: &dyn File, position: u64, file_len: u64) -> io::Result<bool> {
+    let mut header = [0; crate::wire::batch::HEADER_LEN];
+    if file.read_at(&mut header, position)? < header.len() {
+        return Ok(false);
+    }
+    let Ok(header) = BatchHeader::parse(&header) else { return Ok(false) };
+    let len = header.total_len();
+    if position.saturating_add(u64::try_from(len).unwrap_or(u64::MAX)) > file_len {
+        return Ok(false);
+    }
+    let mut bytes = vec![0; len];
+    file.read_exact_at(&mut bytes, position)?;
+    Ok(crc32c(&bytes[CRC_FROM..]) == header.crc)
+}
