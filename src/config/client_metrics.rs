@@ -74,7 +74,14 @@ pub fn validate<'a>(name: &str, entries: impl Iterator<Item = (&'a str, &'a str)
                     return Err(Invalid::Config(format!("Illegal client matching pattern: {bad}")));
                 }
             }
-            _ => {}
+            Value::Boolean(_)
+            | Value::String(_)
+            | Value::Int(_)
+            | Value::Short(_)
+            | Value::Long(_)
+            | Value::Double(_)
+            | Value::List(_)
+            | Value::Password(_) => {}
         }
     }
     Ok(())
