@@ -174,6 +174,11 @@ fn a_topic_is_found_by_its_id_from_version_12() {
         let found = one(&mut client, &identified(topic.id), version);
         assert_eq!((found.error_code, found.topic_id), (0, topic.id));
         assert_eq!(found.name.as_ref(), Some(&topic.name));
+        // The Java client sends an empty name along.
+        let nameless =
+            MetadataRequestTopic::default().with_topic_id(topic.id).with_name(Some(TopicName::default()));
+        let request = MetadataRequest::default().with_topics(Some(vec![nameless]));
+        assert_eq!(one(&mut client, &request, version).name.as_ref(), Some(&topic.name));
         let stranger = stranger();
         let missing = one(&mut client, &identified(stranger), version);
         assert_eq!((missing.error_code, missing.topic_id, missing.name), (100, stranger, None));

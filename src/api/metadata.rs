@@ -82,10 +82,15 @@ fn refuse(asked: &[MetadataRequestTopic], version: i16) -> MetadataResponse {
     MetadataResponse::default().with_topics(asked.iter().map(topic).collect())
 }
 
+/// The name that a topic is asked for by; whoever gives an id is answered by that, whatever the name says.
+fn named(asked: &MetadataRequestTopic) -> Option<&TopicName> {
+    asked.name.as_ref().filter(|_| asked.topic_id.is_nil())
+}
+
 /// Makes what is missing; gives the topics that could not be made and why.
 async fn create_missing(context: &Arc<Context>, asked: &[MetadataRequestTopic]) -> Vec<(TopicName, Code)> {
     let image = context.quorum.image();
-    let missing = asked.iter().filter_map(|t| t.name.clone()).filter(|n| image.topics.by_name(n).is_none());
+    let missing = asked.iter().filter_map(named).filter(|n| image.topics.by_name(n).is_none()).cloned();
     // Each once: the controller refuses names that are given twice.
     let missing: BTreeSet<TopicName> = missing.collect();
     let missing: Vec<TopicName> = missing.into_iter().collect();
@@ -123,7 +128,7 @@ struct View<'a> {
 
 impl View<'_> {
     fn asked(&self, asked: &MetadataRequestTopic, failures: &[(TopicName, Code)]) -> MetadataResponseTopic {
-        let Some(name) = &asked.name else {
+        let Some(name) = named(asked) else {
             return match self.image.topics.by_id(TopicId(asked.topic_id)) {
                 Some(topic) => self.topic(topic),
                 None => unknown(None, asked.topic_id, Code::UnknownTopicId, self.version),

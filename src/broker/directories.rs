@@ -66,6 +66,12 @@ impl Directories {
         Ok(Self { cluster_id, all, metadata: config.logs.metadata_dir.clone(), disk, previous_epoch })
     }
 
+    /// Where coordinators keep their state over a clean shutdown. Apache Kafka refuses a log directory with folders
+    /// in it that are no partitions, but does not mind folders in those.
+    pub(super) fn view(&self) -> PathBuf {
+        self.metadata.join(raft::PARTITION_DIR).join("coordinators")
+    }
+
     pub(super) fn quorum_parts(&self, config: &Arc<Config>, clock: &Clock) -> raft::Parts {
         let controller = controller::Settings {
             cluster_id: self.cluster_id.clone(),

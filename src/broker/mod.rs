@@ -33,7 +33,7 @@ use crate::api::{Api, Context, Parts};
 use crate::base::clock::Clock;
 use crate::base::random::Random;
 use crate::config::broker::Config;
-use crate::coordinator::Groups;
+use crate::coordinator::{Groups, View};
 use crate::meta::Image;
 use crate::metrics::{self, BrokerState, Metrics};
 use crate::net::http;
@@ -66,7 +66,8 @@ pub async fn run(config: Config) -> Result<()> {
     let loaded = Quorum::load(directories.quorum_parts(&config, &clock))
         .context("the metadata log cannot be loaded")?;
     let partitions = open_partitions(&config, &directories, &clock, &random, &metrics, &loaded.image());
-    let groups = Groups::new(&config, config.node_id, clock.clone(), partitions.clone());
+    let view = View::new(directories.view(), directories.previous_epoch.is_some());
+    let groups = Groups::new(&config, config.node_id, clock.clone(), partitions.clone(), view);
     let quorum = loaded.run(subscriber(partitions.clone(), groups.clone()))?;
 
     let registered = registration::register(&config, &directories, &quorum, &random, &bound).await?;

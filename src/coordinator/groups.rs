@@ -9,7 +9,8 @@ use tokio::runtime::Handle;
 use super::Unavailable;
 use super::hash::partition_of;
 use super::shards::{Parts, Shards};
-use super::stored::{Malformed, Stored};
+use super::stored::{Malformed, State, Stored};
+use super::view::View;
 use crate::base::clock::Clock;
 use crate::base::id::NodeId;
 use crate::config::broker::Config;
@@ -46,6 +47,14 @@ impl Stored for group::Groups {
         Self::end_transaction(self, producer_id, is_committed);
     }
 
+    fn state(&self) -> impl Iterator<Item = State<Record>> {
+        Self::state(self).map(|group::Stated { offset, producer_id, record }| State {
+            offset,
+            producer_id,
+            record,
+        })
+    }
+
     fn activate() -> group::Input {
         Activate.into_input()
     }
@@ -69,7 +78,7 @@ impl Groups {
     pub const TOPIC: &'static str = <group::Groups as Stored>::TOPIC;
 
     /// Coordinates nothing before [`Groups::start`]. To be called within a tokio runtime, in which the shards run.
-    pub fn new(config: &Config, node: NodeId, clock: Clock, partitions: Arc<Set>) -> Self {
+    pub fn new(config: &Config, node: NodeId, clock: Clock, partitions: Arc<Set>, view: View) -> Self {
         let settings = group::Settings::of(config);
         let values = &config.values;
         let codec = i16::try_from(values.int("offsets.topic.compression.codec")).ok();
@@ -84,6 +93,7 @@ impl Groups {
             commit_timeout: Duration::from_millis(timeout_ms),
             load_bytes: values.size("offsets.load.buffer.size"),
             runtime: Handle::current(),
+            view: Arc::new(view),
         });
         Self {
             shards,

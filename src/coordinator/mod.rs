@@ -13,10 +13,12 @@ mod shard;
 mod shards;
 mod sink;
 mod stored;
+mod view;
 
 pub use self::groups::Groups;
 pub use self::shards::{Parts, Shards};
-pub use self::stored::{Malformed, Stored};
+pub use self::stored::{Malformed, State, Stored};
+pub use self::view::View;
 
 /// Why a coordinator does not answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]

@@ -59,12 +59,17 @@ impl<M: Stored> Shard<M> {
         }
     }
 
-    /// Runs until it is stopped, or until the partition is not there for it any more.
+    /// The machine, to read.
+    pub(super) fn machine(&self) -> &M {
+        self.driver.machine()
+    }
+
+    /// Runs until it is stopped, which gives it back, or until the partition is not there for it any more.
     pub(super) async fn run(
         mut self,
         place: &Place<M>,
         mut inputs: mpsc::Receiver<Message<M>>,
-    ) -> Result<(), partition::Error> {
+    ) -> Result<Self, partition::Error> {
         let mut arrived = Vec::new();
         self.round(&mut arrived, None, Some(M::activate()))?;
         let mut sleep = std::pin::pin!(tokio::time::sleep(SLEEP_MAX));
@@ -150,7 +155,7 @@ impl<M: Stored> Shard<M> {
     }
 
     /// Answers what was taken, as far as that is possible in short time.
-    async fn finish(mut self, mut inputs: mpsc::Receiver<Message<M>>) -> Result<(), partition::Error> {
+    async fn finish(mut self, mut inputs: mpsc::Receiver<Message<M>>) -> Result<Self, partition::Error> {
         inputs.close();
         let mut arrived = Vec::new();
         while inputs.recv_many(&mut arrived, ROUND_INPUTS_MAX).await > 0 {
@@ -163,7 +168,7 @@ impl<M: Stored> Shard<M> {
             self.is_registered &= woken.is_err();
             self.release()?;
         }
-        Ok(())
+        Ok(self)
     }
 }
 

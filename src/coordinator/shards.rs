@@ -16,6 +16,7 @@ use super::place::{Message, Place, Stage};
 use super::shard::Shard;
 use super::sink::Sink;
 use super::stored::Stored;
+use super::view::{Position, View};
 use crate::base::clock::Clock;
 use crate::base::id::{NodeId, TopicId};
 use crate::meta::{Changes, Image, ResourceKind, Topic};
@@ -47,6 +48,8 @@ pub struct Parts<M> {
     pub load_bytes: usize,
     /// Where the shards run.
     pub runtime: Handle,
+    /// What spares them the replay of their logs after a clean shutdown.
+    pub view: Arc<View>,
 }
 
 /// All shards of one topic on this node; cheap to clone.
@@ -140,6 +143,10 @@ impl<M: Stored> Shards<M> {
         }
         self.0.tasks.close();
         self.0.tasks.wait().await;
+        let inner = self.0.clone();
+        if self.0.parts.runtime.spawn_blocking(move || inner.parts.view.finish()).await.is_err() {
+            warn!("the view of the coordinators was not written");
+        }
     }
 
     /// Asks the machine of `partition`; the first future is done once the input is in line, the second one has the
@@ -274,9 +281,24 @@ impl<M: Stored> Inner<M> {
         };
         let sink = Sink::new(replica.clone(), place.epoch, self.parts.compression, loaded.end_offset);
         let (clock, timeout) = (self.parts.clock.clone(), self.parts.commit_timeout);
-        let shard = Shard::new(loaded.machine, sink, replica, place.epoch, clock, timeout);
+        let shard = Shard::new(loaded.machine, sink, replica.clone(), place.epoch, clock, timeout);
         let inputs = inputs.unwrap_or_else(|| place.open());
-        Ok(shard.run(&place, inputs).await?)
+        let shard = shard.run(&place, inputs).await?;
+        if self.here.lock().phase == Phase::Stopped {
+            let inner = self.clone();
+            let keep = move || inner.keep(shard.machine(), &replica, place.epoch);
+            self.parts.runtime.spawn_blocking(keep).await.map_err(|_| Failure::Panic)??;
+        }
+        Ok(())
+    }
+
+    /// Keeps the state for the next start.
+    fn keep(&self, machine: &M, replica: &Replica, epoch: i32) -> Result<(), partition::Error> {
+        let marks = replica.watermarks(epoch)?;
+        if let Some(at) = Position::of(replica, epoch)? {
+            self.parts.view.put(machine, &at, marks.log_end_offset - marks.log_start_offset);
+        }
+        Ok(())
     }
 
     async fn load(
@@ -285,16 +307,26 @@ impl<M: Stored> Inner<M> {
         replica: &Arc<Replica>,
     ) -> Result<Loaded<M>, Failure> {
         let image = self.here.lock().image.clone();
-        let machine = (self.parts.machine)(image);
         let marks = replica.watermarks(place.epoch)?;
         if marks.log_start_offset == marks.log_end_offset {
+            let machine = (self.parts.machine)(image);
             return Ok(Loaded { machine, end_offset: marks.log_end_offset });
         }
         let _permit = self.loads.acquire().await;
         let begun = self.parts.clock.elapsed();
         let (stop, epoch, chunk_bytes) = (place.stop.clone(), place.epoch, self.parts.load_bytes);
         let reading = replica.clone();
-        let load = move || Load { machine, replica: &reading, epoch, chunk_bytes }.run(&stop);
+        let inner = self.clone();
+        let load = move || {
+            let machine = || (inner.parts.machine)(image.clone());
+            if let Some(at) = Position::of(&reading, epoch)?
+                && let Some(machine) = inner.parts.view.restore(machine(), &at)
+            {
+                debug!(tp = %reading.name(), epoch, "coordinator restored from its view");
+                return Ok(Loaded { machine, end_offset: at.end_offset });
+            }
+            Load { machine: machine(), replica: &reading, epoch, chunk_bytes }.run(&stop)
+        };
         let loaded = self.parts.runtime.spawn_blocking(load).await.map_err(|_| Failure::Panic)??;
         let elapsed_ms = (self.parts.clock.elapsed() - begun).as_millis();
         if elapsed_ms >= 100 {

@@ -10,6 +10,17 @@ use crate::meta::Image;
 #[error("{0}")]
 pub struct Malformed(pub String);
 
+/// One record of a machine's state.
+#[derive(Clone, PartialEq, Debug)]
+pub struct State<Record> {
+    /// Where it is in the log, where that matters.
+    pub offset: i64,
+    /// The producer of the open transaction that it belongs to.
+    pub producer_id: Option<i64>,
+    /// What it says.
+    pub record: Record,
+}
+
 /// A machine whose log is a partition of an internal topic.
 pub trait Stored: Machine<Input: Send, Record: Send, Reply: Send> + Send + 'static {
     /// The topic.
@@ -31,6 +42,9 @@ pub trait Stored: Machine<Input: Send, Record: Send, Reply: Send> + Send + 'stat
 
     /// Replays the end of the producer's transaction, if it has one here.
     fn end_transaction(&mut self, producer_id: i64, is_committed: bool);
+
+    /// The records that make an empty machine what this one is.
+    fn state(&self) -> impl Iterator<Item = State<Self::Record>>;
 
     /// The input after which a machine that has replayed its log is in charge.
     fn activate() -> Self::Input;

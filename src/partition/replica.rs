@@ -19,7 +19,7 @@ use crate::log::producers::Origin;
 use crate::log::read::ReadPlan;
 use crate::log::{AppendError, Appended, Leading, Log, Tail, TimestampOffset};
 use crate::metrics;
-use crate::purgatory::{Arrivals, Countdown, Offsets, Signal};
+use crate::purgatory::{Arrivals, Countdown, Offsets, Signal, Wakes};
 use crate::replication::{LeaderState, Leadership};
 use crate::wire::batch::Batch;
 use crate::wire::validator::Rules;
@@ -161,24 +161,28 @@ impl State {
         }
     }
 
-    /// Moves the high watermark as far as the replicas allow, and wakes who waited for it.
-    fn advance(&mut self) {
+    /// Moves the high watermark as far as the replicas allow, and gives who waited for it.
+    fn advance(&mut self) -> Wakes {
         let acknowledged = self.local_acknowledged();
-        let Some(leader) = &mut self.leader else { return };
+        let mut wakes = Wakes::default();
+        let Some(leader) = &mut self.leader else { return wakes };
         leader.local_acknowledged(acknowledged);
         let high_watermark = leader.high_watermark();
         if high_watermark > self.announced {
             self.announced = high_watermark;
             self.log.producers_mut().high_watermark_advanced(high_watermark);
-            self.produced.reached(high_watermark);
-            self.arrivals.wake();
+            self.produced.reached(high_watermark, &mut wakes);
+            self.arrivals.arrived(&mut wakes);
         }
+        wakes
     }
 
     /// Nothing more will come from here: everybody who waits looks for himself.
     fn release_all(&mut self) {
-        self.produced.release();
-        self.arrivals.wake();
+        let mut wakes = Wakes::default();
+        self.produced.release(&mut wakes);
+        self.arrivals.arrived(&mut wakes);
+        wakes.wake();
     }
 
     fn watermarks(&self, leader: &LeaderState) -> Watermarks {
@@ -325,8 +329,11 @@ impl Replica {
             } else {
                 self.sync_later();
             }
-            state.advance();
+            let wakes = state.advance();
+            drop(state);
+            wakes.wake();
         } else {
+            drop(state);
             self.sync_soon();
         }
         Ok(appended)
@@ -555,9 +562,10 @@ impl Replica {
                 state.leader = Some(LeaderState::new(leadership));
             }
         }
-        state.advance();
+        let wakes = state.advance();
         let is_durable = state.log.durable_offset() == end;
         drop(state);
+        wakes.wake();
         if !is_durable {
             self.sync_soon();
         }
@@ -587,8 +595,9 @@ impl Replica {
         if let Some(leader) = &mut state.leader {
             leader.set_min_insync(min_insync);
         }
-        state.advance();
+        let wakes = state.advance();
         drop(state);
+        wakes.wake();
         if turns_durable {
             self.sync_soon();
         }
@@ -685,8 +694,9 @@ impl Dirty for Replica {
         }
         let mut state = self.state.lock();
         state.log.flushed(&flush);
-        state.advance();
+        let wakes = state.advance();
         drop(state);
+        wakes.wake();
         self.directory.note_progress();
         Ok(Synced::All { bytes })
     }
@@ -699,8 +709,9 @@ impl Dirty for Replica {
     fn journalled(&self, tail: &Tail) {
         let mut state = self.state.lock();
         state.log.journalled(tail);
-        state.advance();
+        let wakes = state.advance();
         drop(state);
+        wakes.wake();
         self.sync_later();
     }
 }

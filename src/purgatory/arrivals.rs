@@ -4,6 +4,8 @@ use std::sync::{Arc, Weak};
 
 use tokio::sync::Notify;
 
+use super::Wakes;
+
 /// Below this many waiters no clean-up is tried.
 const CLEAN_UP_FROM: usize = 16;
 
@@ -38,11 +40,9 @@ impl Arrivals {
         self.waiting.push(Arc::downgrade(&signal.0));
     }
 
-    /// Something has arrived.
-    pub fn wake(&mut self) {
-        for waiting in self.waiting.drain(..).filter_map(|waiting| waiting.upgrade()) {
-            waiting.notify_one();
-        }
+    /// Something has arrived: adds who has waited for it.
+    pub fn arrived(&mut self, wakes: &mut Wakes) {
+        wakes.signals.extend(self.waiting.drain(..).filter_map(|waiting| waiting.upgrade()));
     }
 
     /// How many entries there are, those of requests that have gone included.
@@ -65,7 +65,9 @@ mod tests {
         let mut arrivals = Arrivals::default();
         let signal = Signal::default();
         arrivals.add(&signal);
-        arrivals.wake();
+        let mut wakes = Wakes::default();
+        arrivals.arrived(&mut wakes);
+        wakes.wake();
         signal.wait().await;
         assert!(arrivals.is_empty());
     }

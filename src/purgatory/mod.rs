@@ -4,7 +4,9 @@
 mod arrivals;
 mod countdown;
 mod offsets;
+mod wakes;
 
 pub use arrivals::{Arrivals, Signal};
 pub use countdown::Countdown;
 pub use offsets::Offsets;
+pub use wakes::Wakes;

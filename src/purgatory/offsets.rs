@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-use super::Countdown;
+use super::{Countdown, Wakes};
 
 /// The waiters of one partition, nearest offset first.
 #[derive(Debug, Default)]
@@ -44,18 +44,16 @@ impl Offsets {
         self.waiters.push(Waiter { offset: Reverse(offset), countdown });
     }
 
-    /// The partition is at `offset` now.
-    pub fn reached(&mut self, offset: i64) {
+    /// The partition is at `offset` now: adds who has waited for it.
+    pub fn reached(&mut self, offset: i64, wakes: &mut Wakes) {
         while self.waiters.peek().is_some_and(|w| w.offset.0 <= offset) {
-            if let Some(waiter) = self.waiters.pop() {
-                waiter.countdown.done();
-            }
+            wakes.countdowns.extend(self.waiters.pop().map(|waiter| waiter.countdown));
         }
     }
 
     /// Nothing will be reached any more (leadership or the disk is gone): lets everybody look for themselves.
-    pub fn release(&mut self) {
-        self.reached(i64::MAX);
+    pub fn release(&mut self, wakes: &mut Wakes) {
+        self.reached(i64::MAX, wakes);
     }
 
     /// How many wait.
@@ -79,12 +77,16 @@ mod tests {
         let (near, far) = (Countdown::new(1), Countdown::new(1));
         offsets.add(9, far.clone());
         offsets.add(5, near.clone());
-        offsets.reached(4);
+        let mut wakes = Wakes::default();
+        offsets.reached(4, &mut wakes);
         assert_eq!(offsets.len(), 2);
-        offsets.reached(8);
+        offsets.reached(8, &mut wakes);
+        wakes.wake();
         near.wait().await;
         assert_eq!(offsets.len(), 1);
-        offsets.release();
+        let mut wakes = Wakes::default();
+        offsets.release(&mut wakes);
+        wakes.wake();
         far.wait().await;
     }
 }

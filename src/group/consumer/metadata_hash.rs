@@ -85,3 +85,58 @@ fn put_i32(value: i32, bytes: &mut Vec<u8>) {
 fn put_i64(value: i64, bytes: &mut Vec<u8>) {
     bytes.extend(value.to_be_bytes().iter().rev());
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::meta::{Delta, Provenance};
+    use crate::wire::kraft::{PartitionRecord, RegisterBrokerRecord, TopicRecord};
+
+    /// What hash4j 0.22, which Kafka uses, makes of the same calls.
+    const TOPIC_HASH: i64 = -6_097_297_437_905_672_199;
+    const GROUP_HASH: i64 = 898_882_817_813_575_690;
+
+    fn image() -> Image {
+        let mut delta = Delta::new(Image::empty());
+        for broker_id in [1, 2] {
+            let rack = Some(format!("rack{broker_id}").into());
+            let record = RegisterBrokerRecord { broker_id, rack, ..Default::default() };
+            delta.replay(&record.into()).unwrap();
+        }
+        let topic_id = Uuid::from_u64_pair(0x0102_0304_0506_0708, 0x1112_1314_1516_1718);
+        delta.replay(&TopicRecord { name: "tøpic".into(), topic_id }.into()).unwrap();
+        for (partition_id, replicas) in [(0, vec![1]), (1, vec![2, 1])] {
+            let record = PartitionRecord {
+                partition_id,
+                topic_id,
+                isr: replicas.clone(),
+                replicas,
+                ..Default::default()
+            };
+            delta.replay(&record.into()).unwrap();
+        }
+        delta.finish(Provenance::NONE).0
+    }
+
+    #[test]
+    fn the_hash_is_kafkas() {
+        let image = image();
+        let topic = image.topics.by_name("tøpic").unwrap();
+        assert_eq!(topic_hash(&image, topic), TOPIC_HASH);
+
+        let mut bytes = Vec::new();
+        put_i64(TOPIC_HASH, &mut bytes);
+        put_i64(42, &mut bytes);
+        assert_eq!(hash(&bytes), GROUP_HASH);
+    }
+
+    #[test]
+    fn topics_that_do_not_exist_leave_no_trace() {
+        let (image, mut hashes) = (image(), TopicHashes::default());
+        let names: [Arc<str>; 2] = ["gone".into(), "tøpic".into()];
+        assert_eq!(hashes.of_group(&image, names[1..].iter()), hashes.of_group(&image, names.iter()));
+        assert_eq!(hashes.of_group(&Image::empty(), names.iter()), 0);
+    }
+}

@@ -13,6 +13,7 @@ mod heartbeat;
 mod member;
 mod metadata_hash;
 mod migration;
+mod re2;
 mod reconcile;
 mod records;
 mod regex;

@@ -1,15 +1,14 @@
 //! Subscriptions by regular expression: their syntax, and which topics they stand for (`TopicRegexResolver`).
 //!
-//! Kafka takes RE2's syntax. What the `regex` crate takes is the same but for quoting with `\Q` and `\E`, which is
-//! put in its words here, and for what it has beyond RE2. Matching takes time linear in the name; the size of what
-//! an expression compiles to is bounded.
+//! Kafka takes RE2's syntax, see [`re2`]. Matching takes time linear in the name; the size of what an expression
+//! compiles to is bounded.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use regex::{Regex, RegexBuilder};
 
-use super::Refused;
+use super::{Refused, re2};
 use crate::group::Code;
 use crate::meta::Image;
 
@@ -55,7 +54,7 @@ fn compiled(regex: &str) -> Result<Regex, String> {
     if regex.len() > REGEX_BYTES_MAX {
         return Err("expression is too long".to_owned());
     }
-    let regex = unquoted(regex);
+    let regex = re2::translated(regex)?;
     let build = |regex: &str| {
         RegexBuilder::new(regex).size_limit(COMPILED_BYTES_MAX).dfa_size_limit(COMPILED_BYTES_MAX).build()
     };
@@ -63,32 +62,15 @@ fn compiled(regex: &str) -> Result<Regex, String> {
     build(&regex).and_then(|_| build(&format!(r"\A(?:{regex})\z"))).map_err(|error| in_words_of_re2(&error))
 }
 
-/// Puts `\Q...\E` in terms of escapes.
-fn unquoted(regex: &str) -> String {
-    let mut plain = String::with_capacity(regex.len());
-    let mut rest = regex;
-    while let Some(at) = rest.find('\\') {
-        let (before, escape) = rest.split_at(at);
-        plain.push_str(before);
-        if let Some(quoted) = escape.strip_prefix(r"\Q") {
-            let (text, after) = quoted.split_once(r"\E").unwrap_or((quoted, ""));
-            plain.push_str(&regex::escape(text));
-            rest = after;
-        } else {
-            let len = escape.chars().take(2).map(char::len_utf8).sum();
-            plain.push_str(&escape[..len]);
-            rest = &escape[len..];
-        }
-    }
-    plain.push_str(rest);
-    plain
-}
-
 /// The texts of RE2/J, as far as they say the same.
 fn in_words_of_re2(error: &regex::Error) -> String {
-    const WORDS: [(&str, &str); 11] = [
+    const WORDS: [(&str, &str); 15] = [
         ("unclosed group", "missing closing )"),
-        ("unopened group", "unexpected )"),
+        ("unopened group", "regexp/syntax: internal error"),
+        ("invalid repetition count range", re2::BAD_COUNT),
+        ("Unicode property not found", "invalid character class range"),
+        ("unclosed capture group name", "invalid named capture"),
+        ("invalid capture group character", "invalid named capture"),
         ("unclosed character class", "missing closing ]"),
         ("invalid character class range", "invalid character class range"),
         ("repetition operator missing expression", "missing argument to repetition operator"),
@@ -106,5 +88,81 @@ fn in_words_of_re2(error: &regex::Error) -> String {
     match WORDS.iter().find(|(ours, _)| text.contains(ours)) {
         Some((_, theirs)) => (*theirs).to_owned(),
         None => text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(regex: &str, name: &str) -> bool {
+        compiled(regex).unwrap().is_match(name)
+    }
+
+    #[test]
+    fn what_re2j_refuses_is_refused_in_its_words() {
+        for (regex, words) in [
+            ("(", "missing closing )"),
+            ("t[", "missing closing ]"),
+            ("*", "missing argument to repetition operator"),
+            ("a**", "invalid nested repetition operator"),
+            ("a++", "invalid nested repetition operator"),
+            ("a{2}{3}", "invalid nested repetition operator"),
+            ("a+??", "invalid nested repetition operator"),
+            (r"t\1", "invalid escape sequence"),
+            ("a|b)", "regexp/syntax: internal error"),
+            ("\\", "trailing backslash at end of expression"),
+            ("[b-a]", "invalid character class range"),
+            ("(?=a)", "invalid or unsupported Perl syntax"),
+            ("(?P<n>a)(?P<n>b)", "duplicate capture group name"),
+            ("a{1001}", "invalid repeat count"),
+            ("a{2,1}", "invalid repeat count"),
+            (r"\Z", "invalid escape sequence"),
+            (r"\h", "invalid escape sequence"),
+            ("(?z)", "invalid or unsupported Perl syntax"),
+            (r"\p{Foo}", "invalid character class range"),
+            ("(?P<n", "invalid named capture"),
+            (r"\k<n>", "invalid escape sequence"),
+        ] {
+            assert_eq!(compiled(regex).unwrap_err(), words, "{regex}");
+        }
+        compiled("((a{100}){100}){100}").unwrap_err();
+    }
+
+    #[test]
+    fn an_expression_must_match_the_whole_name_and_means_what_it_means_in_re2j() {
+        for (regex, name) in [
+            ("a|ab", "ab"),
+            ("^a$", "a"),
+            ("", ""),
+            ("(?i)A", "a"),
+            (r"\Qa.b\E-.*", "a.b-c"),
+            (r"\Qa.b", "a.b"),
+            ("[a&&b]+", "a&b"),
+            ("[[a]+", "[a"),
+            ("[]a]+", "]a"),
+            ("[^]a]", "b"),
+            ("[+--]+", "+,-"),
+            ("x{,2}", "x{,2}"),
+            ("x{2}?", "xx"),
+            (r"\pL\x{41}", "bA"),
+            ("[[:alpha:]_]+", "a_b"),
+            ("a+?", "aa"),
+            ("(?:a|b)*", "abab"),
+            ("(?P<n>a)", "a"),
+            ("(?<n>a)", "a"),
+        ] {
+            assert!(matches(regex, name), "{regex} {name}");
+        }
+        for (regex, name) in [
+            ("a", "ab"),
+            ("b", "ab"),
+            (r"\Qa.b\E", "axb"),
+            ("[a&&a]", "b"),
+            ("(?m)^a$", "a\nb"),
+            ("a|b", "ab"),
+        ] {
+            assert!(!matches(regex, name), "{regex} {name}");
+        }
     }
 }

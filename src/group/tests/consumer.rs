@@ -288,6 +288,7 @@ stories! {
     topics_come_grow_and_go: "consumer_topics.txt",
     most_members_decide_about_the_assignor: "consumer_assignors.txt",
     a_regular_expression_finds_new_topics: "consumer_regex.txt",
+    a_member_commits_at_an_epoch_at_which_it_owned_the_partition: "consumer_commits.txt",
     the_configuration_of_a_group_goes_before_the_brokers: "consumer_config.txt",
     classic_members_are_upgraded_one_by_one_and_back: "migration_up_and_down.txt",
     classic_members_that_do_not_go_along_are_put_out: "migration_silence.txt",

@@ -23,6 +23,7 @@ mod classic;
 mod classic_random;
 mod consumer;
 mod consumer_random;
+mod migration_random;
 mod offsets;
 
 use std::collections::BTreeMap;

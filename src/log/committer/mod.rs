@@ -266,8 +266,14 @@ impl Shared {
             return;
         }
         state.queue.push_back(dirty);
-        // Who writes the journal comes to it afterwards.
-        if !matches!(state.stage, Stage::Writing) {
+        if matches!(state.stage, Stage::Writing) {
+            // Who writes the journal comes to it afterwards.
+        } else if state.idle > 0 {
+            state.idle -= 1;
+            drop(state);
+            // Without the lock, which is the first thing that the worker wants.
+            self.wake.notify_one();
+        } else {
             self.call(&mut state, 1);
         }
     }

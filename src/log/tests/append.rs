@@ -1,8 +1,14 @@
 //! Appending, rolling, flushing, reopening.
 
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::base::id::TopicId;
+use crate::base::random::Random;
+use crate::log::disk::{Disk, MemDisk};
 use crate::log::producers::ProducerError;
 use crate::log::testing::{DIR, append, built, contents, create, flush, headers, recover, reopen, settings};
-use crate::log::{AppendError, Settings};
+use crate::log::{AppendError, Log, Settings};
 use crate::wire::batch::{Batch, crc32c};
 use crate::wire::builder::Fields;
 
@@ -165,4 +171,33 @@ fn an_idle_log_has_no_open_files_and_wakes_up_again() {
     assert_eq!(log.plan_offset_for_timestamp(31).resolve().unwrap().unwrap().offset, 60);
     assert_eq!(headers(&contents(&log)).len(), 31);
     assert_eq!(log.dir(), std::path::Path::new(DIR));
+}
+
+#[test]
+fn a_log_that_could_not_be_made_leaves_nothing_and_can_be_made_later() {
+    let disk = MemDisk::new();
+    disk.create_dir_all(Path::new("/data")).unwrap();
+    let create = || {
+        let topic_id = TopicId(uuid::Uuid::from_u128(7));
+        Log::create(Arc::new(disk.clone()), Path::new(DIR), topic_id, settings(), 0)
+    };
+    disk.set_space(0);
+    assert!(create().is_err());
+    assert!(!disk.exists(Path::new(DIR)).unwrap());
+    disk.set_space(1 << 20);
+    assert_eq!(create().unwrap().end_offset(), 0);
+}
+
+#[test]
+fn names_that_a_killed_broker_never_synced_are_synced_before_they_count() {
+    let (disk, log) = create(settings());
+    drop(log);
+    // As the owner of the log directory does after an unclean stop.
+    disk.sync_dir(Path::new("/data")).unwrap();
+    let (mut log, _) = recover(&disk, settings(), 0).unwrap();
+    assert!(log.tail().is_none(), "a journal cannot vouch for names");
+    append(&mut log, 1, 50);
+    flush(&mut log);
+    let (log, _) = recover(&disk.power_cut(&Random::seeded(1), 0), settings(), 1).unwrap();
+    assert_eq!((log.end_offset(), log.topic_id().is_some()), (1, true));
 }

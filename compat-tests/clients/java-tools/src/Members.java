@@ -55,6 +55,7 @@ final class Members {
             case "member": join(args); return List.of();
             case "await": member(args).await(Integer.parseInt(args.get(1))); return List.of();
             case "assigned": return List.of(member(args).assigned());
+            case "error": return List.of(member(args).failure());
             case "commit": commit(member(args), args.subList(1, args.size())); return List.of();
             case "pause": pause(member(args)); return List.of();
             case "resume": member(args).polling = true; return List.of();
@@ -146,9 +147,14 @@ final class Members {
             String[] at = place.split(":");
             String[] what = value.split("/", 2);
             offsets.put(new TopicPartition(at[0], Integer.parseInt(at[1])),
-                new OffsetAndMetadata(Long.parseLong(what[0]), what.length > 1 ? what[1] : ""));
+                new OffsetAndMetadata(Long.parseLong(what[0]), what.length > 1 ? metadata(what[1]) : ""));
         });
         return offsets;
+    }
+
+    /** {@code *N} stands for N asterisks. */
+    private static String metadata(String text) {
+        return text.startsWith("*") ? "*".repeat(Integer.parseInt(text.substring(1))) : text;
     }
 
     /** {@code alter TYPE NAME [validate] OPERATION:key[=value]...}: IncrementalAlterConfigs with operations that no tool has. */
@@ -197,6 +203,7 @@ final class Members {
         private final LinkedBlockingQueue<FutureTask<Void>> tasks = new LinkedBlockingQueue<>();
         private volatile boolean polling = true;
         private volatile boolean closed;
+        private volatile Exception failure;
 
         Member(String name, Map<String, String> settings) {
             setDaemon(true);
@@ -239,7 +246,7 @@ final class Members {
                         consumer.poll(Duration.ofMillis(50));
                     }
                 } catch (Exception error) {
-                    System.err.println(getName() + ": " + error);
+                    failure = error;
                     return;
                 }
             }
@@ -262,6 +269,12 @@ final class Members {
                 Thread.sleep(20);
             } while (System.currentTimeMillis() < deadline);
             throw new IllegalStateException(found[0] + " partitions are assigned, expected " + partitions);
+        }
+
+        /** Waits for the error that ends it. */
+        String failure() throws Exception {
+            join(PATIENCE_MS);
+            return failure == null ? "goes on" : failure.getClass().getSimpleName() + ": " + failure.getMessage();
         }
 
         String assigned() throws Exception {
