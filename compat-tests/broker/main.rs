@@ -8,6 +8,7 @@
 
 mod api_versions;
 mod bounds;
+mod consumer_groups;
 mod create_partitions;
 mod create_topics;
 mod data_directory;
@@ -21,6 +22,8 @@ mod fetch_sessions;
 mod full_disk;
 mod group_configs;
 mod group_faults;
+mod group_members;
+mod group_offsets;
 mod groups;
 mod hostile;
 mod http;
