@@ -189,6 +189,51 @@ fn what_no_member_may_ask_is_refused_with_the_reason() {
     assert_eq!(describe(&mut client, &id), (0, 2));
 }
 
+#[test]
+fn members_go_on_after_a_kill_where_they_were() {
+    let Some(mut broker) = Broker::start(&[]) else { return };
+    let mut client = broker.connect();
+    let topic = client.create("killed", 2);
+    let id = group(&unique("g"));
+    client.await_coordinator(&id);
+    let mut member = Modern::of(&id, &topic);
+    member.beat(&mut client);
+    member.beat(&mut client);
+    let (epoch, owned) = (member.epoch, member.owned.clone());
+    broker.kill();
+    broker.restart();
+    let mut client = broker.connect();
+    client.await_coordinator(&id);
+    member.beat(&mut client);
+    assert_eq!((member.epoch, member.owned), (epoch, owned));
+    assert_eq!(describe(&mut client, &id), (0, 1));
+}
+
+#[test]
+fn who_stops_beating_is_out_and_its_partitions_go_to_the_others() {
+    let settings = [
+        "group.consumer.min.session.timeout.ms=1000",
+        "group.consumer.session.timeout.ms=1000",
+        "group.consumer.min.heartbeat.interval.ms=100",
+        "group.consumer.heartbeat.interval.ms=100",
+    ];
+    let Some(broker) = Broker::start(&settings) else { return };
+    let mut client = broker.connect();
+    let topic = client.create("silent", 2);
+    let id = group(&unique("g"));
+    client.await_coordinator(&id);
+    let mut alive = Modern::of(&id, &topic);
+    alive.beat(&mut client);
+    // As many that come and are never seen again.
+    for _ in 0..20 {
+        Modern::of(&id, &topic).beat(&mut client);
+    }
+    eventually("they are gone, and it has all", || {
+        alive.beat(&mut client);
+        (describe(&mut client, &id) == (0, 1) && alive.owned.len() == 2).then_some(())
+    });
+}
+
 /// Error code and number of members.
 fn describe(client: &mut Client, id: &GroupId) -> (i16, usize) {
     let request = ConsumerGroupDescribeRequest::default().with_group_ids(vec![id.clone()]);
