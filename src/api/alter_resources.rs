@@ -78,7 +78,7 @@ pub(super) fn check_broker(resource: &Resource, entries: &Overrides) -> Result<(
 pub(super) fn answers(
     named: Vec<Named<'_>>,
     refused: Vec<Result<Resource, Option<Refusal>>>,
-    altered: Result<Vec<(Resource, Result<(), controller::Error>)>, controller::Error>,
+    altered: controller::request::ByResource,
 ) -> Vec<Answer> {
     let outcome = |resource: &Resource| -> Option<Refusal> {
         let error = match &altered {

@@ -2,8 +2,7 @@
 //!
 //! 3     types and documentation.
 //!
-//! Every key of a resource is listed with its default and where its value comes from. Gap: groups, client
-//! metrics and broker loggers are not served yet and get INVALID_REQUEST.
+//! Every key of a resource is listed with its default and where its value comes from.
 
 use std::sync::Arc;
 
@@ -13,10 +12,15 @@ use kafka_protocol::messages::describe_configs_response::{
 };
 use kafka_protocol::protocol::StrBytes;
 
+use super::alter_resources::BROKER_LOGGER;
+use super::broker_loggers;
 use super::context::Context;
 use super::dispatch::Request;
 use super::error::{Code, NONE};
-use crate::config::describe::{Entry, describe_broker, describe_broker_default, describe_topic};
+use crate::config::describe::{
+    Entry, describe_broker, describe_broker_default, describe_client_metrics, describe_group,
+    describe_logger, describe_topic,
+};
 use crate::config::dynamic::{Layers, Overrides};
 use crate::controller;
 use crate::meta::Image;
@@ -27,6 +31,10 @@ use crate::partition::overrides;
 const TOPIC: i8 = 2;
 /// `ConfigResource.Type.BROKER`.
 const BROKER: i8 = 4;
+/// `ConfigResource.Type.CLIENT_METRICS`.
+const CLIENT_METRICS: i8 = 16;
+/// `ConfigResource.Type.GROUP`.
+const GROUP: i8 = 32;
 
 pub(super) async fn handle(
     context: Arc<Context>,
@@ -84,20 +92,39 @@ fn entries(context: &Context, resource: &DescribeConfigsResource) -> Result<Vec<
         }
         BROKER if name.is_empty() => Ok(with_layers(context, &image, describe_broker_default)),
         BROKER => {
-            let id: i32 = name.parse().map_err(|_| {
-                (Code::InvalidRequest, format!("Broker id must be an integer, but it is: {name}"))
-            })?;
-            if id != context.node.0 {
-                let text = format!(
-                    "Unexpected broker id, expected {} or empty string, but received {name}",
-                    context.node
-                );
-                return Err((Code::InvalidRequest, text));
-            }
+            check_node(context, name, "expected {} or empty string,")?;
             Ok(with_layers(context, &image, describe_broker))
         }
-        kind => Err((Code::InvalidRequest, format!("Unsupported resource type: {kind}"))),
+        BROKER_LOGGER if name.is_empty() => refuse("Broker id must not be empty"),
+        BROKER_LOGGER => {
+            check_node(context, name, "expected {}")?;
+            Ok(vec![describe_logger(broker_loggers::ROOT, broker_loggers::root_level())])
+        }
+        CLIENT_METRICS if name.is_empty() => refuse("Client metrics subscription name must not be empty"),
+        CLIENT_METRICS => Ok(describe_client_metrics(&overrides(&image, ResourceKind::ClientMetrics, name))),
+        GROUP if name.is_empty() => refuse("Group name must not be empty"),
+        GROUP => {
+            let own = overrides(&image, ResourceKind::Group, name);
+            Ok(with_layers(context, &image, |layers| describe_group(&own, layers)))
+        }
+        kind => refuse(&format!("Unsupported resource type: {kind}")),
     }
+}
+
+fn refuse(message: &str) -> Result<Vec<Entry>, (Code, String)> {
+    Err((Code::InvalidRequest, message.to_owned()))
+}
+
+/// Whether `name` is this node's id; `expected` has `{}` in its place.
+fn check_node(context: &Context, name: &str, expected: &str) -> Result<(), (Code, String)> {
+    let invalid = |text: String| (Code::InvalidRequest, text);
+    let id: i32 =
+        name.parse().map_err(|_| invalid(format!("Broker id must be an integer, but it is: {name}")))?;
+    if id == context.node.0 {
+        return Ok(());
+    }
+    let expected = expected.replace("{}", &context.node.to_string());
+    Err(invalid(format!("Unexpected broker id, {expected} but received {name}")))
 }
 
 struct Show {

@@ -54,8 +54,11 @@ pub(super) async fn handle(
             let result = if twice.contains(&(topic.name.clone(), partition.partition_index)) {
                 Err(Code::InvalidRequest)
             } else {
-                resolve::replica_by_name(&context, &topic.name, partition.partition_index)
-                    .and_then(|replica| find(&replica, &partition, version, isolation))
+                // What no version of the request can mean is refused wherever it is asked, as Kafka does.
+                meaning(partition.timestamp, version).and_then(|meaning| {
+                    resolve::replica_by_name(&context, &topic.name, partition.partition_index)
+                        .and_then(|replica| find(&replica, &partition, meaning, isolation))
+                })
             };
             out.partitions.push(answer(&partition, version, result));
         }
@@ -64,21 +67,26 @@ pub(super) async fn handle(
     response
 }
 
+/// What a timestamp asks for; none if it can only be answered with "nothing".
+fn meaning(timestamp: i64, version: i16) -> Result<Option<Target>, Code> {
+    match timestamp {
+        LATEST => Ok(Some(Target::Latest)),
+        EARLIEST => Ok(Some(Target::Earliest)),
+        MAX_TIMESTAMP if version >= 7 => Ok(Some(Target::MaxTimestamp)),
+        EARLIEST_LOCAL if version >= 8 => Ok(Some(Target::Earliest)),
+        LATEST_TIERED if version >= 9 => Ok(None),
+        timestamp if timestamp < 0 => Err(Code::UnsupportedVersion),
+        timestamp => Ok(Some(Target::Timestamp(timestamp))),
+    }
+}
+
 fn find(
     replica: &Replica,
     asked: &ListOffsetsPartition,
-    version: i16,
+    target: Option<Target>,
     isolation: Isolation,
 ) -> Result<TimestampOffset, Code> {
-    let target = match asked.timestamp {
-        LATEST => Target::Latest,
-        EARLIEST => Target::Earliest,
-        MAX_TIMESTAMP if version >= 7 => Target::MaxTimestamp,
-        EARLIEST_LOCAL if version >= 8 => Target::Earliest,
-        LATEST_TIERED if version >= 9 => return Ok(NOTHING),
-        timestamp if timestamp < 0 => return Err(Code::UnsupportedVersion),
-        timestamp => Target::Timestamp(timestamp),
-    };
+    let Some(target) = target else { return Ok(NOTHING) };
     let found =
         replica.offset_for(target, isolation, asked.current_leader_epoch).map_err(|e| Code::from(&e))?;
     Ok(found.unwrap_or(NOTHING))
@@ -102,4 +110,21 @@ fn answer(
         out.leader_epoch = found.leader_epoch;
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_special_timestamp_is_refused_before_the_version_that_brought_it() {
+        for (timestamp, first) in
+            [(LATEST, 1), (EARLIEST, 1), (MAX_TIMESTAMP, 7), (EARLIEST_LOCAL, 8), (-5, 9)]
+        {
+            for version in 1..=10 {
+                assert_eq!(meaning(timestamp, version).is_ok(), version >= first, "{timestamp} in {version}");
+            }
+        }
+        assert_eq!(meaning(-6, 10).err(), Some(Code::UnsupportedVersion));
+    }
 }

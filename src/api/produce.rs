@@ -26,6 +26,7 @@ use super::context::Context;
 use super::dispatch::{Call, Raw, Request, encode};
 use super::endpoints;
 use super::error::{Code, NONE, rejection_code};
+use super::internal_topics::is_internal;
 use super::resolve;
 use super::response::Outcome;
 use crate::base::id::TopicId;
@@ -100,6 +101,9 @@ struct Topic {
     parts: Vec<Part>,
 }
 
+/// Who may write to internal topics (`AdminUtils.ADMIN_CLIENT_ID`).
+const ADMIN_CLIENT_ID: &[u8] = b"__admin_client";
+
 struct Work {
     context: Arc<Context>,
     request: Request<ProduceRequest>,
@@ -139,11 +143,16 @@ impl Work {
     }
 
     fn find(&self, topic: &TopicProduceData) -> Result<TopicId, Code> {
-        if self.request.version() >= 13 {
-            let id = TopicId(topic.topic_id);
-            return self.image.topics.by_id(id).map(|_| id).ok_or(Code::UnknownTopicId);
+        let found = if self.request.version() >= 13 {
+            self.image.topics.by_id(TopicId(topic.topic_id)).ok_or(Code::UnknownTopicId)?
+        } else {
+            self.image.topics.by_name(&topic.name).ok_or(Code::UnknownTopicOrPartition)?
+        };
+        let is_admin = self.request.header.client_id.as_deref() == Some(ADMIN_CLIENT_ID);
+        if is_internal(&found.name) && !is_admin {
+            return Err(Code::InvalidTopicException);
         }
-        self.image.topics.by_name(&topic.name).map(|t| t.id).ok_or(Code::UnknownTopicOrPartition)
+        Ok(found.id)
     }
 
     fn append(&self, topic: TopicId, data: PartitionProduceData, now_ms: i64) -> Part {

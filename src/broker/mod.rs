@@ -33,11 +33,12 @@ use crate::api::{Api, Context, Parts};
 use crate::base::clock::Clock;
 use crate::base::random::Random;
 use crate::config::broker::Config;
+use crate::config::value::Value;
 use crate::coordinator::{Groups, View};
 use crate::meta::Image;
 use crate::metrics::{self, BrokerState, Metrics};
 use crate::net::http;
-use crate::net::listener::{self, Bound, Limits, Server, Settings};
+use crate::net::listener::{self, Bound, Limits, Pace, Server, Settings, Window};
 use crate::partition::{self, Set};
 use crate::raft::{self, Quorum};
 
@@ -186,7 +187,37 @@ fn socket_settings(config: &Config) -> Settings {
         backlog: sockets.listen_backlog,
         send_buffer: sockets.send_buffer_bytes,
         receive_buffer: sockets.receive_buffer_bytes,
-        limits: Limits { total: connections.max, per_ip: connections.per_ip_max, overrides },
+        limits: Limits {
+            total: connections.max,
+            per_ip: connections.per_ip_max,
+            overrides,
+            pace: connection_pace(config),
+        },
+    }
+}
+
+/// `max.connection.creation.rate`, of the broker and of its listeners.
+fn connection_pace(config: &Config) -> Pace {
+    const KEY: &str = "max.connection.creation.rate";
+    /// Kafka's default means that there is no limit.
+    const NO_LIMIT: u32 = i32::MAX as u32;
+    let limit = |rate: usize| u32::try_from(rate).ok().filter(|rate| *rate != NO_LIMIT);
+    let names = || config.broker_listeners().map(|listener| listener.name.as_str());
+    let of_listener = |name: &str| match config.listener_overrides.get(name, KEY) {
+        Some(Value::Int(rate)) => usize::try_from(*rate).ok().and_then(limit),
+        Some(_) | None => None,
+    };
+    let inter_broker = config.inter_broker_listener_name.as_str();
+    Pace {
+        broker: limit(config.connections.creation_rate_max),
+        listeners: names().filter_map(|name| Some((name.into(), of_listener(name)?))).collect(),
+        exempt: (names().count() > 1).then(|| inter_broker.into()),
+        window: Window {
+            sample: Duration::from_secs(
+                config.values.size("quota.window.size.seconds").try_into().unwrap_or(1),
+            ),
+            samples: config.values.size("quota.window.num"),
+        },
     }
 }
 

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use super::broker_keys;
+use super::client_metrics;
 use super::dynamic::{DYNAMIC_ONLY, Layers, Overrides};
+use super::group_keys::{self, GroupKey};
 use super::key::{Default, Key, Mode};
 use super::layers::Origin;
 use super::listener_keys;
@@ -25,6 +27,12 @@ pub enum Source {
     StaticBroker,
     /// Nobody set it.
     Default,
+    /// The level of a logger, which ends with the process.
+    BrokerLogger,
+    /// Set for the client metrics subscription.
+    ClientMetrics,
+    /// Set for the group.
+    Group,
 }
 
 impl Source {
@@ -36,6 +44,9 @@ impl Source {
             Self::DynamicDefaultBroker => 3,
             Self::StaticBroker => 4,
             Self::Default => 5,
+            Self::BrokerLogger => 6,
+            Self::ClientMetrics => 7,
+            Self::Group => 8,
         }
     }
 }
@@ -134,6 +145,68 @@ pub fn describe_topic(overrides: &Overrides, layers: &Layers<'_>) -> Vec<Entry> 
         }
     };
     topic_keys::PUBLIC.iter().chain(internal).map(describe).collect()
+}
+
+/// Every key of a group that has these configs of its own.
+pub fn describe_group(overrides: &Overrides, layers: &Layers<'_>) -> Vec<Entry> {
+    let describe = |group_key: &GroupKey| {
+        let key = &group_key.key;
+        let value = group_keys::value(group_key, overrides, layers).as_ref().map(Value::text);
+        let mut synonyms = Vec::new();
+        if overrides.contains_key(key.name) {
+            synonyms.push(Synonym { name: key.name.to_owned(), value: value.clone(), source: Source::Group });
+        }
+        match group_key.synonym {
+            Some(synonym) => synonyms.extend(broker_synonyms(layers, synonym, false)),
+            None => synonyms.push(Synonym {
+                name: key.name.to_owned(),
+                value: key.default_value().as_ref().map(Value::text),
+                source: Source::Default,
+            }),
+        }
+        entry_of(key, value, synonyms)
+    };
+    group_keys::ALL.iter().map(describe).collect()
+}
+
+/// Every key of a client metrics subscription that has these.
+pub fn describe_client_metrics(overrides: &Overrides) -> Vec<Entry> {
+    let describe = |key: &Key| {
+        let own = overrides.get(key.name).and_then(|raw| key.parse(raw).ok());
+        let value = own.clone().or_else(|| key.default_value()).as_ref().map(Value::text);
+        let name = key.name.to_owned();
+        let own = own.map(|_| Synonym { name, value: value.clone(), source: Source::ClientMetrics });
+        entry_of(key, value, own.into_iter().collect())
+    };
+    client_metrics::ALL.iter().map(describe).collect()
+}
+
+/// The level of one logger.
+pub fn describe_logger(name: &str, level: &str) -> Entry {
+    Entry {
+        name: name.to_owned(),
+        value: Some(level.to_owned()),
+        source: Source::BrokerLogger,
+        read_only: false,
+        sensitive: false,
+        kind: None,
+        documentation: None,
+        synonyms: Vec::new(),
+    }
+}
+
+/// A key that can be changed and is no secret; its value comes from the first of `synonyms`.
+fn entry_of(key: &Key, value: Option<String>, synonyms: Vec<Synonym>) -> Entry {
+    Entry {
+        name: key.name.to_owned(),
+        value,
+        source: synonyms.first().map_or(Source::Default, |synonym| synonym.source),
+        read_only: false,
+        sensitive: false,
+        kind: Some(key.kind),
+        documentation: Some(key.documentation),
+        synonyms,
+    }
 }
 
 fn broker_entry(layers: &Layers<'_>, name: &str, value: Option<String>) -> Entry {

@@ -1,6 +1,7 @@
 //! `docs/configuration.md`, written from the tables.
 
 use super::broker_keys;
+use super::group_keys::{self, GroupKey};
 use super::key::{Default, Effect, Key, Mode};
 use super::topic_keys::{self, TopicKey};
 
@@ -39,6 +40,13 @@ pub fn configuration() -> String {
          else the default.",
     );
     topic_table(&mut out);
+    heading(
+        &mut out,
+        "Group keys",
+        "For `kafka-configs --entity-type groups`. A group that does not set a key has the value of the broker key in \
+         the last column, else the default; what it sets must lie within the broker's own bounds.",
+    );
+    group_table(&mut out);
     out
 }
 
@@ -50,7 +58,7 @@ fn broker_table<'a>(out: &mut String, keys: impl Iterator<Item = &'a Key>) {
     out.push_str("| Key | Type | Default | Valid | Dynamic | |\n|---|---|---|---|---|---|\n");
     for key in keys {
         let mode = match key.mode {
-            Mode::ReadOnly | Mode::Topic => "",
+            Mode::ReadOnly | Mode::Topic | Mode::Group => "",
             Mode::PerBroker => "broker",
             Mode::ClusterWide => "cluster",
         };
@@ -69,6 +77,26 @@ fn topic_table(out: &mut String) {
         };
         let synonyms: Vec<String> = synonyms.iter().map(|synonym| format!("`{}`", synonym.key)).collect();
         let row = format!("{} | {effect} | {} | {} |\n", common(key), key.documentation, synonyms.join(", "));
+        out.push_str(&row);
+    }
+}
+
+fn group_table(out: &mut String) {
+    out.push_str("| Key | Type | Default | Valid | Effect | | Broker key | Bounds |\n|---|---|---|---|---|---|---|---|\n");
+    for GroupKey { key, synonym, min, max } in group_keys::ALL {
+        let effect = match key.effect {
+            Effect::Honoured => "yes",
+            Effect::Accepted => "not yet",
+        };
+        let code = |name: &&str| format!("`{name}`");
+        let synonym = synonym.as_ref().map(code).unwrap_or_default();
+        let bounds: Vec<String> = min.iter().chain(max).map(code).collect();
+        let row = format!(
+            "{} | {effect} | {} | {synonym} | {} |\n",
+            common(key),
+            key.documentation,
+            bounds.join(", ")
+        );
         out.push_str(&row);
     }
 }

@@ -25,6 +25,8 @@ pub enum Mode {
     ClusterWide,
     /// On a topic.
     Topic,
+    /// On a group, or on a client metrics subscription.
+    Group,
 }
 
 /// Whether barnabas does what the key says.

@@ -1,4 +1,4 @@
-//! Layer 2: configuration. THE table of broker keys, THE table of topic keys, and the layers that set them.
+//! Layer 2: configuration. THE tables of broker, topic and group keys, and the layers that set them.
 //!
 //! Pure: text comes in from the caller, who reads files and the environment and logs what is to be logged.
 //! [`broker::Config`] is what a node starts with, [`topic`] what one topic runs with.
@@ -7,10 +7,12 @@ pub mod broker;
 pub mod broker_keys;
 mod check;
 pub mod cli;
+pub mod client_metrics;
 pub mod describe;
 pub mod document;
 pub mod dynamic;
 pub mod environment;
+pub mod group_keys;
 pub mod key;
 pub mod layers;
 pub mod listener;

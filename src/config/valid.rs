@@ -42,6 +42,8 @@ pub enum Valid {
     BootstrapServers,
     /// `partition:broker` items, or `*`.
     ThrottledReplicas,
+    /// `earliest`, `latest`, or `by_duration:` and a duration that is not negative.
+    AutoOffsetReset,
 }
 
 /// A list of any texts (`ValidList.anyNonDuplicateValues`).
@@ -93,6 +95,10 @@ impl Valid {
                 "{name} must be the literal '*' or a list of replicas in the following format: \
                  [partitionId]:[brokerId],[partitionId]:[brokerId],..."
             )),
+            (Self::AutoOffsetReset, Value::String(text)) if !is_auto_offset_reset(text) => refuse(format!(
+                "Invalid value `{text}` for configuration {name}. The value must be either 'earliest', 'latest' or of \
+                 the format 'by_duration:<PnDTnHnMn.nS>'."
+            )),
             _ => Ok(()),
         }
     }
@@ -117,6 +123,38 @@ impl fmt::Display for Valid {
             Self::QuorumVoters => f.write_str("id@host:port items"),
             Self::BootstrapServers => f.write_str("host:port items"),
             Self::ThrottledReplicas => f.write_str("`*` or partition:broker items"),
+            Self::AutoOffsetReset => f.write_str("earliest, latest, by_duration:PnDTnHnMn.nS"),
+        }
+    }
+}
+
+fn is_auto_offset_reset(text: &str) -> bool {
+    let duration = text.strip_prefix("by_duration:");
+    text == "earliest" || text == "latest" || duration.is_some_and(is_duration)
+}
+
+/// Whether this is a duration without signs (`Duration.parse`): `P`, days, then `T`, hours, minutes and seconds.
+fn is_duration(text: &str) -> bool {
+    let upper = text.to_ascii_uppercase();
+    let Some(rest) = upper.strip_prefix('P') else { return false };
+    let (days, time) = rest.split_once('T').map_or((rest, None), |(days, time)| (days, Some(time)));
+    let take = |text: &str, unit: char, is_fraction: bool| -> Option<String> {
+        let Some((number, rest)) = text.split_once(unit) else { return Some(text.to_owned()) };
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        let is_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        let is_number = !whole.is_empty() && is_digits(whole) && is_digits(fraction) && fraction.len() <= 9;
+        (is_number && (is_fraction || !number.contains('.'))).then(|| rest.to_owned())
+    };
+    let is_empty_after = |text: &str, units: &[(char, bool)]| {
+        let left =
+            units.iter().try_fold(text.to_owned(), |text, (unit, fraction)| take(&text, *unit, *fraction));
+        left.is_some_and(|left| left.is_empty())
+    };
+    let is_days = is_empty_after(days, &[('D', false)]);
+    match time {
+        None => !days.is_empty() && is_days,
+        Some(time) => {
+            !time.is_empty() && is_days && is_empty_after(time, &[('H', false), ('M', false), ('S', true)])
         }
     }
 }

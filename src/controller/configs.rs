@@ -21,8 +21,8 @@ const VALUE_LEN_MAX: usize = 32_767;
 
 /// What the controller asks about configuration.
 pub trait ConfigRules: Send + Sync {
-    /// Checks all that a resource is to have; the refusal is Kafka's text for INVALID_CONFIG.
-    fn validate(&self, resource: &Resource, entries: &Entries, configs: &Configs) -> Result<(), String>;
+    /// Checks all that a resource is to have; the refusal is Kafka's code and text.
+    fn validate(&self, resource: &Resource, entries: &Entries, configs: &Configs) -> Result<(), Error>;
     /// Whether a key holds a list.
     fn is_list(&self, kind: ResourceKind, key: &str) -> bool;
     /// The default of a key, as text.
@@ -102,8 +102,7 @@ impl Controller {
         }
         self.check_resource(resource, is_new)?;
         let rules = &self.settings.config_rules;
-        let checked = rules.validate(resource, &after, &self.image().configs);
-        checked.map_err(|message| Error::new(Kind::InvalidConfig, message))?;
+        rules.validate(resource, &after, &self.image().configs)?;
         let clear = self.clear_elr_records(&records);
         Ok(records.into_iter().map(Record::from).chain(clear).collect())
     }

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use super::configs::{ConfigRules, MIN_INSYNC_REPLICAS};
+use super::error::{Error, Kind};
 use crate::config::broker::Config;
 use crate::config::dynamic::{Layers, Overrides};
+use crate::config::key::Key;
 use crate::config::value::{Type, Value};
-use crate::config::{broker_keys, topic, topic_keys};
+use crate::config::{broker_keys, client_metrics, group_keys, topic, topic_keys};
 use crate::meta::configs::Entries;
 use crate::meta::{Configs, Resource, ResourceKind};
 
@@ -43,38 +45,48 @@ impl TableRules {
     }
 }
 
+/// The line of a table.
+fn find(kind: ResourceKind, key: &str) -> Option<&'static Key> {
+    match kind {
+        ResourceKind::Topic => topic_keys::find(key).map(|found| &found.key),
+        ResourceKind::Broker => broker_keys::find(key),
+        ResourceKind::ClientMetrics => client_metrics::find(key),
+        ResourceKind::Group => group_keys::find(key).map(|found| &found.key),
+    }
+}
+
 impl ConfigRules for TableRules {
-    fn validate(&self, resource: &Resource, entries: &Entries, configs: &Configs) -> Result<(), String> {
+    fn validate(&self, resource: &Resource, entries: &Entries, configs: &Configs) -> Result<(), Error> {
+        let invalid = |message: String| Error::new(Kind::InvalidConfig, message);
+        let pairs = entries.iter().map(|(key, value)| (&**key, &**value));
         match resource.kind {
             ResourceKind::Topic => {
-                let pairs = entries.iter().map(|(key, value)| (&**key, Some(&**value)));
+                let pairs = pairs.map(|(key, value)| (key, Some(value)));
                 let checked = self.with_layers(configs, |layers| topic::validate(pairs, layers));
-                checked.map(drop).map_err(|error| error.to_string())
+                checked.map(drop).map_err(|error| invalid(error.to_string()))
             }
             ResourceKind::Broker => entries.iter().try_for_each(|(key, value)| {
                 let parsed = broker_keys::find(key).map(|key| key.parse(value));
-                parsed.transpose().map(drop).map_err(|error| error.to_string())
+                parsed.transpose().map(drop).map_err(|error| invalid(error.to_string()))
             }),
-            ResourceKind::ClientMetrics | ResourceKind::Group => Ok(()),
+            ResourceKind::Group => {
+                self.with_layers(configs, |layers| group_keys::validate(pairs, layers)).map_err(invalid)
+            }
+            ResourceKind::ClientMetrics => {
+                client_metrics::validate(&resource.name, pairs).map_err(|why| match why {
+                    client_metrics::Invalid::Request(message) => Error::new(Kind::InvalidRequest, message),
+                    client_metrics::Invalid::Config(message) => invalid(message),
+                })
+            }
         }
     }
 
     fn is_list(&self, kind: ResourceKind, key: &str) -> bool {
-        let key = match kind {
-            ResourceKind::Topic => topic_keys::find(key).map(|found| &found.key),
-            ResourceKind::Broker => broker_keys::find(key),
-            ResourceKind::ClientMetrics | ResourceKind::Group => None,
-        };
-        key.is_some_and(|key| key.kind == Type::List)
+        find(kind, key).is_some_and(|key| key.kind == Type::List)
     }
 
     fn default_value(&self, kind: ResourceKind, key: &str) -> Option<String> {
-        let key = match kind {
-            ResourceKind::Topic => topic_keys::find(key).map(|found| &found.key),
-            ResourceKind::Broker => broker_keys::find(key),
-            ResourceKind::ClientMetrics | ResourceKind::Group => None,
-        };
-        Some(key?.default_value()?.text())
+        Some(find(kind, key)?.default_value()?.text())
     }
 
     fn min_insync_replicas(&self, configs: &Configs, topic: &str) -> i32 {
@@ -145,7 +157,8 @@ mod tests {
             rules.validate(&topic, &entries, &Configs::default())
         };
         assert_eq!(check("retention.ms", "5"), Ok(()));
-        assert_eq!(check("no.such.key", "5"), Err("Unknown topic config name: no.such.key".into()));
+        let unknown = Error::new(Kind::InvalidConfig, "Unknown topic config name: no.such.key");
+        assert_eq!(check("no.such.key", "5"), Err(unknown));
         assert!(check("retention.ms", "x").is_err());
     }
 }

@@ -20,11 +20,11 @@ use crate::meta::{Configs, Endpoint, LeaderRecoveryState, Resource, ResourceKind
 struct Rules;
 
 impl ConfigRules for Rules {
-    fn validate(&self, resource: &Resource, entries: &Entries, _: &Configs) -> Result<(), String> {
+    fn validate(&self, resource: &Resource, entries: &Entries, _: &Configs) -> Result<(), Error> {
         let known = ["retention.ms", "cleanup.policy", configs::MIN_INSYNC_REPLICAS, "unclean"];
         match entries.keys().find(|key| !known.contains(&&***key)) {
             Some(key) if resource.kind == ResourceKind::Topic => {
-                Err(format!("Unknown topic config name: {key}"))
+                Err(Error::new(Kind::InvalidConfig, format!("Unknown topic config name: {key}")))
             }
             _ => Ok(()),
         }

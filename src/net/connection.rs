@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, error::Elapsed};
@@ -207,7 +208,13 @@ impl Connection {
             return Ok(true);
         }
         if self.has_frame()? {
-            return Ok(false);
+            // The next request waits for its turn; its client may go meanwhile.
+            let mut byte = [0];
+            return match self.stream.poll_peek(cx, &mut ReadBuf::new(&mut byte)) {
+                Poll::Ready(Ok(0)) => Err(End::Client),
+                Poll::Ready(Err(error)) => Err(End::Io(error)),
+                Poll::Ready(Ok(_)) | Poll::Pending => Ok(false),
+            };
         }
         if !self.poll_space(cx)? {
             return Ok(false);

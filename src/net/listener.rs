@@ -17,8 +17,8 @@ use tracing::{debug, info, warn};
 
 use super::connection::{Connection, End, MEMORY_UNIT, Shared};
 use super::eager::Latest;
-pub use super::limits::Limits;
 use super::limits::Quota;
+pub use super::limits::{Limits, Pace, Window};
 use crate::api::Api;
 
 /// How long the accept loop rests after the system refused it a socket (out of file descriptors).
@@ -217,6 +217,7 @@ impl Acceptor {
             match self.socket.accept().await {
                 Ok((stream, from)) => {
                     let from = SocketAddr::new(from.ip().to_canonical(), from.port());
+                    self.quota.pace(&self.name).await;
                     // At the limit the next connections wait in the backlog.
                     let Some(slot) = self.quota.slot().await else { return };
                     let Some(counted) = self.quota.admit(from.ip(), slot) else {

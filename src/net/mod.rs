@@ -8,3 +8,4 @@ pub mod http;
 mod limits;
 pub mod listener;
 mod output;
+mod rate;

@@ -24,6 +24,8 @@ const PIECES_PER_WRITE: usize = 32;
 const WARMING_BYTES: usize = 128 << 10;
 /// One byte in so many tells whether a region is in the page cache; a kernel's read-ahead comes in larger pieces.
 const SAMPLE_DISTANCE: usize = 256 << 10;
+/// Bytes that were asked for together arrive in pieces of at least this size.
+const TOUCH_DISTANCE: usize = 64 << 10;
 /// How much is read from the disk beyond what is sent next.
 const AHEAD_BYTES: u64 = 1 << 20;
 /// How much of a file one `sendfile` call is asked to send.
@@ -172,22 +174,27 @@ fn poll_warm(
         }
         let (file, mut position) = (region.file.clone(), region.position.max(*warm_until));
         *warming = Some(tokio::task::spawn_blocking(move || {
-            fetch_ahead(&*file, position, end);
-            let mut scratch = vec![0; WARMING_BYTES];
+            let is_coming = fetch_ahead(&*file, position, end);
+            let (mut scratch, step) = if is_coming {
+                // One byte of each piece is enough to wait for it.
+                (vec![0; 1], TOUCH_DISTANCE)
+            } else {
+                (vec![0; WARMING_BYTES], WARMING_BYTES)
+            };
+            let step = u64::try_from(step).expect("usize fits u64");
             while position < end && matches!(file.read_at(&mut scratch, position), Ok(read) if read > 0) {
-                position += u64::try_from(WARMING_BYTES).expect("usize fits u64");
+                position += step;
             }
         }));
     }
 }
 
 /// Asks for the bytes and some more, at once and for no more: the system's own read-ahead may be 8 MiB, and then every
-/// fsync waits behind that much reading.
-fn fetch_ahead(file: &dyn File, position: u64, end: u64) {
-    let Some(fd) = file.as_fd() else { return };
+/// fsync waits behind that much reading. Whether they are coming.
+fn fetch_ahead(file: &dyn File, position: u64, end: u64) -> bool {
+    let Some(fd) = file.as_fd() else { return false };
     let len = NonZeroU64::new(end + AHEAD_BYTES - position);
-    // Advice: without it the bytes are read all the same.
-    let _ = rustix::fs::fadvise(fd, position, len, Advice::WillNeed);
+    rustix::fs::fadvise(fd, position, len, Advice::WillNeed).is_ok()
 }
 
 /// Whether the bytes can be read without waiting, as far as samples tell. Where the system cannot say, yes.

@@ -6,6 +6,7 @@ mod apache_kafka;
 mod batch;
 mod calls;
 mod client;
+pub mod groups;
 mod process;
 mod wait;
 

@@ -8,13 +8,19 @@ import groups_pure
 from pure import fault, guarded
 
 
+JOIN_POLL_S = 3
+
+
 class Consumer(groups_pure.Common):
     def __init__(self, told, bootstrap, options):
         super().__init__(told, bootstrap, options)
-        if options.pattern:
-            # A poll that ends while the member joins because of a new topic loses what it was about to be assigned.
-            self.poll_s = 3
-    assignors = {**groups_pure.Common.assignors, "cooperative-sticky": CooperativeStickyAssignor}
+        self.pattern = options.pattern
+
+    def poll(self, seconds):
+        # A poll that ends while the member joins may lose what it was about to be assigned. A new topic that matches a
+        # pattern is found in the middle of one.
+        joins = self.pattern or self.raw._coordinator.need_rejoin()
+        super().poll(JOIN_POLL_S if joins else seconds)
 
     @staticmethod
     def instance(options):

@@ -192,7 +192,7 @@ class Member(threading.Thread):
     def poll(self):
         try:
             self.fresh = False
-            self.consumer.poll(getattr(self.consumer, "poll_s", POLL_S))
+            self.consumer.poll(POLL_S)
             if self.commits_each and self.fresh and self.delivered:
                 self.commit("sync", dict(self.delivered))
         except Fault as fault:

@@ -66,6 +66,8 @@ struct Session {
     partitions: BTreeMap<u64, Cached>,
     places: HashMap<Key, u64>,
     next_place: u64,
+    /// Closed or evicted: a request that had found it before must not go on with it.
+    is_closed: bool,
 }
 
 impl Session {
@@ -125,6 +127,7 @@ pub(super) struct Asked {
 /// All sessions of this broker, at most `max.incremental.fetch.session.cache.slots`.
 pub(crate) struct Cache {
     slots: usize,
+    partitions_max: usize,
     sessions: Mutex<HashMap<i32, Arc<Mutex<SessionState>>>>,
     /// How many partitions the sessions remember.
     partitions: AtomicUsize,
@@ -140,7 +143,11 @@ fn next_epoch(epoch: i32) -> i32 {
 
 impl Cache {
     pub(crate) fn new(slots: usize) -> Self {
-        Self { slots, sessions: Mutex::default(), partitions: AtomicUsize::new(0) }
+        Self::with_partitions(slots, PARTITIONS_MAX)
+    }
+
+    fn with_partitions(slots: usize, partitions_max: usize) -> Self {
+        Self { slots, partitions_max, sessions: Mutex::default(), partitions: AtomicUsize::new(0) }
     }
 
     /// Finds how to answer, and everything that the request asks for in the order of service.
@@ -163,6 +170,9 @@ impl Cache {
         let found = self.sessions.lock().get(&asked.id).cloned().ok_or(Error::IdNotFound)?;
         let mut state = found.lock();
         let session = &mut state.0;
+        if session.is_closed {
+            return Err(Error::IdNotFound);
+        }
         if session.epoch != asked.epoch {
             return Err(Error::InvalidEpoch);
         }
@@ -179,7 +189,7 @@ impl Cache {
             self.close(asked.id);
             return Ok((Mode::Sessionless, wanted));
         }
-        if after > before && total > PARTITIONS_MAX {
+        if after > before && total > self.partitions_max {
             // The client opens another session, which is refused if there is no room for it either.
             drop(state);
             self.close(asked.id);
@@ -196,8 +206,15 @@ impl Cache {
     fn close(&self, id: i32) {
         let closed = self.sessions.lock().remove(&id);
         if let Some(closed) = closed {
-            self.partitions.fetch_sub(closed.lock().0.partitions.len(), Ordering::Relaxed);
+            self.retire(&closed);
         }
+    }
+
+    /// A session that is no longer in the map: what it remembers stops counting, once and for all.
+    fn retire(&self, session: &Mutex<SessionState>) {
+        let session = &mut session.lock().0;
+        session.is_closed = true;
+        self.partitions.fetch_sub(session.partitions.len(), Ordering::Relaxed);
     }
 
     /// Opens a session over what was just answered; [`NO_SESSION`] if there is no room.
@@ -209,13 +226,16 @@ impl Cache {
         now_ms: i64,
     ) -> i32 {
         let mut sessions = self.sessions.lock();
-        let total = self.partitions.load(Ordering::Relaxed) + partitions.len();
-        if partitions.is_empty() || total > PARTITIONS_MAX {
+        if partitions.is_empty() || partitions.len() > self.partitions_max {
             return NO_SESSION;
+        }
+        while self.partitions.load(Ordering::Relaxed) + partitions.len() > self.partitions_max {
+            let Some(evicted) = evict(&mut sessions, 0, now_ms) else { return NO_SESSION };
+            self.retire(&evicted);
         }
         if sessions.len() >= self.slots {
             let Some(evicted) = evict(&mut sessions, partitions.len(), now_ms) else { return NO_SESSION };
-            self.partitions.fetch_sub(evicted, Ordering::Relaxed);
+            self.retire(&evicted);
         }
         self.partitions.fetch_add(partitions.len(), Ordering::Relaxed);
         let id = loop {
@@ -232,6 +252,7 @@ impl Cache {
             partitions: BTreeMap::new(),
             places: HashMap::with_capacity(partitions.len()),
             next_place: 0,
+            is_closed: false,
         };
         for (key, wanted, told) in partitions {
             session.put(&key, wanted, told);
@@ -241,8 +262,13 @@ impl Cache {
     }
 }
 
-/// Makes room, and gives how many partitions the evicted session remembered: first a session that is long unused, else an old one that is smaller than the new one.
-fn evict(sessions: &mut HashMap<i32, Arc<Mutex<SessionState>>>, size: usize, now_ms: i64) -> Option<usize> {
+/// Makes room for a session of `size` partitions, and gives the one that has to go: first one that is long unused, else
+/// an old one that is smaller than the new one.
+fn evict(
+    sessions: &mut HashMap<i32, Arc<Mutex<SessionState>>>,
+    size: usize,
+    now_ms: i64,
+) -> Option<Arc<Mutex<SessionState>>> {
     let facts = sessions.iter().map(|(id, session)| {
         let session = &session.lock().0;
         (*id, session.used_ms, session.created_ms, session.partitions.len())
@@ -250,9 +276,8 @@ fn evict(sessions: &mut HashMap<i32, Arc<Mutex<SessionState>>>, size: usize, now
     let facts: Vec<_> = facts.collect();
     let stale = facts.iter().filter(|f| now_ms - f.1 > EVICTION_MS).min_by_key(|f| f.1);
     let smaller = || facts.iter().filter(|f| now_ms - f.2 > EVICTION_MS && f.3 < size).min_by_key(|f| f.3);
-    let (id, .., partitions) = stale.or_else(smaller)?;
-    sessions.remove(id);
-    Some(*partitions)
+    let (id, ..) = stale.or_else(smaller)?;
+    sessions.remove(id)
 }
 
 impl SessionState {
@@ -388,5 +413,31 @@ mod tests {
         assert_eq!(cache.sessions.lock().len(), 1);
         let long_after = 2 * EVICTION_MS + 2;
         assert_ne!(opened(&cache, 1, long_after), NO_SESSION);
+    }
+
+    #[test]
+    fn only_stale_sessions_give_way_for_want_of_partitions() {
+        let cache = Cache::with_partitions(10, 5);
+        let ids = [opened(&cache, 2, 0), opened(&cache, 2, 1)];
+        assert!(!ids.contains(&NO_SESSION));
+        assert_eq!(opened(&cache, 2, EVICTION_MS), NO_SESSION);
+        cache.begin(asked(ids[1], 1), vec![], &[], EVICTION_MS).unwrap();
+        assert_eq!(opened(&cache, 4, EVICTION_MS + 2), NO_SESSION);
+        assert_ne!(opened(&cache, 3, EVICTION_MS + 3), NO_SESSION);
+        assert_eq!(cache.begin(asked(ids[0], 1), vec![], &[], 0).err(), Some(Error::IdNotFound));
+        assert_eq!(cache.partitions.load(Ordering::Relaxed), 5);
+    }
+
+    #[test]
+    fn a_session_that_was_closed_in_between_counts_no_more() {
+        let cache = Cache::new(10);
+        let id = opened(&cache, 1, 0);
+        let found = cache.sessions.lock().get(&id).cloned().unwrap();
+        cache.close(id);
+        // As if a request had found it just before.
+        cache.sessions.lock().insert(id, found);
+        let begun = cache.begin(asked(id, 1), vec![(key(7), wanted(0))], &[], 0);
+        assert_eq!(begun.err(), Some(Error::IdNotFound));
+        assert_eq!(cache.partitions.load(Ordering::Relaxed), 0);
     }
 }

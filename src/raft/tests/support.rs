@@ -24,7 +24,7 @@ pub(super) const PARTITIONS: i32 = 3;
 struct Rules;
 
 impl ConfigRules for Rules {
-    fn validate(&self, _: &Resource, _: &Entries, _: &Configs) -> Result<(), String> {
+    fn validate(&self, _: &Resource, _: &Entries, _: &Configs) -> Result<(), controller::Error> {
         Ok(())
     }
     fn is_list(&self, _: ResourceKind, _: &str) -> bool {
