@@ -8,6 +8,7 @@
 
 mod api_versions;
 mod bounds;
+mod coordinator_view;
 mod create_partitions;
 mod create_topics;
 mod data_directory;
