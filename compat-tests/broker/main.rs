@@ -9,6 +9,7 @@
 mod api_versions;
 mod bounds;
 mod consumer_groups;
+mod coordinator_view;
 mod create_partitions;
 mod create_topics;
 mod data_directory;

@@ -322,7 +322,7 @@ impl<M: Stored> Inner<M> {
             if let Some(at) = Position::of(&reading, epoch)?
                 && let Some(machine) = inner.parts.view.restore(machine(), &at)
             {
-                debug!(tp = %reading.name(), epoch, "coordinator restored from its view");
+                info!(tp = %reading.name(), epoch, end_offset = at.end_offset, "coordinator restored from its view");
                 return Ok(Loaded { machine, end_offset: at.end_offset });
             }
             Load { machine: machine(), replica: &reading, epoch, chunk_bytes }.run(&stop)

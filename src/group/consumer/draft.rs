@@ -30,11 +30,12 @@ pub(super) struct Draft<'a> {
     pub(super) resolved: Option<BTreeMap<Arc<str>, Resolved>>,
 }
 
-/// A group's epoch, and whether all members subscribe to the same topics.
+/// A group's epoch.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Epoch {
     pub(super) epoch: i32,
-    pub(super) is_homogeneous: bool,
+    /// Whether all members subscribe to the same topics from now on; none if that is as it was.
+    pub(super) is_homogeneous: Option<bool>,
 }
 
 /// A target, and the epoch that it was made for.
@@ -62,9 +63,8 @@ impl Draft<'_> {
     /// Starts a new group epoch if `must_bump` or if the topics subscribed to are not what they were
     /// (`updateSubscriptionMetadata`).
     pub(super) fn update_epoch(&mut self, must_bump: bool, before: &Member, after: &Member) -> Epoch {
-        let known = Epoch { epoch: self.group.epoch, is_homogeneous: self.group.is_homogeneous() };
         if !must_bump && self.group.checked_image == Some(self.shared.image_count) {
-            return known;
+            return Epoch { epoch: self.group.epoch, is_homogeneous: None };
         }
         let subscriptions = self.group.subscriptions_with(before, after, self.resolved.as_ref());
         let hash = self.shared.topic_hashes.of_group(self.image, subscriptions.subscribers.keys());
@@ -76,7 +76,7 @@ impl Draft<'_> {
         if self.group.has_topic_metadata {
             self.records.push(records::topic_metadata_tombstone(self.id));
         }
-        Epoch { epoch, is_homogeneous: subscriptions.is_homogeneous }
+        Epoch { epoch, is_homogeneous: Some(subscriptions.is_homogeneous) }
     }
 
     /// Moves a member towards its target.

@@ -15,7 +15,7 @@ use crate::wire::group_records::Record;
 
 impl Groups {
     pub(super) fn consumer_leave(&mut self, at: Moment, request: &ConsumerGroupHeartbeatRequest) -> Answered {
-        let id: Arc<str> = Arc::from(&*request.group_id.0);
+        let id = self.consumer_name(&request.group_id);
         let not_found = |text| Err(Refused::new(Code::GroupIdNotFound, text));
         let group = match self.groups.get(&id) {
             Some(AnyGroup::Consumer(group)) => group,

@@ -55,7 +55,7 @@ impl Groups {
 
     /// Joins (epoch 0) or goes on.
     fn consumer_stay(&mut self, at: Moment, ask: Ask<ConsumerGroupHeartbeatRequest>) -> Answered {
-        let id: Arc<str> = Arc::from(&*ask.body.group_id.0);
+        let id = self.consumer_name(&ask.body.group_id);
         let joins = ask.body.member_epoch == 0;
         let Opened { fresh, mut records, is_upgrade } = self.open_consumer_group(&id, joins)?;
         let group = match (&fresh, self.groups.get(&id)) {
@@ -135,7 +135,8 @@ impl Draft<'_> {
         let is_named = self.update_subscription(&member, &after);
         let regexes = self.update_regexes(&member, &after)?;
         let is_changed = is_named || regexes.is_updated;
-        let is_assignor_new = self.group.preferred_assignor(&member, &after) != self.group.assignor();
+        let is_assignor_new = member.assignor != after.assignor
+            && self.group.preferred_assignor(&member, &after) != self.group.assignor();
         let must_bump = is_named || regexes.is_resolved || is_assignor_new;
         let epoch = self.update_epoch(must_bump, &member, &after);
         let target = self.update_target(epoch, &member, &after);

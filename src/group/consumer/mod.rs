@@ -5,6 +5,7 @@
 //! from its records alone, so that replaying them, when loading or right after a decision, gives the same group.
 
 mod assignor;
+mod classic_join;
 mod classic_members;
 mod describe;
 mod draft;
@@ -215,6 +216,11 @@ pub(in crate::group) fn group_config(image: &Image, group: &str, key: &str, of_b
 }
 
 impl Groups {
+    /// The copy of a group's id that is kept anyway, if the group exists.
+    fn consumer_name(&self, id: &str) -> Arc<str> {
+        self.groups.get_key_value(id).map_or_else(|| Arc::from(id), |(name, _)| name.clone())
+    }
+
     pub(super) fn consumer_session_ms(&self, group: &str) -> i32 {
         group_config(&self.image, group, "consumer.session.timeout.ms", self.settings.consumer_session_ms)
     }

@@ -54,6 +54,9 @@ impl Draft<'_> {
     pub(super) fn update_regexes(&mut self, before: &Member, after: &Member) -> Result<RegexChange, Refused> {
         let (old, new) = (before.regex(), after.regex());
         let mut change = RegexChange { is_updated: before.regex != after.regex, is_resolved: false };
+        if !change.is_updated && self.group.regexes.is_empty() {
+            return Ok(change);
+        }
         let mut is_new = false;
         if change.is_updated {
             if let Some(old) = old.filter(|old| self.group.regex_subscribers(old) == 1) {

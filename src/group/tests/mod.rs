@@ -23,6 +23,7 @@ mod classic;
 mod classic_random;
 mod consumer;
 mod consumer_random;
+mod consumer_scale;
 mod migration_random;
 mod offsets;
 
