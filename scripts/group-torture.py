@@ -118,7 +118,7 @@ class Torture:
             members = [member for (name, _), member in self.alive.items() if name == group]
             if members:
                 self.s.await_delivered(*members, seconds=SETTLED_WITHIN_S)
-                self.s.await_shares({member: PARTITIONS // len(members) for member in members}, SETTLED_WITHIN_S)
+                self.s.await_even_shares(members, SETTLED_WITHIN_S)
         print(f"{self.kills} kills, {self.s.sent} records, {len(self.s.crew.events)} events: all groups have settled", flush=True)
 
 

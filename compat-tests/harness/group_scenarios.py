@@ -62,8 +62,7 @@ def rebalance(s):
         s.await_shares({a: 3, b: 3})
         c = s.join("c", "two", commit="each")
         d = s.join("d", "three", commit="each")
-        s.crew.await_that("four members with 1 or 2 each", lambda: sorted(
-            len(m.partitions) for m in (a, b, c, d)) == [1, 1, 2, 2], 15)
+        s.await_even_shares([a, b, c, d])
         b.call("close")
         s.await_shares({a: 2, c: 2, d: 2}, LEFT_WITHIN_S)
         c.process.kill()

@@ -118,6 +118,16 @@ class Scene:
         wanted = {member.name: count for member, count in shares.items()}
         self.crew.await_that(f"shares {wanted}", there, seconds)
 
+    def await_even_shares(self, members, seconds=STABLE_WITHIN_S):
+        """Until these members have all partitions, and none has two more than another."""
+        def there():
+            has = [member.partitions for member in members]
+            sizes = [len(one) for one in has]
+            return set().union(*has) == self.all_partitions() and sum(sizes) == len(self.all_partitions()) \
+                and max(sizes) - min(sizes) <= 1
+
+        self.crew.await_that(f"even shares of {[member.name for member in members]}", there, seconds)
+
     def await_error(self, member, code, seconds=STABLE_WITHIN_S):
         self.crew.await_that(f"error {code} of {member.name}", lambda: any(
             code is None or error.code == str(code) for error in member.errors), seconds)

@@ -122,7 +122,8 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 #[test]
 fn a_view_with_a_damaged_cut_missing_or_added_file_is_not_believed() {
     let count = files(&written().path().join("view")).len();
-    let damage: [(&str, fn(&Path)); 3] = [
+    type Damage = fn(&Path);
+    let damage: [(&str, Damage); 3] = [
         ("flipped", |path| {
             let mut file = OpenOptions::new().read(true).write(true).open(path).unwrap();
             let len = file.metadata().unwrap().len();

@@ -184,9 +184,9 @@ impl World {
         let records = &self.run.driver.sink_mut().0;
         // An empty group expires; the next of its name begins anew.
         for group in records.split(|record| matches!(record, Record::GroupMetadata { value: None, .. })) {
-            let generations = group.iter().map(|record| match record {
-                Record::GroupMetadata { value: Some(value), .. } => value.generation,
-                other => panic!("{other:?}"),
+            let generations = group.iter().map(|record| {
+                let Record::GroupMetadata { value: Some(value), .. } = record else { panic!("{record:?}") };
+                value.generation
             });
             assert!(generations.is_sorted(), "{group:?}");
         }

@@ -133,15 +133,13 @@ impl World {
             let Some(client) = name.strip_prefix('c').and_then(|name| name.parse::<usize>().ok()) else {
                 continue;
             };
-            let told = match reply {
-                Reply::ConsumerGroupHeartbeat(answer) => {
-                    let member = answer.member_id.map(|id| id.to_string()).unwrap_or_default();
-                    Some((answer.error_code, member, answer.member_epoch))
-                }
-                Reply::JoinGroup(answer) => {
-                    Some((answer.error_code, answer.member_id.to_string(), answer.generation_id))
-                }
-                _ => None,
+            let told = if let Reply::ConsumerGroupHeartbeat(answer) = reply {
+                let member = answer.member_id.map(|id| id.to_string()).unwrap_or_default();
+                Some((answer.error_code, member, answer.member_epoch))
+            } else if let Reply::JoinGroup(answer) = reply {
+                Some((answer.error_code, answer.member_id.to_string(), answer.generation_id))
+            } else {
+                None
             };
             match told {
                 Some((0, member, epoch)) => self.known[client] = Known { member, epoch },
