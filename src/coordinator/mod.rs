@@ -33,3 +33,6 @@ pub enum Unavailable {
     #[error("the coordinator is not available")]
     NotAvailable,
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,8 +16,8 @@ use crate::machine::{Driver, Failed};
 use crate::partition::{self, Replica};
 use crate::purgatory::Signal;
 
-/// Inputs of one round, at most.
-const ROUND_INPUTS_MAX: usize = 1_000;
+/// Inputs of one round, at most: other tasks of the thread get their turn.
+const ROUND_INPUTS_MAX: usize = 128;
 /// How long the answers of a stopping shard may still take.
 const FINISH_LIMIT: Duration = Duration::from_secs(2);
 /// How far ahead a machine's deadline is looked at; the timer is set again then.

@@ -104,7 +104,7 @@ impl<M: Stored> Shards<M> {
         if here.phase == Phase::Starting {
             here.phase = Phase::Running;
             // An image that came meanwhile is newer.
-            if here.image.provenance.offset < image.provenance.offset {
+            if here.image.provenance.offset <= image.provenance.offset {
                 here.image = image;
             }
             self.lead(&mut here);

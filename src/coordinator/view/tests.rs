@@ -125,12 +125,7 @@ type Damage = (&'static str, fn(&Path));
 #[test]
 fn a_view_with_a_damaged_cut_missing_or_added_file_is_not_believed() {
     let count = files(&written().path().join("view")).len();
-<<<<<<< HEAD
-    type Damage = fn(&Path);
-    let damage: [(&str, Damage); 3] = [
-=======
     let damage: [Damage; 3] = [
->>>>>>> wire
         ("flipped", |path| {
             let mut file = OpenOptions::new().read(true).write(true).open(path).unwrap();
             let len = file.metadata().unwrap().len();

@@ -1,0 +1,324 @@
+//! Shards over real replicas on a disk in memory. The machine sums what it is given.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use uuid::Uuid;
+
+use super::{Malformed, Parts, Shards, State, Stored, Unavailable, View};
+use crate::base::clock::Clock;
+use crate::base::id::{DirectoryId, NodeId, TopicId};
+use crate::base::random::Random;
+use crate::config::broker::Config;
+use crate::config::layers::Input as ConfigInput;
+use crate::log::directory::Claimed;
+use crate::log::disk::{Disk, MemDisk};
+use crate::machine::{Decision, Machine, Moment, Token};
+use crate::meta::{Changes, Delta, Image};
+use crate::metrics::Metrics;
+use crate::partition::{self, Directory, Replica, Set};
+use crate::wire::batch::BatchHeader;
+use crate::wire::builder::{BatchBuilder, Fields};
+use crate::wire::compress::Compression;
+use crate::wire::kraft::{PartitionChangeRecord, PartitionRecord, Record, TopicRecord};
+
+const NODE: NodeId = NodeId(1);
+const TOPIC: TopicId = TopicId(Uuid::from_u128(7));
+
+#[derive(Debug)]
+enum Input {
+    Activate,
+    Image,
+    /// Adds each, as one decision; answered with the sum.
+    Add(Vec<i64>),
+    Sum,
+    /// Never answered.
+    Wait,
+    /// What a machine must not do.
+    Panic,
+}
+
+#[derive(Debug, Default)]
+struct Adder {
+    sum: i64,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("never")]
+struct Never;
+
+impl Machine for Adder {
+    type Input = Input;
+    type Record = i64;
+    type Reply = i64;
+    type ReplayError = Never;
+
+    fn step(&mut self, _: Moment, token: Token, input: Input) -> Decision<i64, i64> {
+        match input {
+            Input::Activate | Input::Image | Input::Sum => Decision::answer(token, self.sum, vec![]),
+            Input::Add(records) => Decision::answer(token, self.sum + records.iter().sum::<i64>(), records),
+            Input::Wait => Decision::none(),
+            Input::Panic => panic!("as the test wants it"),
+        }
+    }
+
+    fn replay(&mut self, _: i64, record: &i64) -> Result<(), Never> {
+        self.sum += record;
+        Ok(())
+    }
+
+    fn deadline(&self) -> Option<i64> {
+        None
+    }
+
+    fn expire(&mut self, _: Moment) -> Decision<i64, i64> {
+        Decision::none()
+    }
+}
+
+impl Stored for Adder {
+    const TOPIC: &'static str = "__sums";
+
+    fn encode(record: &i64) -> (Vec<u8>, Option<Vec<u8>>) {
+        // Some weight, so that a few make a large batch.
+        (record.to_be_bytes().to_vec(), Some(vec![0; 1000]))
+    }
+
+    fn decode(key: &[u8], _: Option<&[u8]>) -> Result<Option<i64>, Malformed> {
+        let bytes = key.try_into().map_err(|_| Malformed("not a number".into()))?;
+        Ok(Some(i64::from_be_bytes(bytes)))
+    }
+
+    fn replay_transactional(&mut self, offset: i64, _: i64, record: &i64) -> Result<(), Never> {
+        self.replay(offset, record)
+    }
+
+    fn end_transaction(&mut self, _: i64, _: bool) {}
+
+    fn state(&self) -> impl Iterator<Item = State<i64>> {
+        std::iter::empty()
+    }
+
+    fn activate() -> Input {
+        Input::Activate
+    }
+
+    fn image(_: Arc<Image>, _: Vec<Arc<str>>) -> Input {
+        Input::Image
+    }
+}
+
+struct Node {
+    disk: MemDisk,
+    set: Arc<Set>,
+    image: Arc<Image>,
+    view: tempfile::TempDir,
+}
+
+fn delta() -> Delta {
+    let mut delta = Delta::new(Image::empty());
+    let topic = TopicRecord { name: Adder::TOPIC.into(), topic_id: TOPIC.0 };
+    let partition = PartitionRecord {
+        topic_id: TOPIC.0,
+        partition_id: 0,
+        replicas: vec![NODE.0],
+        isr: vec![NODE.0],
+        leader: NODE.0,
+        leader_epoch: 3,
+        partition_epoch: 0,
+        ..PartitionRecord::default()
+    };
+    delta.replay(&Record::from(topic)).unwrap();
+    delta.replay(&Record::from(partition)).unwrap();
+    delta
+}
+
+impl Node {
+    fn new() -> Self {
+        let disk = MemDisk::new();
+        let clock = Clock::system();
+        let random = Random::seeded(7);
+        let config = Arc::new(Config::load(&ConfigInput::default(), &|_| Ok(None)).unwrap());
+        let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+        let claimed = Claimed::claim(shared, Path::new("/data")).unwrap();
+        let directory = claimed.open("c", NODE, DirectoryId(random.uuid())).unwrap();
+        let image = Arc::new(delta().image().clone());
+        let parts = partition::Parts {
+            node: NODE,
+            directories: vec![Directory::start(directory, true, clock.clone()).unwrap()],
+            settings: Box::new(move |image, topic| {
+                partition::Settings::of_topic(&config, image, NODE, topic)
+            }),
+            metrics: Metrics::detached(clock.clone()),
+            clock,
+            random,
+        };
+        let set = Set::open(parts, &image, 1);
+        Self { disk, set, image, view: tempfile::tempdir().unwrap() }
+    }
+
+    fn replica(&self) -> Arc<Replica> {
+        self.set.get(TOPIC, 0).unwrap()
+    }
+
+    /// The coordinator of a process that has just begun.
+    fn shards(&self) -> Shards<Adder> {
+        let shards = Shards::new(Parts {
+            node: NODE,
+            clock: Clock::system(),
+            partitions: self.set.clone(),
+            machine: Box::new(|_| Adder::default()),
+            compression: Compression::None,
+            commit_timeout: Duration::from_secs(60),
+            load_bytes: 1 << 10,
+            runtime: Handle::current(),
+            view: Arc::new(View::new(self.view.path().join("view"), false)),
+        });
+        shards.start(self.image.clone());
+        shards
+    }
+
+    /// Headers of every batch in the log.
+    fn batches(&self) -> Vec<BatchHeader> {
+        let mut found = Vec::new();
+        let mut offset = 0;
+        while let Some(plan) = self.replica().plan_replay(offset, 1, -1).unwrap() {
+            let bytes = plan.resolve().unwrap().unwrap().read().unwrap();
+            let header = BatchHeader::parse(&bytes).unwrap();
+            offset = header.next_offset();
+            found.push(header);
+        }
+        found
+    }
+}
+
+async fn ask(shards: &Shards<Adder>, input: Input) -> Result<i64, Unavailable> {
+    shards.submit(0, input).await?.await
+}
+
+/// The sum, once the coordinator is there.
+async fn sum(shards: &Shards<Adder>) -> i64 {
+    loop {
+        match ask(shards, Input::Sum).await {
+            Ok(sum) => return sum,
+            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_comes_together_is_one_batch_and_is_answered_when_it_is_on_disk() {
+    let node = Node::new();
+    let shards = node.shards();
+    let mut answers = Vec::new();
+    for _ in 0..100 {
+        // In line before the shard runs for the first time: an empty partition takes inputs at once.
+        answers.push(shards.submit(0, Input::Add(vec![1])).await.unwrap());
+    }
+    for (asked, answer) in (1..).zip(answers) {
+        assert_eq!(answer.await, Ok(asked));
+    }
+    assert_eq!(node.replica().watermarks(3).unwrap().high_watermark, 100);
+    let batches = node.batches();
+    assert_eq!((batches.len(), batches[0].record_count), (1, 100));
+    assert_eq!(batches[0].partition_leader_epoch, 3);
+}
+
+#[tokio::test]
+async fn a_decision_is_never_torn_apart_and_rounds_are_split_where_a_batch_is_full() {
+    let node = Node::new();
+    let shards = node.shards();
+    // 400 kB each, and one that no batch of the topic's size would hold.
+    let inputs = [400, 400, 400, 2000].map(|records| Input::Add(vec![1; records]));
+    let mut answers = Vec::new();
+    for input in inputs {
+        answers.push(shards.submit(0, input).await.unwrap());
+    }
+    for answer in answers {
+        answer.await.unwrap();
+    }
+    let counts: Vec<i32> = node.batches().iter().map(|header| header.record_count).collect();
+    assert_eq!(counts, [800, 400, 2000]);
+}
+
+#[tokio::test]
+async fn the_next_one_in_charge_has_replayed_everything() {
+    let node = Node::new();
+    let shards = node.shards();
+    for by in 1..=100 {
+        ask(&shards, Input::Add(vec![by])).await.unwrap();
+    }
+    let waiting = shards.submit(0, Input::Wait).await.unwrap();
+    shards.stop().await;
+    assert_eq!(waiting.await, Err(Unavailable::NotCoordinator));
+    assert_eq!(ask(&shards, Input::Sum).await, Err(Unavailable::NotCoordinator));
+
+    let shards = node.shards();
+    assert_eq!(ask(&shards, Input::Sum).await, Err(Unavailable::LoadInProgress), "its log is not empty");
+    assert_eq!(sum(&shards).await, 5050);
+    assert_eq!(ask(&shards, Input::Add(vec![1])).await, Ok(5051));
+}
+
+#[tokio::test]
+async fn who_finds_somebody_elses_records_at_the_end_of_its_log_begins_again() {
+    let node = Node::new();
+    let shards = node.shards();
+    assert_eq!(ask(&shards, Input::Add(vec![1])).await, Ok(1));
+    let mut batch = BatchBuilder::new();
+    batch.push(0, Some(&10i64.to_be_bytes()), Some(b"x"), &[]);
+    // One that does not decode is left out.
+    batch.push(0, Some(b"?"), Some(b"x"), &[]);
+    let batch = batch.build(&Fields::default(), Compression::None).unwrap();
+    node.replica().append(&batch, true, 0).unwrap();
+    assert_eq!(ask(&shards, Input::Add(vec![1])).await, Err(Unavailable::NotCoordinator));
+    assert_eq!(sum(&shards).await, 11);
+}
+
+#[tokio::test]
+async fn a_machine_that_panics_is_loaded_again() {
+    let node = Node::new();
+    let shards = node.shards();
+    assert_eq!(ask(&shards, Input::Add(vec![4])).await, Ok(4));
+    assert_eq!(ask(&shards, Input::Panic).await, Err(Unavailable::NotCoordinator));
+    assert_eq!(sum(&shards).await, 4);
+}
+
+#[tokio::test]
+async fn a_disk_that_fails_ends_it_for_good() {
+    let node = Node::new();
+    let shards = node.shards();
+    assert_eq!(ask(&shards, Input::Add(vec![4])).await, Ok(4));
+    node.disk.fail_after(0);
+    assert_eq!(ask(&shards, Input::Add(vec![4])).await, Err(Unavailable::NotCoordinator));
+    assert_eq!(ask(&shards, Input::Sum).await, Err(Unavailable::NotCoordinator));
+}
+
+#[tokio::test]
+async fn leadership_is_followed_by_its_epoch() {
+    let node = Node::new();
+    let shards = node.shards();
+    assert_eq!(ask(&shards, Input::Add(vec![4])).await, Ok(4));
+    let mut delta = delta();
+    let mut change = |leader: i32| {
+        let change = PartitionChangeRecord {
+            topic_id: TOPIC.0,
+            partition_id: 0,
+            leader,
+            ..PartitionChangeRecord::default()
+        };
+        delta.replay(&Record::from(change)).unwrap();
+        let changes: Changes = delta.take_changes();
+        let image = delta.image().clone();
+        node.set.apply_changes(&image, &changes);
+        shards.apply_changes(&image, &changes);
+    };
+    change(-1);
+    assert_eq!(ask(&shards, Input::Sum).await, Err(Unavailable::NotCoordinator));
+    assert!(shards.partitions().is_empty());
+    change(NODE.0);
+    assert_eq!(sum(&shards).await, 4);
+    assert_eq!(ask(&shards, Input::Add(vec![1])).await, Ok(5));
+    assert_eq!(node.batches().last().unwrap().partition_leader_epoch, 5);
+}
