@@ -40,16 +40,16 @@ fn controllers_are_not_described_by_a_broker() {
     assert_eq!(cluster.error_code, 115);
 }
 
-/// Groups are not there yet: clients try again later, as with a coordinator that moves.
+/// Transactions are not there yet: clients try again later, as with a coordinator that moves.
 #[test]
-fn no_coordinator_is_available() {
+fn no_transaction_coordinator_is_available() {
     if tests_kafka() {
         return;
     }
     let broker = Broker::shared();
     let mut client = broker.connect();
-    for version in 0..=6 {
-        let request = FindCoordinatorRequest::default();
+    for version in 1..=6 {
+        let request = FindCoordinatorRequest::default().with_key_type(1);
         if version < 4 {
             let response = client.call(&request.with_key(text("group")), version);
             assert_eq!((response.error_code, response.node_id.0, response.port), (15, -1, -1));
