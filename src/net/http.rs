@@ -89,7 +89,7 @@ async fn answer(stream: TcpStream, exhibit: Arc<Exhibit>) {
 async fn respond(
     request: &Request<Incoming>,
     exhibit: &Exhibit,
-    slot: &OnceLock<OwnedSemaphorePermit>,
+    slot: &OnceLock<Arc<OwnedSemaphorePermit>>,
 ) -> Response<Full<Bytes>> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
         return text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n".to_owned());
@@ -103,14 +103,24 @@ async fn respond(
     }
 }
 
-async fn metrics_page(exhibit: &Exhibit, slot: &OnceLock<OwnedSemaphorePermit>) -> Response<Full<Bytes>> {
-    if let Ok(permit) = exhibit.slots.clone().acquire_owned().await {
+async fn metrics_page(
+    exhibit: &Exhibit,
+    slot: &OnceLock<Arc<OwnedSemaphorePermit>>,
+) -> Response<Full<Bytes>> {
+    let permit = exhibit.slots.clone().acquire_owned().await.ok().map(Arc::new);
+    if let Some(permit) = &permit {
         // A connection asks once.
-        let _ = slot.set(permit);
+        let _ = slot.set(permit.clone());
     }
     let pages = exhibit.pages.clone();
     // Off the threads that serve clients: every replica is looked at.
-    match tokio::task::spawn_blocking(move || pages.metrics()).await {
+    match tokio::task::spawn_blocking(move || {
+        // The page is made to its end even if the client goes meanwhile.
+        let _held = permit;
+        pages.metrics()
+    })
+    .await
+    {
         Ok(page) => typed(StatusCode::OK, metrics::CONTENT_TYPE, page),
         Err(error) => {
             error!(%error, "metrics cannot be shown");

@@ -304,6 +304,8 @@ impl Shared {
         let abandoned = (std::mem::take(&mut state.queue), std::mem::take(&mut state.direct));
         drop(state);
         self.wake.notify_all();
+        // Whoever waits for it learns that it does not come.
+        self.journal_is_free.notify_all();
         // Outside of the lock: the last owner of a log may go with it.
         drop(abandoned);
         was_alive

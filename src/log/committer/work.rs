@@ -26,6 +26,22 @@ enum Job {
 
 impl State {
     fn take_job(&mut self, journalling: Option<&Journalling>) -> Option<Job> {
+        // Before the queue, which a busy disk never sees empty: the journal is for just that load, and with both halves
+        // full it stays so until somebody settles. One thread at most is away for each.
+        if self.phase == Phase::Running {
+            if let (Stage::Wanted(syncs), Some(journalling)) = (&self.stage, journalling)
+                && *syncs >= journalling.after_syncs
+                && !self.is_journal_over
+            {
+                self.stage = Stage::Making;
+                return Some(Job::Make);
+            }
+            if self.settling == 0
+                && let Some(settle) = self.take_behind()
+            {
+                return Some(settle);
+            }
+        }
         if !self.queue.is_empty() {
             match std::mem::replace(&mut self.stage, Stage::Writing) {
                 Stage::Ready(rounds) => {
@@ -43,23 +59,17 @@ impl State {
         if let Some(dirty) = self.direct.pop_front() {
             return Some(Job::Sync(dirty));
         }
-        if self.phase != Phase::Running {
-            return None;
+        if self.phase == Phase::Running && self.settling < SETTLED_AT_A_TIME {
+            self.take_behind()
+        } else {
+            None
         }
-        if let (Stage::Wanted(syncs), Some(journalling)) = (&self.stage, journalling)
-            && *syncs >= journalling.after_syncs
-            && !self.is_journal_over
-        {
-            self.stage = Stage::Making;
-            return Some(Job::Make);
-        }
-        if self.settling < SETTLED_AT_A_TIME
-            && let Some(behind) = self.behind.pop_front()
-        {
-            self.settling += 1;
-            return Some(Job::Settle(behind));
-        }
-        None
+    }
+
+    fn take_behind(&mut self) -> Option<Job> {
+        let behind = self.behind.pop_front()?;
+        self.settling += 1;
+        Some(Job::Settle(behind))
     }
 }
 
@@ -78,13 +88,17 @@ impl Shared {
     }
 
     /// Waits for something to do; none when it is time to end.
-    fn next(&self) -> Option<Job> {
+    fn next(self: &Arc<Self>) -> Option<Job> {
         let mut state = self.state.lock();
         loop {
             if state.phase == Phase::Dead {
                 return None;
             }
             if let Some(job) = state.take_job(self.journalling.as_ref()) {
+                let is_waited_for = !state.queue.is_empty() || !state.direct.is_empty();
+                if is_waited_for && matches!(job, Job::Make | Job::Settle(_)) {
+                    self.call(&mut state, 1);
+                }
                 return Some(job);
             }
             if state.phase == Phase::Stopping {
@@ -250,7 +264,9 @@ impl Shared {
             let state = self.state.lock();
             state.phase == Phase::Running && !state.is_journal_over
         };
-        if disk.space(dir)?.usable < SPACE_FACTOR.saturating_mul(*half_bytes) {
+        let is_there_room =
+            disk.space(dir).is_ok_and(|space| space.usable >= SPACE_FACTOR.saturating_mul(*half_bytes));
+        if !is_there_room {
             info!(dir = %dir.display(), "no journal is made, the disk is nearly full");
             return Ok(None);
         }
@@ -258,7 +274,11 @@ impl Shared {
             Ok(journal) => Ok(Some(Rounds::new(journal))),
             Err(error) if is_no_failure(&error) => {
                 warn!(dir = %dir.display(), %error, "journal cannot be made");
-                journal::discard(disk, dir).map(|_| None)
+                match journal::discard(disk, dir) {
+                    // What is left of it holds no entry.
+                    Err(error) if !is_no_failure(&error) => Err(error),
+                    Err(_) | Ok(_) => Ok(None),
+                }
             }
             Err(error) => Err(error),
         }

@@ -147,7 +147,8 @@ fn is_there(disk: &dyn Disk, dir: &Path, key: &Key) -> io::Result<bool> {
     let file = dir.join(&key.dir_name).join(checkpoint::PARTITION_METADATA_FILE);
     match checkpoint::read_partition_metadata(disk, &file) {
         Ok(topic_id) => Ok(topic_id == Some(key.topic_id)),
-        Err(checkpoint::Error::Corrupt { .. }) => Ok(false),
+        // The log is opened all the same, under the id that the metadata has.
+        Err(checkpoint::Error::Corrupt { .. }) => Ok(true),
         Err(checkpoint::Error::Io { source, .. }) => Err(source),
     }
 }
@@ -166,11 +167,11 @@ fn restore(disk: &dyn Disk, path: &Path, journal: &dyn File, ranges: &[Range]) -
         journal.read_exact_at(&mut bytes, range.at)?;
         match missing_from(&*file, range.position, &bytes)? {
             Missing::From(from) => {
-                let rest = &bytes[from..];
-                let position = range.position + u64::try_from(from).unwrap_or(u64::MAX);
-                if !rest.is_empty() {
-                    file.write_at(&[IoSlice::new(rest)], position)?;
-                    restored += u64::try_from(rest.len()).unwrap_or(u64::MAX);
+                // All of it, whatever can be read back: after a failed sync the page cache holds what the disk does
+                // not, and takes it for clean.
+                if !bytes.is_empty() {
+                    file.write_at(&[IoSlice::new(&bytes)], range.position)?;
+                    restored += u64::try_from(bytes.len() - from).unwrap_or(u64::MAX);
                 }
             }
             Missing::Differs => {
@@ -179,7 +180,6 @@ fn restore(disk: &dyn Disk, path: &Path, journal: &dyn File, ranges: &[Range]) -
             }
         }
     }
-    // What was there may be in the page cache only.
     file.sync_data()?;
     Ok(restored)
 }
