@@ -71,7 +71,7 @@ impl Groups {
 
     pub(super) fn new_image(&mut self, _: Moment, token: Token, change: NewImage) -> Outcome {
         self.image = change.image;
-        self.consumer_image_changed();
+        self.consumer_image_changed(&change.deleted_topics);
         let records = self.delete_topic_offsets(&change.deleted_topics);
         Decision::answer(token, Reply::NewImage(()), records)
     }

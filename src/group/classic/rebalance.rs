@@ -13,6 +13,9 @@ use crate::group::{Groups, Outcome, Timer};
 use crate::machine::{Decision, Moment, Token};
 use crate::wire::group_records::Record;
 
+/// How soon a rebalance for which nobody has come is looked at again, at least.
+const ABSENT_WAIT_MS_MIN: i64 = 1_000;
+
 /// A rebalance under way.
 #[derive(Debug)]
 pub(super) struct Rebalance {
@@ -185,8 +188,9 @@ impl Turn<'_> {
         self.drop_absent();
         let (roster, preparing) = self.preparing();
         if !roster.members.is_empty() && !elect_present_leader(roster, preparing) {
-            // Static members alone, none of whom has come: their sessions decide.
-            self.arm_join();
+            // Static members alone, none of whom has come: their sessions decide. Their time-outs may all be 0.
+            let ms = self.group.roster().rebalance_ms().max(ABSENT_WAIT_MS_MIN);
+            self.arm_join_in(ms);
             return;
         }
         let now_ms = self.at.now_ms;

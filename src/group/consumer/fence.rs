@@ -32,6 +32,9 @@ impl Groups {
             .with_member_epoch(request.member_epoch);
         if request.instance_id.is_some() && request.member_epoch == LEAVE_STATIC_EPOCH {
             let record = records::assignment(&id, &waiting(member));
+            // What it had to give up is its heir's concern.
+            let timer = Timer::ConsumerRebalance { group: id.clone(), member: member.id.clone() };
+            self.timers.cancel(&timer);
             return Ok((response, Decision::unasked(vec![record])));
         }
         let members = vec![member.id.clone()];
@@ -91,7 +94,7 @@ impl Groups {
             for member in group.members.values() {
                 let (group, of) = (id.clone(), member.id.clone());
                 self.timers.arm(now_ms + session_ms, Timer::ConsumerSession { group, member: of });
-                if member.state == MemberState::UnrevokedPartitions {
+                if member.state == MemberState::UnrevokedPartitions && !member.is_classic() {
                     let (group, of) = (id.clone(), member.id.clone());
                     let due_ms = now_ms + i64::from(member.rebalance_timeout_ms);
                     self.timers.arm(due_ms, Timer::ConsumerRebalance { group, member: of });

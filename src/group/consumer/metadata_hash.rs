@@ -29,6 +29,13 @@ impl TopicHashes {
         if bytes.is_empty() { 0 } else { hash(&bytes) }
     }
 
+    /// Forgets topics that are gone.
+    pub(in crate::group) fn forget(&mut self, topics: &[Arc<str>]) {
+        for name in topics {
+            self.by_name.remove(name);
+        }
+    }
+
     fn of_topic(&mut self, image: &Image, topic: &Arc<Topic>) -> i64 {
         if let Some((known, hash)) = self.by_name.get(&topic.name)
             && Arc::ptr_eq(known, topic)

@@ -226,8 +226,9 @@ impl Groups {
     }
 
     /// The cluster has changed: groups whose topics changed are to be rebalanced at the next heartbeat.
-    pub(super) fn consumer_image_changed(&mut self) {
+    pub(super) fn consumer_image_changed(&mut self, deleted_topics: &[Arc<str>]) {
         self.consumer.image_count += 1;
+        self.consumer.topic_hashes.forget(deleted_topics);
     }
 }
 

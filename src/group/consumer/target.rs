@@ -17,7 +17,10 @@ impl Draft<'_> {
         if self.group.assignment_epoch >= group.epoch || !self.may_assign() {
             return Target { epoch: self.group.assignment_epoch, partitions: self.group.target_of(after) };
         }
-        let is_homogeneous = group.is_homogeneous.unwrap_or_else(|| self.group.is_homogeneous());
+        // With the member as it is now, which may name no topic at all.
+        let is_homogeneous = group.is_homogeneous.unwrap_or_else(|| {
+            self.group.subscriptions_with(before, after, self.resolved.as_ref()).is_homogeneous
+        });
         let spec = self.spec(is_homogeneous, after);
         let wanted = self.group.preferred_assignor(before, after);
         let assignor = wanted.as_deref().and_then(Assignor::named).unwrap_or_else(|| self.default_assignor());

@@ -28,7 +28,8 @@ impl Groups {
             self.expire_group(at.now_ms, name, &mut records);
         }
         if records.len() >= TOMBSTONES_MAX {
-            self.timers.arm(at.now_ms, Timer::OffsetsExpiry);
+            // Not within the same round: requests get their turn first.
+            self.timers.arm(at.now_ms.saturating_add(1), Timer::OffsetsExpiry);
         } else {
             self.arm_offsets_expiry(at.now_ms);
         }

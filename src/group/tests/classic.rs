@@ -382,6 +382,7 @@ stories! {
     a_static_member_comes_back_to_its_assignment: "static_stable.txt",
     a_static_member_that_comes_back_during_a_rebalance_fences_who_waits: "static_rebalance.txt",
     a_static_member_is_waited_for_until_its_session_ends: "static_absent.txt",
+    a_rebalance_without_any_time_does_not_spin: "static_no_timeout.txt",
     members_leave_alone_together_and_by_their_instance: "leave.txt",
     the_protocol_that_most_prefer_among_the_common_ones_is_chosen: "votes.txt",
     a_failure_takes_back_a_rebalance_and_nothing_else: "reload.txt",
