@@ -1,7 +1,7 @@
 //! What AlterConfigs and IncrementalAlterConfigs share: which resources this broker refuses before it asks the
 //! controller (`ConfigAdminManager.preprocess`), and the order of the answers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kafka_protocol::protocol::StrBytes;
@@ -26,9 +26,10 @@ pub(super) fn invalid(message: impl Into<String>) -> Refusal {
 /// Type and name of a resource that a request names.
 pub(super) type Named<'a> = (i8, &'a str);
 
-/// Whether `named` stands more than once among `all`.
-pub(super) fn is_duplicate(named: Named<'_>, all: &[Named<'_>]) -> bool {
-    all.iter().filter(|other| **other == named).count() > 1
+/// Those of `named` that stand there more than once.
+pub(super) fn duplicates<'a>(named: &[Named<'a>]) -> BTreeSet<Named<'a>> {
+    let mut seen = BTreeSet::new();
+    named.iter().filter(|one| !seen.insert(**one)).copied().collect()
 }
 
 /// The keys of one resource, each once and with a value where it needs one.
@@ -80,12 +81,13 @@ pub(super) fn answers(
     refused: Vec<Result<Resource, Option<Refusal>>>,
     altered: controller::request::ByResource,
 ) -> Vec<Answer> {
+    let altered = altered.map(BTreeMap::from_iter);
     let outcome = |resource: &Resource| -> Option<Refusal> {
         let error = match &altered {
             Err(error) => error,
-            Ok(altered) => match altered.iter().find(|(known, _)| known == resource) {
-                Some((_, Ok(()))) => return None,
-                Some((_, Err(error))) => error,
+            Ok(altered) => match altered.get(resource) {
+                Some(Ok(())) => return None,
+                Some(Err(error)) => error,
                 None => &controller::Error::from(Kind::UnknownServerError),
             },
         };

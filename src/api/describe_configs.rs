@@ -4,6 +4,7 @@
 //!
 //! Every key of a resource is listed with its default and where its value comes from.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use kafka_protocol::messages::describe_configs_request::{DescribeConfigsRequest, DescribeConfigsResource};
@@ -45,7 +46,11 @@ pub(super) async fn handle(
         synonyms: request.body.include_synonyms,
         documentation: request.body.include_documentation,
     };
-    let results = request.body.resources.iter().map(|resource| {
+    // Each once: a few bytes that are repeated would make gigabytes.
+    let mut seen = HashSet::new();
+    let asked = request.body.resources.iter();
+    let asked = asked.filter(|asked| seen.insert((asked.resource_type, asked.resource_name.clone())));
+    let results = asked.map(|resource| {
         let out = DescribeConfigsResult::default()
             .with_resource_type(resource.resource_type)
             .with_resource_name(resource.resource_name.clone());

@@ -1,5 +1,6 @@
 //! What the handlers of the group APIs share.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -23,11 +24,15 @@ pub(super) fn code(unavailable: Unavailable) -> Code {
     }
 }
 
+/// What is kept of a client's id: a member's id is made of it with a uuid behind, and records have no longer strings
+/// than 32,767 bytes. Bytes that are no text become longer when they are shown as text.
+const CLIENT_ID_BYTES_MAX: usize = 32_000;
+
 /// `body`, asked by whoever sent `request`.
 pub(super) fn ask_with<T, U>(context: &Context, request: &Request<T>, body: U) -> Ask<U> {
-    let id = request.header.client_id.as_deref().unwrap_or_default();
-    let client =
-        Client { id: String::from_utf8_lossy(id).into(), host: host_text(request.peer.address).into() };
+    let id = String::from_utf8_lossy(request.header.client_id.as_deref().unwrap_or_default());
+    let id = &id[..id.floor_char_boundary(CLIENT_ID_BYTES_MAX)];
+    let client = Client { id: id.into(), host: host_text(request.peer.address).into() };
     Ask { body, version: request.version(), client, fresh_id: context.random.uuid() }
 }
 
@@ -57,7 +62,9 @@ pub(super) fn is_consumer_protocol_enabled(context: &Context, image: &Image) -> 
 /// Group ids by the partition that coordinates them, in the order in which they were first named.
 pub(super) fn by_partition(context: &Context, ids: &[StrBytes]) -> Vec<(i32, Vec<Arc<str>>)> {
     let mut partitions: Vec<(i32, Vec<Arc<str>>)> = Vec::new();
-    for id in ids {
+    // Each once: an answer is larger than an id by far.
+    let mut seen = HashSet::new();
+    for id in ids.iter().filter(|id| seen.insert(*id)) {
         let partition = context.groups.partition_of(id);
         let id: Arc<str> = id.as_str().into();
         match partitions.iter_mut().find(|(known, _)| *known == partition) {

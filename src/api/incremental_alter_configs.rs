@@ -28,10 +28,11 @@ pub(super) async fn handle(
     let body = &request.body;
     let named: Vec<Named<'_>> =
         body.resources.iter().map(|r| (r.resource_type, r.resource_name.as_str())).collect();
+    let duplicates = alter_resources::duplicates(&named);
     let mut resources = Vec::new();
     let mut outcomes = Vec::new();
     for (at, asked) in named.iter().zip(&body.resources) {
-        let outcome = if alter_resources::is_duplicate(*at, &named) {
+        let outcome = if duplicates.contains(at) {
             Err(Some(invalid("Each resource must appear at most once.")))
         } else {
             accept(&context, *at, asked)

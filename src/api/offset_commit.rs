@@ -7,6 +7,8 @@
 //! The answer comes when the offsets are committed to disk. Offsets of partitions that do not exist are refused here;
 //! the coordinator hears of the others only.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use kafka_protocol::protocol::StrBytes;
@@ -91,11 +93,15 @@ fn refused(topic: &CommitTopic, code: Code) -> CommittedTopic {
 
 /// Adds answers; each topic stands once.
 fn merge(answers: &mut Vec<CommittedTopic>, more: Vec<CommittedTopic>) {
+    let key = |topic: &CommittedTopic| (topic.name.clone(), topic.topic_id);
+    let mut places: HashMap<_, _> = answers.iter().enumerate().map(|(at, topic)| (key(topic), at)).collect();
     for topic in more {
-        let same = |known: &&mut CommittedTopic| known.name == topic.name && known.topic_id == topic.topic_id;
-        match answers.iter_mut().find(same) {
-            Some(known) => known.partitions.extend(topic.partitions),
-            None => answers.push(topic),
+        match places.entry(key(&topic)) {
+            Entry::Occupied(place) => answers[*place.get()].partitions.extend(topic.partitions),
+            Entry::Vacant(place) => {
+                place.insert(answers.len());
+                answers.push(topic);
+            }
         }
     }
 }

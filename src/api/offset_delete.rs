@@ -1,5 +1,7 @@
 //! OffsetDelete, version 0 (`KafkaApis.handleOffsetDeleteRequest`).
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use kafka_protocol::messages::offset_delete_request::{OffsetDeleteRequest, OffsetDeleteRequestTopic};
@@ -41,10 +43,15 @@ pub(super) async fn handle(
         response.topics.clear();
         return response;
     }
+    let places = response.topics.iter().enumerate();
+    let mut places: HashMap<_, _> = places.map(|(at, topic)| (topic.name.clone(), at)).collect();
     for topic in missing {
-        match response.topics.iter_mut().find(|known| known.name == topic.name) {
-            Some(known) => known.partitions.extend(topic.partitions),
-            None => response.topics.push(topic),
+        match places.entry(topic.name.clone()) {
+            Entry::Occupied(place) => response.topics[*place.get()].partitions.extend(topic.partitions),
+            Entry::Vacant(place) => {
+                place.insert(response.topics.len());
+                response.topics.push(topic);
+            }
         }
     }
     response

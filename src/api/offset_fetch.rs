@@ -8,6 +8,7 @@
 //!
 //! What nobody committed is no error: it is offset -1.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use kafka_protocol::protocol::StrBytes;
@@ -35,7 +36,12 @@ pub(super) async fn handle(
     mut request: Request<OffsetFetchRequest>,
 ) -> OffsetFetchResponse {
     let mut answers = Vec::new();
+    // All offsets of a group are told once, however often they are asked for.
+    let mut whole = HashSet::new();
     for group in std::mem::take(&mut request.body.groups) {
+        if group.topics.is_none() && !whole.insert(group.group_id.clone()) {
+            continue;
+        }
         answers.push(fetch(&context, &request, group).await);
     }
     OffsetFetchResponse { groups: answers }

@@ -34,6 +34,12 @@ use crate::machine::{Decision, Machine, Moment, Token};
 use crate::meta::Image;
 use crate::wire::group_records::Record;
 
+/// How much the records of one decision may take. Kafka refuses what the topic's `max.message.bytes` does not allow, 1 MiB
+/// unless it is raised; groups of a thousand members that say much need more.
+const DECISION_BYTES_MAX: usize = 16 << 20;
+/// What an offset takes in a record besides its strings, at most.
+const OFFSET_RECORD_BYTES: usize = 64;
+
 /// What an input leads to.
 type Outcome = Decision<Record, Reply>;
 

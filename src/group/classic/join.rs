@@ -25,6 +25,9 @@ const VERSION_MEMBER_ID_REQUIRED: i16 = 4;
 /// From this version on a static leader that comes back can be told not to assign (KIP-814).
 const VERSION_SKIP_ASSIGNMENT: i16 = 9;
 
+/// A member's id is made of its instance id with a uuid behind; records have no longer strings than 32,767 bytes.
+const INSTANCE_ID_BYTES_MAX: usize = 32_000;
+
 /// Who wants to join; nothing in it is a slice of the request's frame.
 struct Joiner {
     asker: Asker,
@@ -78,6 +81,9 @@ impl Groups {
         };
         if body.group_id.is_empty() {
             return refuse(Code::InvalidGroupId);
+        }
+        if body.group_instance_id.as_ref().is_some_and(|id| id.len() > INSTANCE_ID_BYTES_MAX) {
+            return refuse(Code::UnknownServerError);
         }
         let session_ms = self.settings.classic_session_ms_min..=self.settings.classic_session_ms_max;
         if !session_ms.contains(&body.session_timeout_ms) {

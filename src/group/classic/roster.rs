@@ -7,11 +7,8 @@ use bytes::Bytes;
 
 use super::subscription::Subscription;
 use super::{CONSUMER, Code};
+use crate::group::DECISION_BYTES_MAX;
 use crate::wire::group_records::{GroupMetadataValue, MemberMetadata};
-
-/// How large a group's record may be. Kafka refuses what the topic's `max.message.bytes` does not allow, 1 MiB unless
-/// it is raised; groups of a thousand members that say much need more.
-const RECORD_BYTES_MAX: usize = 16 << 20;
 
 /// What a member takes in a record besides its strings and bytes, at most.
 const MEMBER_BYTES: usize = 32;
@@ -137,7 +134,7 @@ impl Roster {
             let client = member.client_id.len() + member.client_host.len();
             MEMBER_BYTES + names + client + member.metadata(protocol).len() + member.assignment.len()
         };
-        self.members.iter().map(of).sum::<usize>() <= RECORD_BYTES_MAX
+        self.members.iter().map(of).sum::<usize>() <= DECISION_BYTES_MAX
     }
 
     /// The static member with this instance id.

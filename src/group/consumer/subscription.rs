@@ -113,11 +113,6 @@ impl Group {
         Subscriptions { subscribers, is_homogeneous }
     }
 
-    /// Whether every member subscribes to the same topics.
-    pub(super) fn is_homogeneous(&self) -> bool {
-        is_homogeneous(&self.subscribers, &self.regexes, self.members.len())
-    }
-
     /// The assignor that most members ask for, once `after` is in place of `before`; none if nobody asks.
     pub(super) fn preferred_assignor(&self, before: &Member, after: &Member) -> Option<Arc<str>> {
         let mut counts = self.assignors.clone();

@@ -6,7 +6,7 @@ use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
 use crate::group::request::{Ask, Reply};
-use crate::group::{Code, Group, Groups, Outcome};
+use crate::group::{Code, DECISION_BYTES_MAX, Group, Groups, OFFSET_RECORD_BYTES, Outcome};
 use crate::machine::{Decision, Moment, Token};
 use crate::wire::group_records::{OffsetCommitValue, Record};
 use crate::wire::offset_commit::{
@@ -26,7 +26,7 @@ impl Groups {
         ask: Ask<OffsetCommitRequest>,
     ) -> Outcome {
         let request = &ask.body;
-        if let Err(code) = self.validate_commit(request, ask.version) {
+        if let Err(code) = fits(request).and_then(|()| self.validate_commit(request, ask.version)) {
             let refused = |topic: &CommitTopic| committed(topic, |_| code.code());
             let response = OffsetCommitResponse { topics: request.topics.iter().map(refused).collect() };
             return Decision::answer(token, Reply::OffsetCommit(response), vec![]);
@@ -87,6 +87,18 @@ impl Groups {
         let max = self.settings.offset_metadata_bytes_max;
         metadata.is_some_and(|text| text.len() > max && text.encode_utf16().count() > max)
     }
+}
+
+/// Whether the log takes it: each offset repeats the names of group and topic.
+fn fits(request: &OffsetCommitRequest) -> Result<(), Code> {
+    let of_topic = |topic: &CommitTopic| {
+        let names = request.group_id.len() + topic.name.len() + OFFSET_RECORD_BYTES;
+        let metadata =
+            topic.partitions.iter().map(|p| p.committed_metadata.as_ref().map_or(0, |text| text.len()));
+        metadata.fold(topic.partitions.len().saturating_mul(names), usize::saturating_add)
+    };
+    let bytes = request.topics.iter().map(of_topic).fold(0, usize::saturating_add);
+    if bytes <= DECISION_BYTES_MAX { Ok(()) } else { Err(Code::UnknownServerError) }
 }
 
 fn committed(topic: &CommitTopic, code: impl FnMut(&CommitPartition) -> i16) -> CommittedTopic {

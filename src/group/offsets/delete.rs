@@ -45,6 +45,7 @@ impl Groups {
         }
         let pending: BTreeSet<_> = self.offsets.pending.of_group(name).collect();
         let mut records = Vec::new();
+        let mut deleted = BTreeSet::new();
         let mut delete = |topic: &OffsetDeleteRequestTopic| {
             let topic_name: Arc<str> = Arc::from(&**topic.name);
             let is_subscribed = group.is_subscribed_to(&topic_name);
@@ -52,7 +53,7 @@ impl Groups {
                 let index = partition.partition_index;
                 let is_there = self.offsets.committed.get(name, &topic_name, index).is_some()
                     || pending.contains(&(&topic_name, index));
-                if is_there && !is_subscribed {
+                if is_there && !is_subscribed && deleted.insert((topic_name.clone(), index)) {
                     records.push(tombstone(name, &topic_name, index));
                 }
                 let code = if is_subscribed { Code::GroupSubscribedToTopic.code() } else { 0 };

@@ -295,11 +295,12 @@ fn more_offsets_than_a_batch_takes_are_deleted_batch_by_batch() {
     let written = run.driver.sink_mut().0.len();
     run.ask("-", &Words::of("- gone t"));
     assert_eq!(run.driver.sink_mut().0.len() - written, 1000);
-    run.at(10);
+    // The timer goes off again a moment later, so that requests get their turn.
+    (0..3).for_each(|ms| run.at(ms));
     assert_eq!(run.driver.sink_mut().0.len() - written, 2500);
     assert_eq!(run.driver.machine().offsets.durable(), [""; 0]);
     // The empty group goes too, at the look that has room for it.
-    run.at(600_000);
+    run.at(600_010);
     assert!(run.driver.machine().groups.is_empty());
 }
 
@@ -354,4 +355,26 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_commit_that_no_batch_takes_is_refused_alone() {
+    let mut it = Transactions::new();
+    let group = "g".repeat(32_000);
+    let entries: Vec<String> = (0..600).map(|_| "t:0:1".to_owned()).collect();
+    let answer = it.ask(&format!("a commit {group} {}", entries.join(" ")));
+    assert!(answer.contains("UnknownServerError"), "{}", &answer[..200]);
+    assert!(it.run.driver.sink_mut().0.is_empty());
+    assert!(!it.ask(&format!("a commit {group} t:0:1")).contains("UnknownServerError"));
+    // Deleting an offset twice over is one record.
+    let written = it.run.driver.sink_mut().0.len();
+    it.ask(&format!("a delete-offsets {group} t:0 t:0"));
+    assert_eq!(it.run.driver.sink_mut().0.len() - written, 1);
+}
+
+#[test]
+fn an_instance_id_that_leaves_no_room_for_a_member_id_is_refused() {
+    let mut run = Run::new();
+    let line = format!("a join g instance={}", "i".repeat(32_740));
+    assert!(run.play(&line).contains("UnknownServerError"));
 }
