@@ -41,6 +41,10 @@ impl Lag {
         let (mut left, mut without_series) = (self.partitions_max, 0);
         let mut groups = Vec::with_capacity(listed.len());
         for group in &listed {
+            if left == 0 && group.topics.is_empty() {
+                continue;
+            }
+            left -= usize::from(group.topics.is_empty());
             let mut consumed = Vec::new();
             for topic in &group.topics {
                 let shown = topic.partitions.len().min(left);

@@ -1,9 +1,9 @@
 //! The group coordinator: [`group::Groups`] over the partitions of `__consumer_offsets`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
+use parking_lot::RwLock;
 use tokio::runtime::Handle;
 
 use super::Unavailable;
@@ -12,16 +12,13 @@ use super::shards::{Parts, Shards};
 use super::stored::{Malformed, State, Stored};
 use super::view::View;
 use crate::base::clock::Clock;
-use crate::base::id::NodeId;
+use crate::base::id::{NodeId, TopicId};
 use crate::config::broker::Config;
 use crate::group::{self, Activate, NewImage, Request};
 use crate::meta::{Changes, Image};
 use crate::partition::Set;
 use crate::wire::compress::{Codec, Compression};
 use crate::wire::group_records::Record;
-
-/// The topic's partition count while there is no topic.
-const UNKNOWN: i32 = 0;
 
 impl Stored for group::Groups {
     const TOPIC: &'static str = "__consumer_offsets";
@@ -68,8 +65,8 @@ impl Stored for group::Groups {
 #[derive(Clone)]
 pub struct Groups {
     shards: Shards<group::Groups>,
-    /// Partitions of the topic as they were first seen: groups must not move when somebody adds partitions.
-    partition_count: Arc<AtomicI32>,
+    /// The topic, and its partitions as they were first seen: groups must not move when somebody adds partitions.
+    topic: Arc<RwLock<Option<(TopicId, i32)>>>,
     partition_count_new: i32,
 }
 
@@ -97,7 +94,7 @@ impl Groups {
         });
         Self {
             shards,
-            partition_count: Arc::new(AtomicI32::new(UNKNOWN)),
+            topic: Arc::default(),
             partition_count_new: values.int("offsets.topic.num.partitions"),
         }
     }
@@ -121,8 +118,8 @@ impl Groups {
 
     /// The partition of the topic that `group` belongs to.
     pub fn partition_of(&self, group: &str) -> i32 {
-        let count = self.partition_count.load(Ordering::Acquire);
-        partition_of(group, if count == UNKNOWN { self.partition_count_new } else { count })
+        let count = self.topic.read().map_or(self.partition_count_new, |(_, count)| count);
+        partition_of(group, count)
     }
 
     /// Asks the coordinator of `group`.
@@ -142,8 +139,9 @@ impl Groups {
 
     /// Asks every partition that is coordinated here; the answers come by partition.
     pub async fn ask_all<R: Request + Clone>(&self, request: R) -> Vec<Result<R::Answer, Unavailable>> {
+        let Some(partitions) = self.shards.partitions() else { return vec![Err(Unavailable::NotAvailable)] };
         let mut submitted = Vec::new();
-        for partition in self.shards.partitions() {
+        for partition in partitions {
             submitted.push(self.shards.submit(partition, request.clone().into_input()).await);
         }
         let mut answers = Vec::with_capacity(submitted.len());
@@ -158,18 +156,12 @@ impl Groups {
     }
 
     fn note_partition_count(&self, image: &Image) {
-        match image.topics.by_name(Self::TOPIC) {
-            Some(topic) => {
-                let count = topic.partition_count();
-                // Whoever came first stays.
-                let _ = self.partition_count.compare_exchange(
-                    UNKNOWN,
-                    count,
-                    Ordering::AcqRel,
-                    Ordering::Acquire,
-                );
-            }
-            None => self.partition_count.store(UNKNOWN, Ordering::Release),
+        let mut known = self.topic.write();
+        let topic = image.topics.by_name(Self::TOPIC);
+        let id = topic.map(|topic| topic.id);
+        // What was seen first of a topic stays.
+        if known.map(|(id, _)| id) != id {
+            *known = topic.map(|topic| (topic.id, topic.partition_count()));
         }
     }
 }

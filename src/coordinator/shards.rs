@@ -163,9 +163,10 @@ impl<M: Stored> Shards<M> {
         Ok(async { answer.await.unwrap_or(Err(Unavailable::NotCoordinator)) })
     }
 
-    /// The partitions that this node coordinates, loaded or not.
-    pub fn partitions(&self) -> Vec<i32> {
-        self.0.here.lock().places.keys().copied().collect()
+    /// The partitions that this node coordinates, loaded or not; none once it coordinates no more.
+    pub fn partitions(&self) -> Option<Vec<i32>> {
+        let here = self.0.here.lock();
+        (here.phase != Phase::Stopped).then(|| here.places.keys().copied().collect())
     }
 
     fn place(&self, partition: i32) -> Result<Arc<Place<M>>, Unavailable> {

@@ -26,12 +26,15 @@ pub struct TopicOffsets {
     pub partitions: Vec<(i32, i64)>,
 }
 
+/// Groups with longer names are not shown: a name stands in every series.
+const NAME_BYTES_MAX: usize = 249;
+
 impl Groups {
     /// Groups by name, up to where their offsets together are as many as are wanted.
     pub(in crate::group) fn list_offsets(&mut self, _: Moment, token: Token, ask: ListOffsets) -> Outcome {
         let mut left = ask.offsets_max;
         let mut listed = Vec::new();
-        for (name, group) in &self.groups {
+        for (name, group) in self.groups.iter().filter(|(name, _)| name.len() <= NAME_BYTES_MAX) {
             if left == 0 {
                 break;
             }
@@ -44,6 +47,8 @@ impl Groups {
                     topics.push(TopicOffsets { topic: topic.clone(), partitions });
                 }
             }
+            // A group without offsets has a series of its own as well.
+            left -= usize::from(topics.is_empty());
             let members = match group {
                 Group::Classic(group) => group.roster().members.len(),
                 Group::Consumer(group) => group.member_count(),
