@@ -9,7 +9,7 @@ use kafka_protocol::messages::list_groups_response::ListedGroup;
 use kafka_protocol::protocol::StrBytes;
 
 use super::request::{Activate, Ask, DeleteGroups, DescribeGroups, NewImage, Reply};
-use super::{Code, DECISION_BYTES_MAX, Group, Groups, OFFSET_RECORD_BYTES, Outcome, classic};
+use super::{Code, DECISION_BYTES_MAX, Group, Groups, OFFSET_BYTES_MAX, Outcome, classic};
 use crate::machine::{Decision, Moment, Token};
 use crate::wire::group_records::Record;
 
@@ -18,8 +18,6 @@ const DEAD: &str = "Dead";
 
 /// From this version of DescribeGroups on a group that is not there is an error (KIP-1043).
 const VERSION_NOT_FOUND: i16 = 6;
-/// How long a topic's name may be.
-const TOPIC_NAME_BYTES_MAX: usize = 249;
 
 fn text(text: &str) -> StrBytes {
     StrBytes::from_string(text.to_owned())
@@ -118,8 +116,8 @@ impl Groups {
             let group = self.groups.get(name).ok_or(Code::GroupIdNotFound)?;
             group.validate_delete()?;
             let offsets = self.delete_all_offsets(name);
-            // A topic's name has 249 bytes at most. A group that is too large loses its offsets by their retention.
-            let bytes = offsets.len().saturating_mul(name.len() + TOPIC_NAME_BYTES_MAX + OFFSET_RECORD_BYTES);
+            // A group that is too large loses its offsets by their retention.
+            let bytes = offsets.len().saturating_mul(name.len() + OFFSET_BYTES_MAX);
             left = left.checked_sub(bytes).ok_or(Code::UnknownServerError)?;
             records.extend(offsets);
             records.extend(group.tombstones(name));

@@ -39,6 +39,8 @@ use crate::wire::group_records::Record;
 const DECISION_BYTES_MAX: usize = 16 << 20;
 /// What an offset takes in a record besides its strings, at most.
 const OFFSET_RECORD_BYTES: usize = 64;
+/// The same with the name of its topic, which has 249 bytes at most.
+const OFFSET_BYTES_MAX: usize = OFFSET_RECORD_BYTES + 249;
 
 /// What an input leads to.
 type Outcome = Decision<Record, Reply>;

@@ -13,7 +13,7 @@ use super::table::Offset;
 use crate::base::id::TopicId;
 use crate::group::request::{Ask, Reply};
 use crate::group::timers::Timer;
-use crate::group::{Code, Group, Groups, Outcome};
+use crate::group::{Code, DECISION_BYTES_MAX, Group, Groups, OFFSET_BYTES_MAX, Outcome};
 use crate::machine::{Decision, Moment, Token};
 use crate::wire::group_records::Record;
 
@@ -63,6 +63,9 @@ impl Groups {
             OffsetDeleteResponseTopic::default().with_name(topic.name.clone()).with_partitions(partitions)
         };
         let topics = request.topics.iter().map(&mut delete).collect();
+        if records.len().saturating_mul(name.len() + OFFSET_BYTES_MAX) > DECISION_BYTES_MAX {
+            return Err(Code::UnknownServerError);
+        }
         Ok((OffsetDeleteResponse::default().with_topics(topics), records))
     }
 
