@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kafka_protocol::messages::alter_configs_request::{AlterConfigsRequest, AlterConfigsResource};
 use kafka_protocol::messages::alter_configs_response::{AlterConfigsResourceResponse, AlterConfigsResponse};
 
-use super::alter_resources::{self, Named, Refusal, invalid, text};
+use super::alter_resources::{self, Named, Refusal, text};
 use super::context::Context;
 use super::dispatch::Request;
 use crate::controller::request::{AlterConfigs, ConfigEntry};
@@ -18,20 +18,8 @@ pub(super) async fn handle(
     let body = &request.body;
     let named: Vec<Named<'_>> =
         body.resources.iter().map(|r| (r.resource_type, r.resource_name.as_str())).collect();
-    let duplicates = alter_resources::duplicates(&named);
-    let mut resources = Vec::new();
-    let mut outcomes = Vec::new();
-    for (at, asked) in named.iter().zip(&body.resources) {
-        let outcome = if duplicates.contains(at) {
-            Err(invalid("Each resource must appear at most once."))
-        } else {
-            accept(&context, *at, asked)
-        };
-        outcomes.push(outcome.map_err(Some).map(|(resource, entries)| {
-            resources.push((resource.clone(), entries));
-            resource
-        }));
-    }
+    let (resources, outcomes) =
+        alter_resources::sort(&named, &body.resources, |at, asked| accept(&context, at, asked).map_err(Some));
     let altered = if resources.is_empty() {
         Ok(Vec::new())
     } else {

@@ -23,13 +23,35 @@ pub(super) fn invalid(message: impl Into<String>) -> Refusal {
     (Code::InvalidRequest, StrBytes::from_string(message.into()))
 }
 
+/// The resource that the controller is asked about; otherwise the refusal, or none if there is nothing to ask it.
+pub(super) type Outcome = Result<Resource, Option<Refusal>>;
+
 /// Type and name of a resource that a request names.
 pub(super) type Named<'a> = (i8, &'a str);
 
-/// Those of `named` that stand there more than once.
-pub(super) fn duplicates<'a>(named: &[Named<'a>]) -> BTreeSet<Named<'a>> {
+/// Sorts what a request names into what the controller is asked and, for each in order, the resource or why it is not
+/// asked; `accept` looks at one that is named once.
+pub(super) fn sort<'a, Asked, Entry>(
+    named: &[Named<'a>],
+    asked: &[Asked],
+    mut accept: impl FnMut(Named<'a>, &Asked) -> Result<(Resource, Entry), Option<Refusal>>,
+) -> (Vec<(Resource, Entry)>, Vec<Outcome>) {
     let mut seen = BTreeSet::new();
-    named.iter().filter(|one| !seen.insert(**one)).copied().collect()
+    let duplicates: BTreeSet<Named<'a>> = named.iter().filter(|one| !seen.insert(**one)).copied().collect();
+    let mut resources = Vec::new();
+    let mut outcomes = Vec::new();
+    for (at, asked) in named.iter().zip(asked) {
+        let accepted = if duplicates.contains(at) {
+            Err(Some(invalid("Each resource must appear at most once.")))
+        } else {
+            accept(*at, asked)
+        };
+        outcomes.push(accepted.map(|(resource, entry)| {
+            resources.push((resource.clone(), entry));
+            resource
+        }));
+    }
+    (resources, outcomes)
 }
 
 /// The keys of one resource, each once and with a value where it needs one.
@@ -78,7 +100,7 @@ pub(super) fn check_broker(resource: &Resource, entries: &Overrides) -> Result<(
 /// The answers to each of `named`: what was refused here, and what the controller said of the others.
 pub(super) fn answers(
     named: Vec<Named<'_>>,
-    refused: Vec<Result<Resource, Option<Refusal>>>,
+    refused: Vec<Outcome>,
     altered: controller::request::ByResource,
 ) -> Vec<Answer> {
     let altered = altered.map(BTreeMap::from_iter);
@@ -93,7 +115,7 @@ pub(super) fn answers(
         };
         Some((controller_code(error), StrBytes::from_string(error.message.to_string())))
     };
-    let answer = |((kind, name), refused): (Named<'_>, Result<Resource, Option<Refusal>>)| Answer {
+    let answer = |((kind, name), refused): (Named<'_>, Outcome)| Answer {
         kind,
         name: StrBytes::from_string(name.to_owned()),
         refusal: refused.map_or_else(|refusal| refusal, |resource| outcome(&resource)),

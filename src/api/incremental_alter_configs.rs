@@ -28,20 +28,8 @@ pub(super) async fn handle(
     let body = &request.body;
     let named: Vec<Named<'_>> =
         body.resources.iter().map(|r| (r.resource_type, r.resource_name.as_str())).collect();
-    let duplicates = alter_resources::duplicates(&named);
-    let mut resources = Vec::new();
-    let mut outcomes = Vec::new();
-    for (at, asked) in named.iter().zip(&body.resources) {
-        let outcome = if duplicates.contains(at) {
-            Err(Some(invalid("Each resource must appear at most once.")))
-        } else {
-            accept(&context, *at, asked)
-        };
-        outcomes.push(outcome.map(|(resource, changes)| {
-            resources.push((resource.clone(), changes));
-            resource
-        }));
-    }
+    let (resources, outcomes) =
+        alter_resources::sort(&named, &body.resources, |at, asked| accept(&context, at, asked));
     let altered = if resources.is_empty() {
         Ok(Vec::new())
     } else {

@@ -75,20 +75,31 @@ impl Connection {
     }
 
     pub(crate) fn call<R: Request>(&mut self, request: &R, version: i16) -> Result<R::Response> {
-        let key = ApiKey::try_from(R::KEY).ok().context("unknown api key")?;
-        let header = RequestHeader::default()
-            .with_request_api_key(R::KEY)
-            .with_request_api_version(version)
-            .with_client_id(Some(StrBytes::from_static_str("load")));
-        let mut body = BytesMut::new();
-        header.encode(&mut body, key.request_header_version(version))?;
-        request.encode(&mut body, version)?;
-        let length = u32::try_from(body.len())?.to_be_bytes();
-        self.write(&[&length, &body])?;
-        let mut answer = Bytes::copy_from_slice(self.read()?);
-        ResponseHeader::decode(&mut answer, key.response_header_version(version))?;
-        R::Response::decode(&mut answer, version)
+        self.write(&[&frame(request, version)?])?;
+        answer::<R>(Bytes::copy_from_slice(self.read()?), version)
     }
+}
+
+/// A request's frame with its length and header.
+pub(crate) fn frame<R: Request>(request: &R, version: i16) -> Result<Vec<u8>> {
+    let key = ApiKey::try_from(R::KEY).ok().context("unknown api key")?;
+    let header = RequestHeader::default()
+        .with_request_api_key(R::KEY)
+        .with_request_api_version(version)
+        .with_client_id(Some(StrBytes::from_static_str("load")));
+    let mut body = BytesMut::new();
+    header.encode(&mut body, key.request_header_version(version))?;
+    request.encode(&mut body, version)?;
+    let mut frame = u32::try_from(body.len())?.to_be_bytes().to_vec();
+    frame.extend_from_slice(&body);
+    Ok(frame)
+}
+
+/// The response in a frame without its length.
+pub(crate) fn answer<R: Request>(mut frame: Bytes, version: i16) -> Result<R::Response> {
+    let key = ApiKey::try_from(R::KEY).ok().context("unknown api key")?;
+    ResponseHeader::decode(&mut frame, key.response_header_version(version))?;
+    R::Response::decode(&mut frame, version)
 }
 
 /// Writes the parts with as few calls as the socket allows.

@@ -12,9 +12,10 @@ use kafka_protocol::messages::offset_commit_request::{
 use kafka_protocol::messages::{GroupId, OffsetCommitRequest, OffsetCommitResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
 
-use super::link::{Link, frame};
+use super::link::Link;
 use super::{NONE, NOT_YET, NOT_YET_PAUSE, coordinator, runtime};
 use crate::args::Args;
+use crate::connection::frame;
 use crate::report::{Report, float, histogram, record};
 
 const VERSION: i16 = 9;
