@@ -3,7 +3,6 @@
 //! After every command the log is replayed into a fresh controller, and a snapshot is taken of it: both must give
 //! the same image.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use uuid::Uuid;
@@ -11,7 +10,8 @@ use uuid::Uuid;
 use super::request::*;
 use super::*;
 use crate::base::id::{DirectoryId, TopicId};
-use crate::machine::{Driver, Sink};
+use crate::machine::Driver;
+use crate::machine::story::{Log, Words};
 use crate::meta::configs::Entries;
 use crate::meta::topics::LEADER_STAYS;
 use crate::meta::{Configs, Endpoint, LeaderRecoveryState, Resource, ResourceKind, features};
@@ -53,22 +53,6 @@ impl ConfigRules for Rules {
     }
 }
 
-#[derive(Default)]
-struct Log(Vec<Record>);
-
-impl Sink<Record> for Log {
-    type Error = std::fmt::Error;
-
-    fn next_offset(&self) -> i64 {
-        i64::try_from(self.0.len()).unwrap()
-    }
-
-    fn append(&mut self, _: i64, records: &[Record]) -> Result<(), std::fmt::Error> {
-        self.0.extend_from_slice(records);
-        Ok(())
-    }
-}
-
 fn settings() -> Settings {
     Settings {
         cluster_id: "cluster".into(),
@@ -82,28 +66,12 @@ fn settings() -> Settings {
 }
 
 struct Run {
-    driver: Driver<Controller, Log, ()>,
+    driver: Driver<Controller, Log<Record>, ()>,
     now_ms: i64,
     topics_made: u128,
 }
 
-/// The words of a command after the first: those with a '=' by key, and the others.
-struct Words<'a> {
-    plain: Vec<&'a str>,
-    options: BTreeMap<&'a str, &'a str>,
-}
-
-impl<'a> Words<'a> {
-    fn of(line: &'a str) -> Self {
-        let (options, plain): (Vec<&str>, Vec<&str>) =
-            line.split_whitespace().partition(|word| word.contains('='));
-        Self { plain, options: options.iter().map(|word| word.split_once('=').unwrap()).collect() }
-    }
-
-    fn number<T: std::str::FromStr>(&self, key: &str, default: T) -> T {
-        self.options.get(key).map_or(default, |text| text.parse().ok().unwrap())
-    }
-
+impl Words<'_> {
     fn has(&self, word: &str) -> bool {
         self.plain.contains(&word)
     }

@@ -9,6 +9,8 @@
 //! in as `now_ms`, the log is a [`Sink`].
 
 mod driver;
+#[cfg(test)]
+pub(crate) mod story;
 
 pub use self::driver::{Driver, Failed};
 

@@ -101,8 +101,13 @@ class Consumer:
         first = guarded(self.raw.poll, seconds)
         if first is None:
             return
+        # Told at once: the next call may take the partition away before it returns.
+        self.deliver([first])
+        self.deliver(self.raw.consume(500, 0))
+
+    def deliver(self, messages):
         records = []
-        for message in [first, *self.raw.consume(500, 0)]:
+        for message in messages:
             if message.error():
                 raise fault(message.error())
             records.append((message.topic(), message.partition(), message.offset()))

@@ -27,30 +27,13 @@ mod consumer_scale;
 mod migration_random;
 mod offsets;
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use uuid::Uuid;
 
 use super::*;
+use crate::machine::story::{Log, Words};
 use crate::machine::{Driver, Sink};
-
-/// The `__consumer_offsets` partition, in memory.
-#[derive(Debug, Default)]
-struct Log(Vec<Record>);
-
-impl Sink<Record> for Log {
-    type Error = std::fmt::Error;
-
-    fn next_offset(&self) -> i64 {
-        i64::try_from(self.0.len()).unwrap()
-    }
-
-    fn append(&mut self, _: i64, records: &[Record]) -> Result<(), std::fmt::Error> {
-        self.0.extend_from_slice(records);
-        Ok(())
-    }
-}
 
 fn settings() -> Settings {
     Settings {
@@ -72,28 +55,7 @@ fn settings() -> Settings {
     }
 }
 
-/// The words of a command: those with a `=` by key, and the others.
-struct Words<'a> {
-    plain: Vec<&'a str>,
-    options: BTreeMap<&'a str, &'a str>,
-}
-
 impl<'a> Words<'a> {
-    fn of(line: &'a str) -> Self {
-        let (options, plain): (Vec<&str>, Vec<&str>) =
-            line.split_whitespace().partition(|word| word.contains('='));
-        Self { plain, options: options.iter().map(|word| word.split_once('=').unwrap()).collect() }
-    }
-
-    /// The option, if the command has it.
-    fn text(&self, key: &str) -> Option<&'a str> {
-        self.options.get(key).copied()
-    }
-
-    fn number<T: std::str::FromStr>(&self, key: &str, default: T) -> T {
-        self.text(key).map_or(default, |text| text.parse().ok().unwrap())
-    }
-
     /// The option's words, which commas separate.
     fn list(&self, key: &str) -> Vec<&'a str> {
         self.text(key).unwrap_or_default().split(',').filter(|word| !word.is_empty()).collect()
@@ -151,7 +113,7 @@ fn code(code: i16) -> String {
 struct Run {
     settings: Settings,
     image: Arc<Image>,
-    driver: Driver<Groups, Log, String>,
+    driver: Driver<Groups, Log<Record>, String>,
     now_ms: i64,
     asked: u128,
     is_held: bool,
