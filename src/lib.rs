@@ -15,6 +15,7 @@ pub mod meta;
 pub mod controller;
 pub mod group;
 pub mod replication;
+pub mod txn;
 
 pub mod log;
 pub mod purgatory;

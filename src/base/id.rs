@@ -18,6 +18,26 @@ impl fmt::Display for NodeId {
     }
 }
 
+/// A producer under one of its epochs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Producer {
+    /// Producer id.
+    pub id: i64,
+    /// Producer epoch.
+    pub epoch: i16,
+}
+
+impl Producer {
+    /// What stands on the wire where there is no producer.
+    pub const NONE: Self = Self { id: -1, epoch: -1 };
+}
+
+impl fmt::Display for Producer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.id, self.epoch)
+    }
+}
+
 /// The text is not 22 characters of URL-safe base64.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a Kafka uuid")]

@@ -1,0 +1,177 @@
+//! What the transaction coordinator is asked, and what it answers.
+
+use std::sync::Arc;
+
+use kafka_protocol::messages::describe_transactions_response::TransactionState as Described;
+use kafka_protocol::messages::list_transactions_request::ListTransactionsRequest;
+use kafka_protocol::messages::list_transactions_response::TransactionState as Listed;
+
+use super::Code;
+use crate::base::id::Producer;
+use crate::meta::Image;
+
+/// A topic and one of its partitions.
+pub type TopicPartition = (Arc<str>, i32);
+
+/// A request with an answer of its own type.
+pub trait Request: Sized {
+    /// What comes back.
+    type Answer;
+    /// The request among all others.
+    fn into_input(self) -> Input;
+    /// The answer to a request of this type.
+    fn answer(reply: Reply) -> Option<Self::Answer>;
+}
+
+/// Why something is not done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// The client is told so.
+    Code(Code),
+    /// To be asked again with a fresh producer id.
+    NeedsProducerId,
+}
+
+/// The machine leads its partition from now on: everything is replayed, time-outs begin.
+#[derive(Clone, Debug)]
+pub struct Activate {
+    /// The leader epoch, which goes into the markers.
+    pub coordinator_epoch: i32,
+}
+
+/// The cluster has changed.
+#[derive(Clone, Debug)]
+pub struct NewImage {
+    /// The cluster now.
+    pub image: Arc<Image>,
+}
+
+/// InitProducerId with a transactional id.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct InitProducerId {
+    /// Whose transactions.
+    pub transactional_id: Arc<str>,
+    /// `transaction.timeout.ms` of the producer.
+    pub timeout_ms: i32,
+    /// What the producer says it is (KIP-360), or [`Producer::NONE`].
+    pub known: Producer,
+    /// For a new transactional id, or one whose epochs are used up.
+    pub fresh_producer_id: Option<i64>,
+}
+
+/// AddPartitionsToTxn of one transaction; AddOffsetsToTxn with the partition of the group.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AddPartitions {
+    /// Whose transaction.
+    pub transactional_id: Arc<str>,
+    /// As the producer says.
+    pub producer: Producer,
+    /// What it will write to.
+    pub partitions: Vec<TopicPartition>,
+    /// Version of the protocol that the client speaks: 2 where every transaction has its own epoch (KIP-890).
+    pub transaction_version: i16,
+}
+
+/// Whether partitions are in the ongoing transaction; nothing is added.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VerifyPartitions {
+    /// Whose transaction.
+    pub transactional_id: Arc<str>,
+    /// As the producer says.
+    pub producer: Producer,
+    /// What it wants to write to.
+    pub partitions: Vec<TopicPartition>,
+}
+
+/// EndTxn.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EndTxn {
+    /// Whose transaction.
+    pub transactional_id: Arc<str>,
+    /// As the producer says.
+    pub producer: Producer,
+    /// Commit or abort.
+    pub is_committed: bool,
+    /// See [`AddPartitions::transaction_version`].
+    pub transaction_version: i16,
+    /// For a producer whose epochs are used up.
+    pub fresh_producer_id: Option<i64>,
+}
+
+/// DescribeTransactions of one transactional id.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DescribeTransaction(pub Arc<str>);
+
+/// ListTransactions of this machine; the expression is compiled by whoever asks.
+#[derive(Clone, Debug)]
+pub struct ListTransactions(pub ListTransactionsRequest);
+
+/// Asks for transactions that are decided and whose markers are to be written. Answered when there are some, and
+/// when their decision is committed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NextMarkers;
+
+/// A decided transaction, for whoever writes its markers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ending {
+    /// Whose transaction.
+    pub transactional_id: Arc<str>,
+    /// What goes into the markers.
+    pub producer: Producer,
+    /// Commit or abort.
+    pub is_committed: bool,
+    /// See [`Activate::coordinator_epoch`].
+    pub coordinator_epoch: i32,
+    /// See [`AddPartitions::transaction_version`].
+    pub transaction_version: i16,
+    /// Where the markers go.
+    pub partitions: Vec<TopicPartition>,
+}
+
+/// All markers of a transaction are committed, or their partitions are gone: it is complete.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MarkersWritten {
+    /// Whose transaction.
+    pub transactional_id: Arc<str>,
+    /// See [`Ending::producer`].
+    pub producer: Producer,
+}
+
+macro_rules! requests {
+    ($($name:ident -> $answer:ty,)*) => {
+        /// All requests.
+        #[derive(Clone, Debug)]
+        pub enum Input {
+            $(#[doc = concat!("See [`", stringify!($name), "`].")] $name($name),)*
+        }
+
+        /// All answers.
+        #[derive(Clone, PartialEq, Debug)]
+        pub enum Reply {
+            $(#[doc = concat!("To ", stringify!($name), ".")] $name($answer),)*
+        }
+
+        $(impl Request for $name {
+            type Answer = $answer;
+            fn into_input(self) -> Input {
+                Input::$name(self)
+            }
+            fn answer(reply: Reply) -> Option<$answer> {
+                if let Reply::$name(answer) = reply { Some(answer) } else { None }
+            }
+        })*
+    };
+}
+
+requests! {
+    Activate -> (),
+    NewImage -> (),
+    InitProducerId -> Result<Producer, Refusal>,
+    AddPartitions -> Result<(), Code>,
+    VerifyPartitions -> Vec<(TopicPartition, Result<(), Code>)>,
+    EndTxn -> Result<Producer, Refusal>,
+    DescribeTransaction -> Described,
+    ListTransactions -> Vec<Listed>,
+    NextMarkers -> Vec<Ending>,
+    MarkersWritten -> (),
+}
