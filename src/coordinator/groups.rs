@@ -7,12 +7,13 @@ use tokio::runtime::Handle;
 
 use super::Unavailable;
 use super::shards::{Parts, Shards};
-use super::stored::{Malformed, State, Stored};
+use super::stored::{Encoded, KeyValue, Malformed, State, Stored};
 use super::view::View;
 use crate::base::clock::Clock;
 use crate::base::id::NodeId;
 use crate::config::broker::Config;
 use crate::group::{self, Activate, NewImage, Request};
+use crate::machine::Entry;
 use crate::meta::{Changes, Image};
 use crate::partition::Set;
 use crate::wire::compress::{Codec, Compression};
@@ -21,33 +22,17 @@ use crate::wire::group_records::Record;
 impl Stored for group::Groups {
     const TOPIC: &'static str = "__consumer_offsets";
 
-    fn encode(record: &Record) -> (Vec<u8>, Option<Vec<u8>>) {
-        record.encode()
+    fn encode(entry: &Entry<Record>) -> Entry<Encoded> {
+        entry.as_ref().map(Record::encode)
     }
 
-    fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Option<Record>, Malformed> {
-        Record::decode(key, value).map_err(|why| Malformed(why.to_string()))
+    fn decode(entry: Entry<KeyValue<'_>>) -> Result<Option<Entry<Record>>, Malformed> {
+        let decoded = entry.map(|(key, value)| Record::decode(key, value));
+        decoded.transpose().map_err(|why| Malformed(why.to_string()))
     }
 
-    fn replay_transactional(
-        &mut self,
-        offset: i64,
-        producer_id: i64,
-        record: &Record,
-    ) -> Result<(), Self::ReplayError> {
-        Self::replay_transactional(self, offset, producer_id, record)
-    }
-
-    fn end_transaction(&mut self, producer_id: i64, is_committed: bool) {
-        Self::end_transaction(self, producer_id, is_committed);
-    }
-
-    fn state(&self) -> impl Iterator<Item = State<Record>> {
-        Self::state(self).map(|group::Stated { offset, producer_id, record }| State {
-            offset,
-            producer_id,
-            record,
-        })
+    fn state(&self) -> impl Iterator<Item = State<Entry<Record>>> {
+        Self::state(self).map(|group::Stated { offset, record }| State { offset, record })
     }
 
     fn activate(_: i32) -> group::Input {

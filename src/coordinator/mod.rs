@@ -20,7 +20,7 @@ mod view;
 pub use self::groups::Groups;
 pub use self::producer_ids::ProducerIds;
 pub use self::shards::{Parts, Shards};
-pub use self::stored::{Malformed, State, Stored};
+pub use self::stored::{Encoded, KeyValue, Malformed, State, Stored};
 pub use self::transactions::Transactions;
 pub use self::view::View;
 

@@ -9,10 +9,11 @@ use super::Unavailable;
 use super::groups::Groups;
 use super::producer_ids::ProducerIds;
 use super::shards::{Parts, Shards};
-use super::stored::{Malformed, Stored};
+use super::stored::{Encoded, KeyValue, Malformed, Stored};
 use crate::base::clock::Clock;
 use crate::base::id::{NodeId, Producer};
 use crate::config::broker::Config;
+use crate::machine::Entry;
 use crate::meta::{Changes, Image};
 use crate::partition::Set;
 use crate::txn::{
@@ -31,19 +32,15 @@ const VERSION_ADDS: i16 = 2;
 impl Stored for txn::Transactions {
     const TOPIC: &'static str = "__transaction_state";
 
-    fn encode(record: &Record) -> (Vec<u8>, Option<Vec<u8>>) {
-        record.encode()
+    fn encode(record: &Record) -> Entry<Encoded> {
+        Entry::Plain(record.encode())
     }
 
-    fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Option<Record>, Malformed> {
+    fn decode(entry: Entry<KeyValue<'_>>) -> Result<Option<Record>, Malformed> {
+        // This topic has no transactions of its own.
+        let Entry::Plain((key, value)) = entry else { return Ok(None) };
         Record::decode(key, value).map_err(|why| Malformed(why.to_string()))
     }
-
-    fn replay_transactional(&mut self, _: i64, _: i64, _: &Record) -> Result<(), Self::ReplayError> {
-        Ok(())
-    }
-
-    fn end_transaction(&mut self, _: i64, _: bool) {}
 
     fn activate(epoch: i32) -> txn::Input {
         Activate { coordinator_epoch: epoch }.into_input()

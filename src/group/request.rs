@@ -21,7 +21,7 @@ use kafka_protocol::messages::sync_group_response::SyncGroupResponse;
 use uuid::Uuid;
 
 use super::offsets::GroupOffsets;
-use super::{Code, Groups, Outcome};
+use super::{Code, Groups, Transactional};
 use crate::machine::{Moment, Token};
 use crate::meta::Image;
 use crate::wire::offset_commit::{OffsetCommitRequest, OffsetCommitResponse};
@@ -128,11 +128,11 @@ macro_rules! requests {
         })*
 
         impl Groups {
-            pub(super) fn decide(&mut self, at: Moment, token: Token, input: Input) -> Outcome {
+            pub(super) fn decide(&mut self, at: Moment, token: Token, input: Input) -> Transactional {
                 match input {
                     $(Input::$name(request) => {
-                        let decide: fn(&mut Self, Moment, Token, $request) -> Outcome = $decide;
-                        decide(self, at, token, request)
+                        let decide: fn(&mut Self, Moment, Token, $request) -> _ = $decide;
+                        decide(self, at, token, request).into()
                     })*
                 }
             }
