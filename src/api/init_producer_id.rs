@@ -12,6 +12,7 @@ use kafka_protocol::messages::init_producer_id_response::InitProducerIdResponse;
 use super::context::Context;
 use super::dispatch::Request;
 use super::error::{Code, NONE};
+use super::groups;
 
 pub(super) async fn handle(
     context: Arc<Context>,
@@ -37,6 +38,6 @@ async fn assign(context: &Context, request: &Request<InitProducerIdRequest>) -> 
     match &body.transactional_id {
         Some(id) if id.is_empty() => Err(Code::InvalidRequest),
         Some(_) => Err(Code::CoordinatorNotAvailable),
-        None => context.producer_ids.next(context).await,
+        None => context.producer_ids.next().await.map_err(groups::code),
     }
 }

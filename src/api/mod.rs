@@ -44,7 +44,6 @@ mod offset_fetch;
 mod offset_for_leader_epoch;
 mod operations;
 mod produce;
-mod producer_ids;
 mod resolve;
 pub mod response;
 mod sync_group;

@@ -3,16 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::RwLock;
 use tokio::runtime::Handle;
 
 use super::Unavailable;
-use super::hash::partition_of;
 use super::shards::{Parts, Shards};
 use super::stored::{Malformed, State, Stored};
 use super::view::View;
 use crate::base::clock::Clock;
-use crate::base::id::{NodeId, TopicId};
+use crate::base::id::NodeId;
 use crate::config::broker::Config;
 use crate::group::{self, Activate, NewImage, Request};
 use crate::meta::{Changes, Image};
@@ -52,7 +50,7 @@ impl Stored for group::Groups {
         })
     }
 
-    fn activate() -> group::Input {
+    fn activate(_: i32) -> group::Input {
         Activate.into_input()
     }
 
@@ -65,9 +63,6 @@ impl Stored for group::Groups {
 #[derive(Clone)]
 pub struct Groups {
     shards: Shards<group::Groups>,
-    /// The topic, and its partitions as they were first seen: groups must not move when somebody adds partitions.
-    topic: Arc<RwLock<Option<(TopicId, i32)>>>,
-    partition_count_new: i32,
 }
 
 impl Groups {
@@ -89,25 +84,20 @@ impl Groups {
             compression: Compression::from(codec),
             commit_timeout: Duration::from_millis(timeout_ms),
             load_bytes: values.size("offsets.load.buffer.size"),
-            runtime: Handle::current(),
-            view: Arc::new(view),
-        });
-        Self {
-            shards,
-            topic: Arc::default(),
             partition_count_new: values.int("offsets.topic.num.partitions"),
-        }
+            runtime: Handle::current(),
+            view: Some(view),
+        });
+        Self { shards }
     }
 
     /// Loads the groups that are here, in the background.
     pub fn start(&self, image: Arc<Image>) {
-        self.note_partition_count(&image);
         self.shards.start(image);
     }
 
     /// Follows a metadata change, after the replicas have.
     pub fn apply_changes(&self, image: &Image, changes: &Changes) {
-        self.note_partition_count(image);
         self.shards.apply_changes(image, changes);
     }
 
@@ -118,8 +108,7 @@ impl Groups {
 
     /// The partition of the topic that `group` belongs to.
     pub fn partition_of(&self, group: &str) -> i32 {
-        let count = self.topic.read().map_or(self.partition_count_new, |(_, count)| count);
-        partition_of(group, count)
+        self.shards.partition_of(group)
     }
 
     /// Asks the coordinator of `group`.
@@ -133,35 +122,11 @@ impl Groups {
         partition: i32,
         request: R,
     ) -> Result<R::Answer, Unavailable> {
-        let answer = self.shards.submit(partition, request.into_input()).await?;
-        R::answer(answer.await?).ok_or(Unavailable::NotAvailable)
+        self.shards.ask(partition, request.into_input(), R::answer).await
     }
 
     /// Asks every partition that is coordinated here; the answers come by partition.
     pub async fn ask_all<R: Request + Clone>(&self, request: R) -> Vec<Result<R::Answer, Unavailable>> {
-        let Some(partitions) = self.shards.partitions() else { return vec![Err(Unavailable::NotAvailable)] };
-        let mut submitted = Vec::new();
-        for partition in partitions {
-            submitted.push(self.shards.submit(partition, request.clone().into_input()).await);
-        }
-        let mut answers = Vec::with_capacity(submitted.len());
-        for answer in submitted {
-            let reply = match answer {
-                Ok(answer) => answer.await,
-                Err(unavailable) => Err(unavailable),
-            };
-            answers.push(reply.and_then(|reply| R::answer(reply).ok_or(Unavailable::NotAvailable)));
-        }
-        answers
-    }
-
-    fn note_partition_count(&self, image: &Image) {
-        let mut known = self.topic.write();
-        let topic = image.topics.by_name(Self::TOPIC);
-        let id = topic.map(|topic| topic.id);
-        // What was seen first of a topic stays.
-        if known.map(|(id, _)| id) != id {
-            *known = topic.map(|topic| (topic.id, topic.partition_count()));
-        }
+        self.shards.ask_all(|| request.clone().into_input(), R::answer).await
     }
 }

@@ -9,15 +9,19 @@ mod groups;
 mod hash;
 mod load;
 mod place;
+mod producer_ids;
 mod shard;
 mod shards;
 mod sink;
 mod stored;
+mod transactions;
 mod view;
 
 pub use self::groups::Groups;
+pub use self::producer_ids::ProducerIds;
 pub use self::shards::{Parts, Shards};
 pub use self::stored::{Malformed, State, Stored};
+pub use self::transactions::Transactions;
 pub use self::view::View;
 
 /// Why a coordinator does not answer.

@@ -71,7 +71,7 @@ impl<M: Stored> Shard<M> {
         mut inputs: mpsc::Receiver<Message<M>>,
     ) -> Result<Self, partition::Error> {
         let mut arrived = Vec::new();
-        self.round(&mut arrived, None, Some(M::activate()))?;
+        self.round(&mut arrived, None, Some(M::activate(self.epoch)))?;
         let mut sleep = std::pin::pin!(tokio::time::sleep(SLEEP_MAX));
         let mut armed = None;
         loop {

@@ -43,11 +43,13 @@ pub trait Stored: Machine<Input: Send, Record: Send, Reply: Send> + Send + 'stat
     /// Replays the end of the producer's transaction, if it has one here.
     fn end_transaction(&mut self, producer_id: i64, is_committed: bool);
 
-    /// The records that make an empty machine what this one is.
-    fn state(&self) -> impl Iterator<Item = State<Self::Record>>;
+    /// The records that make an empty machine what this one is; without meaning for a topic that has no view.
+    fn state(&self) -> impl Iterator<Item = State<Self::Record>> {
+        std::iter::empty()
+    }
 
-    /// The input after which a machine that has replayed its log is in charge.
-    fn activate() -> Self::Input;
+    /// The input after which a machine that has replayed its log is in charge, for this leader epoch.
+    fn activate(epoch: i32) -> Self::Input;
 
     /// The input that tells of a new image, and of the topics that are gone since the last one.
     fn image(image: Arc<Image>, deleted_topics: Vec<Arc<str>>) -> Self::Input;

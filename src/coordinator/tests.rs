@@ -101,7 +101,7 @@ impl Stored for Adder {
         std::iter::empty()
     }
 
-    fn activate() -> Input {
+    fn activate(_: i32) -> Input {
         Input::Activate
     }
 
@@ -174,7 +174,8 @@ impl Node {
             commit_timeout: Duration::from_secs(60),
             load_bytes: 1 << 10,
             runtime: Handle::current(),
-            view: Arc::new(View::new(self.view.path().join("view"), false)),
+            partition_count_new: 1,
+            view: Some(View::new(self.view.path().join("view"), false)),
         });
         shards.start(self.image.clone());
         shards
