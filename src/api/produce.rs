@@ -186,7 +186,7 @@ impl Work {
             return Status::failed(Code::InvalidTxnState);
         }
         let all_in_sync = self.request.body.acks == ALL_IN_SYNC;
-        match replica.append(&validated.batch, all_in_sync, now_ms) {
+        match replica.append(&validated.batch, None, all_in_sync, now_ms) {
             Ok(mut appended) => {
                 appended.log_append_time_ms = validated.log_append_time_ms;
                 Status::Appended(appended)
