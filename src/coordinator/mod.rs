@@ -24,6 +24,8 @@ pub use self::stored::{Encoded, KeyValue, Malformed, State, Stored};
 pub use self::transactions::Transactions;
 pub use self::view::View;
 
+use crate::log::producers::ProducerError;
+
 /// Why a coordinator does not answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Unavailable {
@@ -36,6 +38,9 @@ pub enum Unavailable {
     /// What it wrote was not committed in time, or could not be.
     #[error("the coordinator is not available")]
     NotAvailable,
+    /// Its partition does not take what it decided about a transaction, and so nothing has happened.
+    #[error(transparent)]
+    Refused(#[from] ProducerError),
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use super::stored::Stored;
 use super::view::{Position, View};
 use crate::base::clock::Clock;
 use crate::base::id::{NodeId, TopicId};
+use crate::log::producers::Guard;
 use crate::meta::{Changes, Image, ResourceKind, Topic};
 use crate::partition::{self, Replica, Set};
 use crate::wire::compress::Compression;
@@ -159,15 +160,16 @@ impl<M: Stored> Shards<M> {
     }
 
     /// Asks the machine of `partition`; the first future is done once the input is in line, the second one has the
-    /// answer.
+    /// answer. `guard` vouches for a write that belongs to a transaction.
     pub async fn submit(
         &self,
         partition: i32,
         input: M::Input,
+        guard: Option<Guard>,
     ) -> Result<impl Future<Output = Result<M::Reply, Unavailable>> + Send + use<M>, Unavailable> {
         let sender = self.place(partition)?.sender()?;
         let (asker, answer) = oneshot::channel();
-        sender.send((input, asker)).await.map_err(|_| Unavailable::NotCoordinator)?;
+        sender.send(Message { input, guard, asker }).await.map_err(|_| Unavailable::NotCoordinator)?;
         // A shard that ends drops those who wait.
         Ok(async { answer.await.unwrap_or(Err(Unavailable::NotCoordinator)) })
     }
@@ -179,7 +181,7 @@ impl<M: Stored> Shards<M> {
         input: M::Input,
         answer: impl FnOnce(M::Reply) -> Option<A>,
     ) -> Result<A, Unavailable> {
-        let reply = self.submit(partition, input).await?;
+        let reply = self.submit(partition, input, None).await?;
         answer(reply.await?).ok_or(Unavailable::NotAvailable)
     }
 
@@ -192,7 +194,7 @@ impl<M: Stored> Shards<M> {
         let Some(partitions) = self.partitions() else { return vec![Err(Unavailable::NotAvailable)] };
         let mut submitted = Vec::new();
         for partition in partitions {
-            submitted.push(self.submit(partition, input()).await);
+            submitted.push(self.submit(partition, input(), None).await);
         }
         let mut answers = Vec::with_capacity(submitted.len());
         for reply in submitted {

@@ -21,10 +21,10 @@ use std::sync::Arc;
 
 pub use kafka_protocol::error::ResponseError as Code;
 
-pub use self::offsets::{GroupOffsets, TopicOffsets};
+pub use self::offsets::{GroupOffsets, TopicOffsets, refused_transactional};
 pub use self::request::{
-    Activate, Ask, ConsumerGroupDescribe, DeleteGroups, DeletedGroup, DescribeGroups, ListOffsets, NewImage,
-    OffsetFetch,
+    Activate, Ask, ConsumerGroupDescribe, DeleteGroups, DeletedGroup, DescribeGroups, EndTransaction,
+    ListOffsets, NewImage, OffsetFetch,
 };
 pub use self::request::{Client, Input, Reply, Request};
 pub use self::settings::Settings;

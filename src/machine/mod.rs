@@ -111,9 +111,6 @@ pub trait Sink<Record> {
     fn next_offset(&self) -> i64;
 
     /// Appends `records`, which are not empty, as one batch: all of them or none are read back.
-    fn append(
-        &mut self,
-        now_ms: i64,
-        records: &[Record],
-    ) -> Result<(), Rejected<Self::Refusal, Self::Error>>;
+    fn append(&mut self, now_ms: i64, records: &[Record])
+    -> Result<(), Rejected<Self::Refusal, Self::Error>>;
 }

@@ -44,11 +44,7 @@ impl<Record: Clone> Sink<Record> for Log<Record> {
         i64::try_from(self.0.len()).unwrap()
     }
 
-    fn append(
-        &mut self,
-        _: i64,
-        records: &[Record],
-    ) -> Result<(), Rejected<Self::Refusal, Self::Error>> {
+    fn append(&mut self, _: i64, records: &[Record]) -> Result<(), Rejected<Self::Refusal, Self::Error>> {
         self.0.extend_from_slice(records);
         Ok(())
     }

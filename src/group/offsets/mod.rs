@@ -10,6 +10,7 @@ mod fetch;
 mod list;
 mod pending;
 mod table;
+mod transactional;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 pub use self::list::{GroupOffsets, TopicOffsets};
 use self::pending::Pending;
 use self::table::{Offset, Table};
+pub use self::transactional::refused as refused_transactional;
 use super::{Groups, ReplayError, Stated};
 use crate::base::id::Producer;
 use crate::machine::Entry;
