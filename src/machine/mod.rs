@@ -11,8 +11,10 @@
 mod driver;
 #[cfg(test)]
 pub(crate) mod story;
+mod timers;
 
 pub use self::driver::{Driver, Failed};
+pub use self::timers::Timers;
 
 /// Names one input until it is answered; the driver makes them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
