@@ -13,9 +13,10 @@ use crate::base::clock::Clock;
 use crate::base::id::NodeId;
 use crate::config::broker::Config;
 use crate::group::{self, Activate, NewImage, Request};
+use crate::log::producers::Guard;
 use crate::machine::Entry;
 use crate::meta::{Changes, Image};
-use crate::partition::Set;
+use crate::partition::{Replica, Set};
 use crate::wire::compress::{Codec, Compression};
 use crate::wire::group_records::Record;
 
@@ -72,6 +73,7 @@ impl Groups {
             partition_count_new: values.int("offsets.topic.num.partitions"),
             runtime: Handle::current(),
             view: Some(view),
+            companion: None,
         });
         Self { shards }
     }
@@ -108,6 +110,23 @@ impl Groups {
         request: R,
     ) -> Result<R::Answer, Unavailable> {
         self.shards.ask(partition, request.into_input(), R::answer).await
+    }
+
+    /// As [`Groups::ask_partition`]: the first future is done once the request is in line. `guard` vouches for a write
+    /// that belongs to a transaction.
+    pub(super) async fn submit<R: Request>(
+        &self,
+        partition: i32,
+        request: R,
+        guard: Option<Guard>,
+    ) -> Result<impl Future<Output = Result<R::Answer, Unavailable>> + Send + use<R>, Unavailable> {
+        let answer = self.shards.submit(partition, request.into_input(), guard).await?;
+        Ok(async { R::answer(answer.await?).ok_or(Unavailable::NotAvailable) })
+    }
+
+    /// The replica of a partition that is coordinated here.
+    pub(super) fn replica(&self, partition: i32) -> Option<Arc<Replica>> {
+        self.shards.replica(partition)
     }
 
     /// Asks every partition that is coordinated here; the answers come by partition.

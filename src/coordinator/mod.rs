@@ -7,7 +7,9 @@
 
 mod groups;
 mod hash;
+mod line;
 mod load;
+mod markers;
 mod place;
 mod producer_ids;
 mod shard;
@@ -18,8 +20,10 @@ mod transactions;
 mod view;
 
 pub use self::groups::Groups;
+pub use self::line::Line;
+pub use self::markers::NotWritten;
 pub use self::producer_ids::ProducerIds;
-pub use self::shards::{Parts, Shards};
+pub use self::shards::{Companion, Parts, Shards};
 pub use self::stored::{Encoded, KeyValue, Malformed, State, Stored};
 pub use self::transactions::Transactions;
 pub use self::view::View;

@@ -167,6 +167,7 @@ impl Node {
             runtime: Handle::current(),
             partition_count_new: 1,
             view: Some(View::new(self.view.path().join("view"), false)),
+            companion: None,
         });
         shards.start(self.image.clone());
         shards

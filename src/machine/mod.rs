@@ -12,9 +12,11 @@ mod driver;
 mod entry;
 #[cfg(test)]
 pub(crate) mod story;
+mod timers;
 
 pub use self::driver::{Driver, Failed};
 pub use self::entry::{Ended, Entry};
+pub use self::timers::Timers;
 
 /// Names one input until it is answered; the driver makes them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
