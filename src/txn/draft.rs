@@ -91,9 +91,9 @@ impl Draft {
     /// Sends those away who have waited long enough.
     pub(super) fn give_up(&mut self) {
         let now_ms = self.at.now_ms;
-        let (due, left) = std::mem::take(&mut self.waiting).into_iter().partition(|w| w.due_ms <= now_ms);
+        let all = std::mem::take(&mut self.waiting).into_iter();
+        let (due, left): (VecDeque<Waiting>, _) = all.partition(|waiting| waiting.due_ms <= now_ms);
         self.waiting = left;
-        let due: Vec<Waiting> = due;
         self.out.replies.extend(due.iter().map(|waiting| (waiting.token, waiting.request.concurrent())));
     }
 
