@@ -36,9 +36,7 @@ impl Draft {
         }
         let mut partitions = before.value.partitions.clone();
         for (topic, partition) in &request.partitions {
-            // Names may be slices of whole requests.
-            let topic = partitions.keys().find(|known| *known == topic).unwrap_or(topic).clone();
-            partitions.entry(topic).or_default().insert(*partition);
+            partitions.entry(topic.clone()).or_default().insert(*partition);
         }
         if len(&partitions) > PARTITIONS_BYTES_MAX {
             return Err(Code::UnknownServerError);

@@ -46,7 +46,7 @@ impl Draft {
                 Producer { id: current.id, epoch: current.epoch + 1 }
             };
             (to, from_epoch)
-        } else if known.epoch == before.last_epoch() {
+        } else if known.epoch != Producer::NONE.epoch && known.epoch == before.last_epoch() {
             // The request again, after an answer that did not arrive.
             (current, Some(known.epoch))
         } else {
