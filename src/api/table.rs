@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::context::Context;
+use super::describe_producers;
 use super::dispatch::{Call, Raw, simple};
 use super::{
     alter_configs, api_versions, consumer_group_describe, consumer_group_heartbeat, create_partitions,
@@ -43,6 +44,7 @@ pub(super) fn start(context: &Arc<Context>, raw: Raw) -> Call {
         ApiKey::ListPartitionReassignments => simple(context, raw, list_partition_reassignments::handle),
         ApiKey::OffsetDelete => simple(context, raw, offset_delete::handle),
         ApiKey::DescribeCluster => simple(context, raw, describe_cluster::handle),
+        ApiKey::DescribeProducers => simple(context, raw, describe_producers::handle),
         ApiKey::ConsumerGroupHeartbeat => simple(context, raw, consumer_group_heartbeat::handle),
         ApiKey::ConsumerGroupDescribe => simple(context, raw, consumer_group_describe::handle),
         ApiKey::ListConfigResources => simple(context, raw, list_config_resources::handle),

@@ -35,7 +35,8 @@ pub struct ActiveProducer {
 
 impl Replica {
     /// Notes that a transaction's batch is about to be verified with its coordinator, and gives what the append has to
-    /// show then; none if the transaction is open here already and the batch may be appended at once.
+    /// show then; none if the batch may be appended at once, for the transaction is open here already or nobody wants
+    /// it verified. A producer of transactions version 2 is always: the coordinator learns of the partition that way.
     pub fn begin_verification(
         &self,
         producer: Producer,
@@ -45,6 +46,9 @@ impl Replica {
         let mut state = self.state.lock();
         self.directory.check_online()?;
         state.leader_for(-1)?;
+        if !wanted.supports_epoch_bump && !state.settings.log.verify_transactions {
+            return Ok(None);
+        }
         let begun = state.log.producers_mut().begin_verification(producer, wanted, now_ms);
         begun.map_err(|error| Error::Append(AppendError::Producer(error)))
     }
