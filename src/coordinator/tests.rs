@@ -1,5 +1,7 @@
 //! Shards over real replicas on a disk in memory. The machine sums what it is given.
 
+mod transactions;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -173,18 +175,22 @@ impl Node {
         shards
     }
 
-    /// Headers of every batch in the log.
     fn batches(&self) -> Vec<BatchHeader> {
-        let mut found = Vec::new();
-        let mut offset = 0;
-        while let Some(plan) = self.replica().plan_replay(offset, 1, -1).unwrap() {
-            let bytes = plan.resolve().unwrap().unwrap().read().unwrap();
-            let header = BatchHeader::parse(&bytes).unwrap();
-            offset = header.next_offset();
-            found.push(header);
-        }
-        found
+        headers(&self.replica())
     }
+}
+
+/// Headers of every batch in the log.
+fn headers(replica: &Replica) -> Vec<BatchHeader> {
+    let mut found = Vec::new();
+    let mut offset = 0;
+    while let Some(plan) = replica.plan_replay(offset, 1, -1).unwrap() {
+        let bytes = plan.resolve().unwrap().unwrap().read().unwrap();
+        let header = BatchHeader::parse(&bytes).unwrap();
+        offset = header.next_offset();
+        found.push(header);
+    }
+    found
 }
 
 async fn ask(shards: &Shards<Adder>, input: Input) -> Result<i64, Unavailable> {
