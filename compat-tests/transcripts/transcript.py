@@ -24,6 +24,9 @@ VOLATILE = [
     (r"(?<![\w./-])(?!(?:[A-Z]?[a-z]+[.-]?)+(?![\w-]))[A-Za-z0-9_-]{22}(?![\w./-])", "<uuid>"),
     (r"127\.0\.0\.1:\d+", "127.0.0.1:<port>"),
     (r'"timestamp":\d+', '"timestamp":<ms>'),
+    # Which of the two says that the time is over is a matter of timing.
+    (r"(Call\(callName=.*attempt\(s\)|Timed out waiting for a node assignment\. Call: .*?\))\.", "<no answer in time>."),
+    (r"\b__consumer_offsets-\d+", "__consumer_offsets-<n>"),
     (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.,]\d+Z?", "<time>"),
 ]
 
@@ -88,8 +91,10 @@ def transactions_table(lines):
     rows, rest = [], []
     for line in lines[1:]:
         cells = [cell.strip() for cell in line.split("\t")]
+        # The last one may be empty, and is cut off then.
+        cells += [""] * (len(head) == len(cells) + 1)
         if len(cells) == len(head):
-            rows.append(" ".join(f"<{name}>" if name in VOLATILE_COLUMNS and cell != "None" else cell or "-"
+            rows.append(" ".join(f"<{name}>" if name in VOLATILE_COLUMNS and cell != "None" else ",".join(sorted(cell.split(","))) or "-"
                                  for name, cell in zip(head, cells)))
         else:
             rest.append(line)

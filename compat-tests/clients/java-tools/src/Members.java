@@ -21,6 +21,7 @@ import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.ConsumerGroupDescription;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.clients.admin.TransactionState;
 import org.apache.kafka.clients.consumer.CloseOptions;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
@@ -69,6 +70,7 @@ final class Members {
             case "send": producers.send(args.get(0), args.get(1), Integer.parseInt(args.get(2)), Integer.parseInt(args.get(3))); return List.of();
             case "send-offsets": producers.sendOffsets(args.get(0), args.get(1), offsets(args.subList(2, args.size()))); return List.of();
             case "end": producers.end(args.get(0), args.get(1)); return List.of();
+            case "ended": awaitEnd(args.get(0)); return List.of();
             case "sleep": Thread.sleep(Long.parseLong(args.get(0))); return List.of();
             default: throw new IllegalArgumentException("no step " + word);
         }
@@ -140,6 +142,20 @@ final class Members {
             Thread.sleep(20);
         } while (System.currentTimeMillis() < deadline);
         throw new IllegalStateException(found.groupState() + " with " + found.members().size() + " members");
+    }
+
+    /** {@code ended ID}: until the coordinator has completed the transaction. */
+    private void awaitEnd(String transactionalId) throws Exception {
+        long deadline = System.currentTimeMillis() + PATIENCE_MS;
+        TransactionState state;
+        do {
+            state = admin().describeTransactions(List.of(transactionalId)).description(transactionalId).get().state();
+            if (state == TransactionState.COMPLETE_COMMIT || state == TransactionState.COMPLETE_ABORT || state == TransactionState.EMPTY) {
+                return;
+            }
+            Thread.sleep(20);
+        } while (System.currentTimeMillis() < deadline);
+        throw new IllegalStateException(state.toString());
     }
 
     /** Returns when the last poll has. */
