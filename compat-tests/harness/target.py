@@ -175,6 +175,9 @@ class Kafka(Target):
             "transaction.state.log.min.isr": "1",
             "share.coordinator.state.topic.replication.factor": "1",
             "share.coordinator.state.topic.min.isr": "1",
+            # A killed broker cannot come back before its session is over.
+            "broker.session.timeout.ms": "2000",
+            "broker.heartbeat.interval.ms": "500",
             **SETTINGS,
         }
         self.properties.write_text("".join(f"{k}={v}\n" for k, v in settings.items()))

@@ -80,6 +80,12 @@ def text(value):
     return struct.pack(">h", len(raw)) + raw
 
 
+def compact(value):
+    raw = value.encode()
+    assert len(raw) < 127
+    return bytes([len(raw) + 1]) + raw
+
+
 def call(port, api, version, body):
     """Sends one request on a connection of its own; returns a Reader at the response body."""
     header = struct.pack(">hhi", api, version, 1) + text("compat-harness")
@@ -227,10 +233,11 @@ def committed(port, group):
     return found
 
 
-def committed_if_stable(port, group):
-    """As `committed`, by OffsetFetch v7 with require_stable: None also while a transaction has offsets of the group."""
-    compact = group.encode()
-    body = b"\0" + bytes([len(compact) + 1]) + compact + b"\0" + b"\1" + b"\0"
+def committed_if_stable(port, group, topic, partitions):
+    """As `committed` for the first partitions of a topic, by OffsetFetch v7 with require_stable: None also while a transaction
+    has offsets for one of them."""
+    body = b"\0" + compact(group) + b"\2" + compact(topic) + bytes([partitions + 1])
+    body += struct.pack(f">{partitions}i", *range(partitions)) + b"\0\1\0"
     reader = call(port, API_OFFSET_FETCH, 7, body)
     reader.take("bi")  # tags of the header, throttle time
     found, unstable = {}, False
