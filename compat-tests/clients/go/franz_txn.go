@@ -5,7 +5,9 @@ import (
 	"errors"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 func (f *franz) transactionalOptions(id string, timeout time.Duration) []kgo.Opt {
@@ -15,6 +17,7 @@ func (f *franz) transactionalOptions(id string, timeout time.Duration) []kgo.Opt
 		kgo.TransactionalID(id),
 		kgo.TransactionTimeout(timeout),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.ProducerBatchCompression(kgo.NoCompression()),
 	}
 }
 
@@ -28,10 +31,15 @@ func (f *franz) openTransactional(ctx context.Context, id string, timeout time.D
 		base.Close()
 		return nil, err
 	}
-	return &franzTxn{base}, nil
+	return &franzTxn{id, base}, nil
 }
 
-type franzTxn struct{ base *kgo.Client }
+const franzBackoff = 20 * time.Millisecond
+
+type franzTxn struct {
+	id   string
+	base *kgo.Client
+}
 
 func (t *franzTxn) begin() error { return t.base.BeginTransaction() }
 
@@ -43,8 +51,48 @@ func (t *franzTxn) send(ctx context.Context, p place, values []string) error {
 	return t.base.ProduceSync(ctx, records...).FirstErr()
 }
 
-func (t *franzTxn) offsets(context.Context, string, offsets) error {
-	return unsupported{"offsets come into a transaction by its session of a group alone"}
+// offsets sends what the library's session of a group does, which alone can do it: here nothing has joined the group.
+func (t *franzTxn) offsets(ctx context.Context, group string, o offsets) error {
+	id, epoch, err := t.base.ProducerID(ctx)
+	if err != nil {
+		return err
+	}
+	add := kmsg.NewPtrAddOffsetsToTxnRequest()
+	add.TransactionalID, add.ProducerID, add.ProducerEpoch, add.Group = t.id, id, epoch, group
+	added, err := add.RequestWith(ctx, t.base)
+	for ; err == nil && added.ErrorCode == kerr.ConcurrentTransactions.Code; added, err = add.RequestWith(ctx, t.base) {
+		time.Sleep(franzBackoff)
+	}
+	if err != nil {
+		return err
+	}
+	if err := kerr.ErrorForCode(added.ErrorCode); err != nil {
+		return err
+	}
+	commit := kmsg.NewPtrTxnOffsetCommitRequest()
+	commit.TransactionalID, commit.ProducerID, commit.ProducerEpoch, commit.Group = t.id, id, epoch, group
+	for topic, partitions := range byTopic(o, func(offset groupOffset) int64 { return offset.at }) {
+		asked := kmsg.NewTxnOffsetCommitRequestTopic()
+		asked.Topic = topic
+		for p, at := range partitions {
+			one := kmsg.NewTxnOffsetCommitRequestTopicPartition()
+			one.Partition, one.Offset = p, at
+			asked.Partitions = append(asked.Partitions, one)
+		}
+		commit.Topics = append(commit.Topics, asked)
+	}
+	committed, err := commit.RequestWith(ctx, t.base)
+	if err != nil {
+		return err
+	}
+	for _, topic := range committed.Topics {
+		for _, p := range topic.Partitions {
+			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (t *franzTxn) end(ctx context.Context, commit bool) error {
