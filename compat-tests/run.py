@@ -15,7 +15,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from harness import clients, groups, history_test, report, scenarios, target, transactions
+from harness import clients, groups, history_test, report, scenarios, streams, target, transactions
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -121,6 +121,8 @@ class Session:
             where = (own or self.shared, suffix, scratch, self.args.cache, self.args.fast)
             if scenarios.of_transactions(scenario):
                 outcome = transactions.outcome(client, scenario, *where)
+            elif scenarios.of_streams(scenario):
+                outcome = streams.outcome(client, scenario, *where)
             elif scenarios.played(scenario):
                 outcome = groups.outcome(client, play, scenario, *where)
             else:

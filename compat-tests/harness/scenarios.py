@@ -71,11 +71,15 @@ def long(scenario):
 
 def played(scenario):
     """Such a scenario is played by the harness, with programs that are members."""
-    return scenario.startswith(("group-", "txn-"))
+    return scenario.startswith(("group-", "txn-", "streams-"))
 
 
 def of_transactions(scenario):
     return scenario.startswith("txn-")
+
+
+def of_streams(scenario):
+    return scenario.startswith("streams-")
 
 
 def time_limit_s(scenario):

@@ -154,11 +154,22 @@ def latest(port, topic, partitions):
 
 
 def produce(port, topic, values_of):
-    """Produce v3, acks=all, one batch of records without keys for each partition; raises on any error.
-    Returns the first offset of each."""
-    body = struct.pack(">hhii", -1, -1, 10_000, 1) + text(topic) + struct.pack(">i", len(values_of))
-    for partition, values in values_of.items():
-        batch = record_batch(values)
+    """One batch of records without keys for each partition; raises on any error. Returns the first offset of each."""
+    now = time.time_ns() // 1_000_000
+    return produce_batches(port, topic, {
+        partition: record_batch([(None, value, now) for value in values]) for partition, values in values_of.items()})
+
+
+def produce_keyed(port, topic, partition, records):
+    """One batch of (key, value, timestamp), of which the key may be None."""
+    encoded = [(None if key is None else key.encode(), value.encode(), at) for key, value, at in records]
+    return produce_batches(port, topic, {partition: record_batch(encoded)})[partition]
+
+
+def produce_batches(port, topic, batch_of):
+    """Produce v3, acks=all; raises on any error. Returns the first offset of each partition."""
+    body = struct.pack(">hhii", -1, -1, 10_000, 1) + text(topic) + struct.pack(">i", len(batch_of))
+    for partition, batch in batch_of.items():
         body += struct.pack(">ii", partition, len(batch)) + batch
     reader = call(port, API_PRODUCE, 3, body)
     assert reader.take("i") == 1
@@ -172,15 +183,17 @@ def produce(port, topic, values_of):
     return offsets
 
 
-def record_batch(values):
-    now = time.time_ns() // 1_000_000
-    records = b"".join(record(delta, value) for delta, value in enumerate(values))
-    tail = struct.pack(">hiqqqhii", 0, len(values) - 1, now, now, -1, -1, -1, len(values)) + records
+def record_batch(entries):
+    """Of (key, value, timestamp)."""
+    first, last = entries[0][2], max(at for _, _, at in entries)
+    records = b"".join(record(delta, key, value, at - first) for delta, (key, value, at) in enumerate(entries))
+    tail = struct.pack(">hiqqqhii", 0, len(entries) - 1, first, last, -1, -1, -1, len(entries)) + records
     return struct.pack(">qiibI", 0, 9 + len(tail), -1, 2, crc32c(tail)) + tail
 
 
-def record(delta, value):
-    body = b"\0" + varint(0) + varint(delta) + varint(-1) + varint(len(value)) + value + varint(0)
+def record(delta, key, value, age):
+    key = varint(-1) if key is None else varint(len(key)) + key
+    body = b"\0" + varint(age) + varint(delta) + key + varint(len(value)) + value + varint(0)
     return varint(len(body)) + body
 
 
@@ -277,9 +290,14 @@ def ends(port, topic, partitions):
 
 
 def read(port, topic, partition, isolation):
-    """All records of a partition as (offset, value), by Fetch v4; with READ_COMMITTED as a consumer reads them: up to the last
-    stable offset, without what was aborted."""
-    found, offset = [], 0
+    """All records of a partition as (offset, value)."""
+    return [(offset, value) for offset, _, value in read_keyed(port, topic, partition, isolation, 0)]
+
+
+def read_keyed(port, topic, partition, isolation, offset):
+    """All records from an offset on as (offset, key, value), by Fetch v4; with READ_COMMITTED as a consumer reads them: up to the
+    last stable offset, without what was aborted."""
+    found, begin = [], offset
     while True:
         end, aborted, records = fetch(port, topic, partition, offset, isolation)
         aborting, following = {}, offset
@@ -294,7 +312,7 @@ def read(port, topic, partition, isolation):
                     aborted = [(producer, first) for producer, first in aborted
                                if producer != batch.producer or first > batch.base]
             elif not (batch.attributes & ATTRIBUTE_TRANSACTIONAL and batch.producer in aborting):
-                found += [(at, value) for at, value in batch.records if at >= offset]
+                found += [record for record in batch.records if record[0] >= begin]
         if following == offset or following >= end:
             return found
         offset = following
@@ -322,7 +340,7 @@ class Batch:
     attributes: int
     last_delta: int
     producer: int
-    records: list  # (offset, value); empty if compressed
+    records: list  # (offset, key, value); empty if compressed
     commits: bool = False  # a control batch's word
 
 
@@ -340,7 +358,7 @@ def batches(records):
             reader = Reader(records[at + BATCH_HEADER_BYTES:at + 12 + length])
             for _ in range(count):
                 delta, key, value = reader.record()
-                batch.records.append((base + delta, value))
+                batch.records.append((base + delta, key, value))
                 batch.commits = bool(attributes & ATTRIBUTE_CONTROL) and key[3] == 1
         yield batch
         at += 12 + length
