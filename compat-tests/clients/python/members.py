@@ -155,6 +155,8 @@ class Member(threading.Thread):
             if not self.consumer.tells_of_close:
                 self.revoked(self.owned)
             self.consumer.close()
+            # aiokafka goes on with a rebalance meanwhile.
+            self.revoked(self.owned)
             self.consumer = None
         else:
             return self.administer(verb, given)
