@@ -168,8 +168,11 @@ func nextBatch(c consumer) (map[int32][]string, error) {
 	got, err := c.next(context.Background())
 	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 	defer cancel()
-	for count := 0; err == nil && count < lineValuesMax; count++ {
+	for count := 1; err == nil; count++ {
 		found[got.partition] = append(found[got.partition], fmt.Sprintf("%d=%s", got.offset, got.value))
+		if count == lineValuesMax {
+			break
+		}
 		got, err = c.next(ctx)
 	}
 	if errors.Is(err, context.DeadlineExceeded) {

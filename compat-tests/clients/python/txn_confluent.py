@@ -27,17 +27,9 @@ def places(offsets):
     return [TopicPartition(topic, number, offset) for (topic, number), offset in offsets.items()]
 
 
-def group_alone(bootstrap, group):
-    """What a consumer knows of its group that never joined it."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group})
-    metadata = consumer.consumer_group_metadata()
-    consumer.close()
-    return metadata
-
-
 class Producer:
     def __init__(self, bootstrap, id, timeout_ms):
-        self.bootstrap = bootstrap
+        self.bootstrap, self.groups = bootstrap, {}
         self.raw = Raw({"bootstrap.servers": bootstrap, "transactional.id": id, "transaction.timeout.ms": timeout_ms,
                         "linger.ms": 1, "reconnect.backoff.max.ms": 1000})
         guarded(self.raw.init_transactions, TIMEOUT_S)
@@ -61,8 +53,14 @@ class Producer:
             raise Fault(None, f"not all records were acknowledged: {left}")
 
     def offsets(self, group, offsets, source):
-        metadata = source.raw.consumer_group_metadata() if source else group_alone(self.bootstrap, group)
-        guarded(self.raw.send_offsets_to_transaction, places(offsets), metadata, TIMEOUT_S)
+        member = source.raw if source else self.outsider(group)
+        guarded(self.raw.send_offsets_to_transaction, places(offsets), member.consumer_group_metadata(), TIMEOUT_S)
+
+    def outsider(self, group):
+        """A consumer that knows its group and never joins it. Closing it may wait for the broker."""
+        if group not in self.groups:
+            self.groups[group] = Consumer({"bootstrap.servers": self.bootstrap, "group.id": group})
+        return self.groups[group]
 
     def commit(self):
         guarded(self.raw.commit_transaction, TIMEOUT_S)

@@ -89,4 +89,4 @@ class Source:
 
 
 def follow(bootstrap, topic, partitions, isolation):
-    return pure.Reader(bootstrap, topic, partitions, 0, 100, isolation_level=isolation)
+    return pure.Reader(bootstrap, topic, partitions, 0, 100, isolation_level=isolation, reconnect_backoff_max_ms=1000)
