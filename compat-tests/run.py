@@ -15,7 +15,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from harness import clients, groups, history_test, report, scenarios, streams, target, transactions
+from harness import clients, groups, history_test, report, scenarios, streams, target, transactions, transactions_test
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -196,7 +196,9 @@ def main():
 
 def self_test():
     wrong, histories = history_test.failures()
-    print("\n".join(wrong) or f"the history check tells {histories} histories right")
+    more, logs = transactions_test.failures()
+    wrong += more
+    print("\n".join(wrong) or f"the history check tells {histories} histories right, that of transactions {logs} logs")
     return 1 if wrong else 0
 
 
