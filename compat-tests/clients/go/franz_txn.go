@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"net"
+	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -18,6 +20,20 @@ func (f *franz) transactionalOptions(id string, timeout time.Duration) []kgo.Opt
 		kgo.TransactionTimeout(timeout),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerBatchCompression(kgo.NoCompression()),
+		kgo.Dialer(dialPatiently),
+	}
+}
+
+// dialPatiently waits for a broker that comes back: the library gives the end of a transaction up when its only broker is away.
+func dialPatiently(ctx context.Context, network, address string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	defer cancel()
+	for {
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		if !errors.Is(err, syscall.ECONNREFUSED) || ctx.Err() != nil {
+			return conn, err
+		}
+		time.Sleep(franzBackoff)
 	}
 }
 
