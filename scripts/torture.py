@@ -53,13 +53,15 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     env = os.environ
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--pause", default="1,5", help="seconds between two deeds, from,to")
+    parser.add_argument("--pause", help="seconds between two deeds, from,to; a JVM needs more of them to start (1,5 and 6,15)")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     parser.add_argument("--target", choices=["barnabas", "kafka"], default=env.get("TARGET", "barnabas"))
     parser.add_argument("--binary", default=env.get("BARNABAS_BIN", ROOT / "target" / "release" / "barnabas"))
     parser.add_argument("--cache", default=env.get("BARNABAS_CACHE", ROOT / "compat-tests" / ".cache"))
     parser.add_argument("--crew", default=",".join(CREW), help="the programs that take part")
-    return parser.parse_args()
+    args = parser.parse_args()
+    args.pause = args.pause or {"barnabas": "1,5", "kafka": "6,15"}[args.target]
+    return args
 
 
 def prepare(cache):
