@@ -8,6 +8,8 @@ mod event;
 mod history;
 mod isolation;
 mod loops;
+#[cfg(test)]
+mod model;
 mod order;
 #[cfg(test)]
 mod tests;
