@@ -51,14 +51,10 @@ pub(crate) enum What {
 }
 
 /// The lines of one file. Its process may have been killed while it wrote the last one, which then does not count.
-pub(crate) fn parse(text: &str) -> Result<Vec<Event>> {
-    text.split_inclusive('\n')
-        .enumerate()
-        .filter(|(_, line)| line.ends_with('\n'))
-        .map(|(number, line)| {
-            event(line).with_context(|| format!("line {}: {}", number + 1, line.trim_end()))
-        })
-        .collect()
+pub(crate) fn parse(text: &str) -> impl Iterator<Item = Result<Event>> + '_ {
+    text.split_inclusive('\n').enumerate().filter(|(_, line)| line.ends_with('\n')).map(|(number, line)| {
+        event(line).with_context(|| format!("line {}: {}", number + 1, line.trim_end()))
+    })
 }
 
 fn event(line: &str) -> Result<Event> {

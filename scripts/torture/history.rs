@@ -131,15 +131,6 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// The events of one process have to be in their order; those of different processes need not be.
-    pub(crate) fn new(events: impl IntoIterator<Item = Event>) -> Self {
-        let mut history = Self::default();
-        for event in events {
-            history.add(event);
-        }
-        history
-    }
-
     /// All reads, of one process in its order.
     pub(crate) fn reads(&self) -> impl Iterator<Item = &Read> {
         self.steps.iter().filter_map(|step| match step {
@@ -164,7 +155,8 @@ impl History {
         number
     }
 
-    fn add(&mut self, event: Event) {
+    /// The events of one process have to come in their order; those of different processes need not.
+    pub(crate) fn add(&mut self, event: Event) {
         let at = event.at;
         let process = self.process_names.number(event.process);
         match event.what {

@@ -28,12 +28,13 @@ use crate::view::View;
 const SHOWN_MAX: usize = 10;
 
 fn main() -> Result<ExitCode> {
-    let mut events = Vec::new();
+    let mut history = History::default();
     for path in std::env::args().skip(1) {
         let text = std::fs::read_to_string(&path).with_context(|| path.clone())?;
-        events.extend(event::parse(&text).with_context(|| path.clone())?);
+        for event in event::parse(&text) {
+            history.add(event.with_context(|| path.clone())?);
+        }
     }
-    let history = History::new(events);
     println!("{}", counts(&history));
     let found = check(&history);
     let mut shown: BTreeMap<Kind, usize> = BTreeMap::new();

@@ -151,7 +151,9 @@ impl Model {
 }
 
 fn found(events: Vec<Event>) -> Vec<Kind> {
-    crate::check(&History::new(events)).into_iter().map(|anomaly| anomaly.kind).collect()
+    let mut history = History::default();
+    events.into_iter().for_each(|event| history.add(event));
+    crate::check(&history).into_iter().map(|anomaly| anomaly.kind).collect()
 }
 
 proptest! {

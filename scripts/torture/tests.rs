@@ -8,10 +8,9 @@ use crate::history::History;
 /// The kinds that are found, each once.
 fn found(lines: &[String]) -> Vec<Kind> {
     let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    let mut kinds: Vec<Kind> = crate::check(&History::new(event::parse(&text).unwrap()))
-        .into_iter()
-        .map(|anomaly| anomaly.kind)
-        .collect();
+    let mut history = History::default();
+    event::parse(&text).for_each(|event| history.add(event.unwrap()));
+    let mut kinds: Vec<Kind> = crate::check(&history).into_iter().map(|anomaly| anomaly.kind).collect();
     kinds.sort_unstable();
     kinds.dedup();
     kinds
@@ -339,6 +338,6 @@ fn an_input_that_is_transformed_twice_is_found() {
 #[test]
 fn a_line_that_was_cut_short_by_a_kill_does_not_count() {
     let whole = send("p", 1, "", "x", 0)[0].clone();
-    assert_eq!(event::parse(&format!("{whole}\n{}", &whole[..20])).unwrap().len(), 1);
-    assert!(event::parse(&format!("{}\n{whole}\n", &whole[..20])).is_err());
+    assert_eq!(event::parse(&format!("{whole}\n{}", &whole[..20])).filter(Result::is_ok).count(), 1);
+    assert!(event::parse(&format!("{}\n{whole}\n", &whole[..20])).any(|event| event.is_err()));
 }
