@@ -479,6 +479,12 @@ fn honest_body(api: ApiKey, version: i16) -> RequestKind {
             ListPartitionReassignmentsRequest::default().with_topics(None),
         ),
         ApiKey::DescribeCluster => RequestKind::DescribeCluster(DescribeClusterRequest::default()),
+        ApiKey::DescribeProducers => {
+            let topic = describe_producers_request::TopicRequest::default()
+                .with_name(topic)
+                .with_partition_indexes(vec![0]);
+            RequestKind::DescribeProducers(DescribeProducersRequest::default().with_topics(vec![topic]))
+        }
         ApiKey::DescribeTopicPartitions => {
             let topic = describe_topic_partitions_request::TopicRequest::default().with_name(topic);
             RequestKind::DescribeTopicPartitions(

@@ -45,7 +45,7 @@ fn producer_code(error: &ProducerError) -> Code {
     match error {
         ProducerError::OutOfOrderSequence { .. } => Code::OutOfOrderSequenceNumber,
         ProducerError::InvalidProducerEpoch { .. } => Code::InvalidProducerEpoch,
-        ProducerError::InvalidTxnState { .. } => Code::InvalidTxnState,
+        ProducerError::InvalidTxnState { .. } | ProducerError::NotVerified { .. } => Code::InvalidTxnState,
         ProducerError::TransactionCoordinatorFenced { .. } => Code::TransactionCoordinatorFenced,
     }
 }

@@ -1,5 +1,6 @@
 //! Which error codes an answer carries, to be counted (`AbstractResponse.errorCounts`).
 
+use kafka_protocol::messages::DescribeProducersResponse;
 use kafka_protocol::messages::{
     AddOffsetsToTxnResponse, AddPartitionsToTxnResponse, AlterConfigsResponse, ApiVersionsResponse,
     ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatResponse, CreatePartitionsResponse,
@@ -82,6 +83,12 @@ impl ErrorCodes for InitProducerIdResponse {
 }
 
 impl ErrorCodes for OffsetForLeaderEpochResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        self.topics.iter().flat_map(|t| &t.partitions).map(|p| p.error_code)
+    }
+}
+
+impl ErrorCodes for DescribeProducersResponse {
     fn error_codes(&self) -> impl Iterator<Item = i16> {
         self.topics.iter().flat_map(|t| &t.partitions).map(|p| p.error_code)
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::stored::Stored;
 use crate::machine;
-use crate::partition::{Error, Replica};
+use crate::partition::{Error, Own, Replica};
 use crate::wire::builder::{BatchBuilder, Fields};
 use crate::wire::compress::Compression;
 
@@ -56,7 +56,7 @@ impl<M: Stored> Sink<M> {
             ..Fields::default()
         };
         let batch = batch.build(&fields, self.compression).map_err(|_| Error::Storage)?;
-        self.replica.append_own(&batch, now_ms)?;
+        self.replica.append_own(&batch, Own::default(), now_ms)?;
         Ok(Some(self.next_offset))
     }
 }

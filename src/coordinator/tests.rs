@@ -272,7 +272,7 @@ async fn who_finds_somebody_elses_records_at_the_end_of_its_log_begins_again() {
     // One that does not decode is left out.
     batch.push(0, Some(b"?"), Some(b"x"), &[]);
     let batch = batch.build(&Fields::default(), Compression::None).unwrap();
-    node.replica().append(&batch, true, 0).unwrap();
+    node.replica().append(&batch, None, true, 0).unwrap();
     assert_eq!(ask(&shards, Input::Add(vec![1])).await, Err(Unavailable::NotCoordinator));
     assert_eq!(sum(&shards).await, 11);
 }

@@ -86,6 +86,7 @@ apis! {
     46 ListPartitionReassignments 0-0 from 0 flexible 0 LIST;
     47 OffsetDelete 0-0 from 0 flexible 1 LIST;
     60 DescribeCluster 0-2 from 0 flexible 0 SMALL;
+    61 DescribeProducers 0-0 from 0 flexible 0 LIST;
     65 DescribeTransactions 0-0 from 0 flexible 0 LIST;
     66 ListTransactions 0-2 from 0 flexible 0 LIST;
     68 ConsumerGroupHeartbeat 0-1 from 0 flexible 0 LIST;
