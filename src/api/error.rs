@@ -41,7 +41,7 @@ fn append_code(error: &AppendError) -> Code {
     }
 }
 
-fn producer_code(error: &ProducerError) -> Code {
+pub(super) fn producer_code(error: &ProducerError) -> Code {
     match error {
         ProducerError::OutOfOrderSequence { .. } => Code::OutOfOrderSequenceNumber,
         ProducerError::InvalidProducerEpoch { .. } => Code::InvalidProducerEpoch,

@@ -202,11 +202,23 @@ fn socket_settings(config: &Config) -> Settings {
         receive_buffer: sockets.receive_buffer_bytes,
         limits: Limits {
             total: connections.max,
+            listeners: of_listeners(config, "max.connections").collect(),
             per_ip: connections.per_ip_max,
             overrides,
             pace: connection_pace(config),
         },
     }
+}
+
+/// What `listener.name.<listener>.<key>` says, of the listeners that have it.
+fn of_listeners<'a>(config: &'a Config, key: &'a str) -> impl Iterator<Item = (Arc<str>, usize)> + 'a {
+    config.broker_listeners().filter_map(move |listener| {
+        let name = listener.name.as_str();
+        match config.listener_overrides.get(name, key) {
+            Some(Value::Int(number)) => Some((name.into(), usize::try_from(*number).ok()?)),
+            Some(_) | None => None,
+        }
+    })
 }
 
 /// `max.connection.creation.rate`, of the broker and of its listeners.
@@ -215,16 +227,12 @@ fn connection_pace(config: &Config) -> Pace {
     /// Kafka's default means that there is no limit.
     const NO_LIMIT: u32 = i32::MAX as u32;
     let limit = |rate: usize| u32::try_from(rate).ok().filter(|rate| *rate != NO_LIMIT);
-    let names = || config.broker_listeners().map(|listener| listener.name.as_str());
-    let of_listener = |name: &str| match config.listener_overrides.get(name, KEY) {
-        Some(Value::Int(rate)) => usize::try_from(*rate).ok().and_then(limit),
-        Some(_) | None => None,
-    };
+    let listeners = of_listeners(config, KEY).filter_map(|(name, rate)| Some((name, limit(rate)?)));
     let inter_broker = config.inter_broker_listener_name.as_str();
     Pace {
         broker: limit(config.connections.creation_rate_max),
-        listeners: names().filter_map(|name| Some((name.into(), of_listener(name)?))).collect(),
-        exempt: (names().count() > 1).then(|| inter_broker.into()),
+        listeners: listeners.collect(),
+        exempt: (config.broker_listeners().count() > 1).then(|| inter_broker.into()),
         window: Window {
             sample: Duration::from_secs(
                 config.values.size("quota.window.size.seconds").try_into().unwrap_or(1),

@@ -7,47 +7,33 @@ use tokio::runtime::Handle;
 
 use super::Unavailable;
 use super::shards::{Parts, Shards};
-use super::stored::{Malformed, State, Stored};
+use super::stored::{Encoded, KeyValue, Malformed, State, Stored};
 use super::view::View;
 use crate::base::clock::Clock;
 use crate::base::id::NodeId;
 use crate::config::broker::Config;
 use crate::group::{self, Activate, NewImage, Request};
+use crate::log::producers::Guard;
+use crate::machine::Entry;
 use crate::meta::{Changes, Image};
-use crate::partition::Set;
+use crate::partition::{Replica, Set};
 use crate::wire::compress::{Codec, Compression};
 use crate::wire::group_records::Record;
 
 impl Stored for group::Groups {
     const TOPIC: &'static str = "__consumer_offsets";
 
-    fn encode(record: &Record) -> (Vec<u8>, Option<Vec<u8>>) {
-        record.encode()
+    fn encode(entry: &Entry<Record>) -> Entry<Encoded> {
+        entry.as_ref().map(Record::encode)
     }
 
-    fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Option<Record>, Malformed> {
-        Record::decode(key, value).map_err(|why| Malformed(why.to_string()))
+    fn decode(entry: Entry<KeyValue<'_>>) -> Result<Option<Entry<Record>>, Malformed> {
+        let decoded = entry.map(|(key, value)| Record::decode(key, value));
+        decoded.transpose().map_err(|why| Malformed(why.to_string()))
     }
 
-    fn replay_transactional(
-        &mut self,
-        offset: i64,
-        producer_id: i64,
-        record: &Record,
-    ) -> Result<(), Self::ReplayError> {
-        Self::replay_transactional(self, offset, producer_id, record)
-    }
-
-    fn end_transaction(&mut self, producer_id: i64, is_committed: bool) {
-        Self::end_transaction(self, producer_id, is_committed);
-    }
-
-    fn state(&self) -> impl Iterator<Item = State<Record>> {
-        Self::state(self).map(|group::Stated { offset, producer_id, record }| State {
-            offset,
-            producer_id,
-            record,
-        })
+    fn state(&self) -> impl Iterator<Item = State<Entry<Record>>> {
+        Self::state(self).map(|group::Stated { offset, record }| State { offset, record })
     }
 
     fn activate(_: i32) -> group::Input {
@@ -87,6 +73,7 @@ impl Groups {
             partition_count_new: values.int("offsets.topic.num.partitions"),
             runtime: Handle::current(),
             view: Some(view),
+            companion: None,
         });
         Self { shards }
     }
@@ -123,6 +110,23 @@ impl Groups {
         request: R,
     ) -> Result<R::Answer, Unavailable> {
         self.shards.ask(partition, request.into_input(), R::answer).await
+    }
+
+    /// As [`Groups::ask_partition`]: the first future is done once the request is in line. `guard` vouches for a write
+    /// that belongs to a transaction.
+    pub(super) async fn submit<R: Request>(
+        &self,
+        partition: i32,
+        request: R,
+        guard: Option<Guard>,
+    ) -> Result<impl Future<Output = Result<R::Answer, Unavailable>> + Send + use<R>, Unavailable> {
+        let answer = self.shards.submit(partition, request.into_input(), guard).await?;
+        Ok(async { R::answer(answer.await?).ok_or(Unavailable::NotAvailable) })
+    }
+
+    /// The replica of a partition that is coordinated here.
+    pub(super) fn replica(&self, partition: i32) -> Option<Arc<Replica>> {
+        self.shards.replica(partition)
     }
 
     /// Asks every partition that is coordinated here; the answers come by partition.

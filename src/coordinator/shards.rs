@@ -1,17 +1,21 @@
 //! All shards of one topic on this node: started, ended and told of news as the metadata says.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error, info, warn};
 
 use super::Unavailable;
 use super::hash::partition_of;
+use super::line::Line;
 use super::load::{Load, LoadError, Loaded};
 use super::place::{Message, Place, Stage};
 use super::shard::Shard;
@@ -20,6 +24,7 @@ use super::stored::Stored;
 use super::view::{Position, View};
 use crate::base::clock::Clock;
 use crate::base::id::{NodeId, TopicId};
+use crate::log::producers::Guard;
 use crate::meta::{Changes, Image, ResourceKind, Topic};
 use crate::partition::{self, Replica, Set};
 use crate::wire::compress::Compression;
@@ -31,8 +36,12 @@ const RETRY_MIN: Duration = Duration::from_millis(100);
 /// How late at most.
 const RETRY_MAX: Duration = Duration::from_secs(30);
 
+/// Lives and dies with a shard that serves: made anew for each, told to end by the token, and awaited.
+pub type Companion<M> =
+    Box<dyn Fn(Line<M>, CancellationToken) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
 /// What the shards of a topic work with.
-pub struct Parts<M> {
+pub struct Parts<M: Stored> {
     /// This node.
     pub node: NodeId,
     /// The clock.
@@ -53,6 +62,8 @@ pub struct Parts<M> {
     pub runtime: Handle,
     /// What spares them the replay of their logs after a clean shutdown, if anything does.
     pub view: Option<View>,
+    /// Who accompanies each shard, if anybody does.
+    pub companion: Option<Companion<M>>,
 }
 
 /// All shards of one topic on this node; cheap to clone.
@@ -159,15 +170,16 @@ impl<M: Stored> Shards<M> {
     }
 
     /// Asks the machine of `partition`; the first future is done once the input is in line, the second one has the
-    /// answer.
+    /// answer. `guard` vouches for a write that belongs to a transaction.
     pub async fn submit(
         &self,
         partition: i32,
         input: M::Input,
+        guard: Option<Guard>,
     ) -> Result<impl Future<Output = Result<M::Reply, Unavailable>> + Send + use<M>, Unavailable> {
         let sender = self.place(partition)?.sender()?;
         let (asker, answer) = oneshot::channel();
-        sender.send((input, asker)).await.map_err(|_| Unavailable::NotCoordinator)?;
+        sender.send(Message { input, guard, asker }).await.map_err(|_| Unavailable::NotCoordinator)?;
         // A shard that ends drops those who wait.
         Ok(async { answer.await.unwrap_or(Err(Unavailable::NotCoordinator)) })
     }
@@ -179,7 +191,7 @@ impl<M: Stored> Shards<M> {
         input: M::Input,
         answer: impl FnOnce(M::Reply) -> Option<A>,
     ) -> Result<A, Unavailable> {
-        let reply = self.submit(partition, input).await?;
+        let reply = self.submit(partition, input, None).await?;
         answer(reply.await?).ok_or(Unavailable::NotAvailable)
     }
 
@@ -192,7 +204,7 @@ impl<M: Stored> Shards<M> {
         let Some(partitions) = self.partitions() else { return vec![Err(Unavailable::NotAvailable)] };
         let mut submitted = Vec::new();
         for partition in partitions {
-            submitted.push(self.submit(partition, input()).await);
+            submitted.push(self.submit(partition, input(), None).await);
         }
         let mut answers = Vec::with_capacity(submitted.len());
         for reply in submitted {
@@ -219,6 +231,12 @@ impl<M: Stored> Shards<M> {
         if known.map(|(id, _)| id) != id {
             *known = topic.map(|topic| (topic.id, topic.partition_count()));
         }
+    }
+
+    /// The replica of a partition that this node coordinates.
+    pub(super) fn replica(&self, partition: i32) -> Option<Arc<Replica>> {
+        let topic = self.0.here.lock().topic?;
+        self.0.parts.partitions.get(topic, partition)
     }
 
     /// The partitions that this node coordinates, loaded or not; none once it coordinates no more.
@@ -291,6 +309,17 @@ enum Failure {
     Panic,
 }
 
+/// Completes when a companion has ended, which is not before its shard unless it has failed.
+async fn ended(companion: &mut Option<JoinHandle<()>>) {
+    match companion {
+        Some(running) => {
+            let _ = running.await;
+            *companion = None;
+        }
+        None => std::future::pending().await,
+    }
+}
+
 impl<M: Stored> Inner<M> {
     /// Runs the shard at `place`, again and again as long as its log directory is there.
     async fn serve(
@@ -342,13 +371,35 @@ impl<M: Stored> Inner<M> {
         let (clock, timeout) = (self.parts.clock.clone(), self.parts.commit_timeout);
         let shard = Shard::new(loaded.machine, sink, replica.clone(), place.epoch, clock, timeout);
         let inputs = inputs.unwrap_or_else(|| place.open());
-        let shard = shard.run(&place, inputs).await?;
+        let (stop, mut companion) = self.accompany(&place);
+        let _stops_if_this_panics = stop.clone().drop_guard();
+        let ended = tokio::select! {
+            biased;
+            ended = shard.run(&place, inputs) => Some(ended),
+            () = ended(&mut companion) => None,
+        };
+        stop.cancel();
+        if let Some(companion) = companion {
+            // It does nothing behind the back of the next one.
+            let _ = companion.await;
+        }
+        let shard = ended.ok_or(Failure::Panic)??;
         if self.here.lock().phase == Phase::Stopped {
             let inner = self.clone();
             let keep = move || inner.keep(shard.machine(), &replica, place.epoch);
             self.parts.runtime.spawn_blocking(keep).await.map_err(|_| Failure::Panic)??;
         }
         Ok(())
+    }
+
+    /// Gives the shard its companion.
+    fn accompany(&self, place: &Place<M>) -> (CancellationToken, Option<JoinHandle<()>>) {
+        let stop = CancellationToken::new();
+        let (Some(companion), Ok(sender)) = (&self.parts.companion, place.sender()) else {
+            return (stop, None);
+        };
+        let companion = companion(Line::new(sender), stop.clone());
+        (stop, Some(self.parts.runtime.spawn(companion)))
     }
 
     /// Keeps the state for the next start.

@@ -3,18 +3,26 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+use kafka_protocol::messages::txn_offset_commit_request::TxnOffsetCommitRequest;
+use kafka_protocol::messages::txn_offset_commit_response::TxnOffsetCommitResponse;
 use tokio::runtime::Handle;
 
 use super::Unavailable;
 use super::groups::Groups;
+use super::markers::{Destinations, NotWritten, Writer};
 use super::producer_ids::ProducerIds;
-use super::shards::{Parts, Shards};
-use super::stored::{Malformed, Stored};
+use super::shards::{Companion, Parts, Shards};
+use super::stored::{Encoded, KeyValue, Malformed, Stored};
 use crate::base::clock::Clock;
 use crate::base::id::{NodeId, Producer};
 use crate::config::broker::Config;
+use crate::group::{Ask, refused_transactional};
+use crate::log::AppendError;
+use crate::log::producers::{Guard, Verification};
+use crate::machine::{Ended, Entry};
 use crate::meta::{Changes, Image};
-use crate::partition::Set;
+use crate::partition::{self, Set};
 use crate::txn::{
     self, Activate, AddPartitions, Code, EndTxn, InitProducerId, NewImage, Refusal, Request, TopicPartition,
     VerifyPartitions,
@@ -25,25 +33,25 @@ use crate::wire::txn_records::Record;
 /// How long a decision may take to be committed before its asker is told to try again. Kafka waits for as long as the
 /// request may take.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(30);
+/// From this version on of TxnOffsetCommit it adds its partition by itself.
+const COMMIT_ADDS: i16 = 5;
+/// From this version on of TxnOffsetCommit the producer knows TRANSACTION_ABORTABLE.
+const COMMIT_KNOWS_ABORTABLE: i16 = 4;
 /// From this version on a write adds its partition to the transaction by itself (KIP-890).
 const VERSION_ADDS: i16 = 2;
 
 impl Stored for txn::Transactions {
     const TOPIC: &'static str = "__transaction_state";
 
-    fn encode(record: &Record) -> (Vec<u8>, Option<Vec<u8>>) {
-        record.encode()
+    fn encode(record: &Record) -> Entry<Encoded> {
+        Entry::Plain(record.encode())
     }
 
-    fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Option<Record>, Malformed> {
+    fn decode(entry: Entry<KeyValue<'_>>) -> Result<Option<Record>, Malformed> {
+        // This topic has no transactions of its own.
+        let Entry::Plain((key, value)) = entry else { return Ok(None) };
         Record::decode(key, value).map_err(|why| Malformed(why.to_string()))
     }
-
-    fn replay_transactional(&mut self, _: i64, _: i64, _: &Record) -> Result<(), Self::ReplayError> {
-        Ok(())
-    }
-
-    fn end_transaction(&mut self, _: i64, _: bool) {}
 
     fn activate(epoch: i32) -> txn::Input {
         Activate { coordinator_epoch: epoch }.into_input()
@@ -58,6 +66,7 @@ impl Stored for txn::Transactions {
 #[derive(Clone)]
 pub struct Transactions {
     shards: Shards<txn::Transactions>,
+    markers: Arc<Destinations>,
     producer_ids: Arc<OnceLock<Arc<ProducerIds>>>,
 }
 
@@ -67,7 +76,12 @@ impl Transactions {
 
     /// Coordinates nothing before [`Transactions::start`]. To be called within a tokio runtime, in which the shards
     /// run. Markers go into `partitions`, and through `groups` where offsets are.
-    pub fn new(config: &Config, node: NodeId, clock: Clock, partitions: Arc<Set>, _: Groups) -> Self {
+    pub fn new(config: &Config, node: NodeId, clock: Clock, partitions: Arc<Set>, groups: Groups) -> Self {
+        let image = ArcSwap::from_pointee(Image::empty());
+        let markers = Destinations { partitions: partitions.clone(), groups, clock: clock.clone(), image };
+        let markers = Arc::new(markers);
+        let producer_ids: Arc<OnceLock<Arc<ProducerIds>>> = Arc::default();
+        let companion = companion(markers.clone(), producer_ids.clone());
         let settings = txn::Settings::of(config);
         let values = &config.values;
         let shards = Shards::new(Parts {
@@ -80,19 +94,27 @@ impl Transactions {
             load_bytes: values.size("transaction.state.log.load.buffer.size"),
             partition_count_new: values.int("transaction.state.log.num.partitions"),
             runtime: Handle::current(),
+            // Its logs are small once they are compacted.
             view: None,
+            companion: Some(companion),
         });
-        Self { shards, producer_ids: Arc::default() }
+        Self { shards, markers, producer_ids }
     }
 
     /// Loads the transactions that are here, in the background. Fresh producer ids come from `producer_ids`.
     pub fn start(&self, image: Arc<Image>, producer_ids: Arc<ProducerIds>) {
         let _ = self.producer_ids.set(producer_ids);
+        self.markers.image.rcu(|known| {
+            // An image that came meanwhile is newer.
+            let is_newer = known.provenance.offset > image.provenance.offset;
+            if is_newer { known.clone() } else { image.clone() }
+        });
         self.shards.start(image);
     }
 
     /// Follows a metadata change, after the replicas and the group coordinator have.
     pub fn apply_changes(&self, image: &Image, changes: &Changes) {
+        self.markers.image.store(Arc::new(image.clone()));
         self.shards.apply_changes(image, changes);
     }
 
@@ -160,6 +182,53 @@ impl Transactions {
         Ok(added.into_iter().map(|partition| (partition, answer)).collect())
     }
 
+    /// TxnOffsetCommit: the coordinator's word on the partition of the group, then the write (`CoordinatorRuntime.
+    /// scheduleTransactionalWriteOperation`). What the coordinator refuses stands with every partition.
+    pub async fn commit_offsets(
+        &self,
+        ask: Ask<TxnOffsetCommitRequest>,
+    ) -> Result<TxnOffsetCommitResponse, Unavailable> {
+        let groups = &self.markers.groups;
+        let partition = groups.partition_of(&ask.body.group_id);
+        match self.verify_offsets(partition, &ask).await? {
+            Ok(guard) => groups.submit(partition, ask, guard).await?.await,
+            Err(code) => Ok(refused_transactional(&ask.body, |_, _| code)),
+        }
+    }
+
+    /// What the write has to show, if anything.
+    async fn verify_offsets(
+        &self,
+        partition: i32,
+        ask: &Ask<TxnOffsetCommitRequest>,
+    ) -> Result<Result<Option<Guard>, Code>, Unavailable> {
+        let request = &ask.body;
+        let replica = self.markers.groups.replica(partition).ok_or(Unavailable::NotCoordinator)?;
+        let producer = Producer { id: request.producer_id.0, epoch: request.producer_epoch };
+        let version = if ask.version >= COMMIT_ADDS { VERSION_ADDS } else { 0 };
+        // Offsets have no sequence.
+        let wanted = Verification { lowest_sequence: -1, supports_epoch_bump: version >= VERSION_ADDS };
+        let guard = match replica.begin_verification(producer, wanted, self.markers.clock.now_ms()) {
+            Ok(None) => return Ok(Ok(None)),
+            Ok(guard) => guard,
+            Err(partition::Error::Append(AppendError::Producer(why))) => {
+                return Err(Unavailable::Refused(why));
+            }
+            Err(_) => return Err(Unavailable::NotCoordinator),
+        };
+        let id: Arc<str> = Arc::from(&**request.transactional_id);
+        let destination = (Arc::from(Groups::TOPIC), partition);
+        let answers = self.add_or_verify(&id, producer, vec![destination], version).await?;
+        let refused = answers.into_iter().find_map(|(_, answer)| answer.err());
+        Ok(refused.map_or(Ok(guard), |code| Err(refusal(code, ask.version))))
+    }
+
+    /// Writes the marker of one partition, as WriteTxnMarkers asks for it; committed when this is done.
+    pub async fn write_marker(&self, topic: &str, partition: i32, marker: Ended) -> Result<(), NotWritten> {
+        let written = self.markers.write(topic, partition, &[marker]).await;
+        written.into_iter().collect()
+    }
+
     async fn ask_with_fresh_id<R>(
         &self,
         transactional_id: &str,
@@ -181,4 +250,27 @@ impl Transactions {
             Err(Refusal::NeedsProducerId) => Err(Unavailable::NotAvailable),
         }
     }
+}
+
+/// What a producer is told of the coordinator's refusal (`AddPartitionsToTxnManager`): the codes that it expects.
+fn refusal(code: Code, version: i16) -> Code {
+    if code == Code::ProducerFenced {
+        Code::InvalidProducerEpoch
+    } else if code == Code::TransactionAbortable && version < COMMIT_KNOWS_ABORTABLE {
+        Code::InvalidTxnState
+    } else {
+        code
+    }
+}
+
+/// Every shard of this topic has its markers written.
+fn companion(
+    markers: Arc<Destinations>,
+    producer_ids: Arc<OnceLock<Arc<ProducerIds>>>,
+) -> Companion<txn::Transactions> {
+    Box::new(move |line, stop| {
+        let writer = Writer::new(markers.clone(), line);
+        let producer_ids = producer_ids.get().expect("shards run from the start on").clone();
+        Box::pin(writer.run(producer_ids, stop))
+    })
 }
