@@ -34,7 +34,7 @@ use crate::base::clock::Clock;
 use crate::base::random::Random;
 use crate::config::broker::Config;
 use crate::config::value::Value;
-use crate::coordinator::{Groups, View};
+use crate::coordinator::{Groups, ProducerIds, Transactions, View};
 use crate::meta::Image;
 use crate::metrics::{self, BrokerState, Metrics};
 use crate::net::http;
@@ -69,9 +69,12 @@ pub async fn run(config: Config) -> Result<()> {
     let partitions = open_partitions(&config, &directories, &clock, &random, &metrics, &loaded.image());
     let view = View::new(directories.view(), directories.previous_epoch.is_some());
     let groups = Groups::new(&config, config.node_id, clock.clone(), partitions.clone(), view);
-    let quorum = loaded.run(subscriber(partitions.clone(), groups.clone()))?;
+    let transactions =
+        Transactions::new(&config, config.node_id, clock.clone(), partitions.clone(), groups.clone());
+    let quorum = loaded.run(subscriber(partitions.clone(), groups.clone(), transactions.clone()))?;
 
     let registered = registration::register(&config, &directories, &quorum, &random, &bound).await?;
+    let producer_ids = Arc::new(ProducerIds::new(quorum.clone(), config.node_id, registered.epoch));
     let context = Arc::new(Context::new(Parts {
         config: config.clone(),
         clock: clock.clone(),
@@ -81,6 +84,8 @@ pub async fn run(config: Config) -> Result<()> {
         quorum: quorum.clone(),
         partitions: partitions.clone(),
         groups: groups.clone(),
+        transactions: transactions.clone(),
+        producer_ids: producer_ids.clone(),
         broker_epoch: registered.epoch,
         metrics,
     }));
@@ -100,6 +105,7 @@ pub async fn run(config: Config) -> Result<()> {
     });
     registered.unfence(&quorum).await?;
     groups.start(quorum.image());
+    transactions.start(quorum.image(), producer_ids);
     // Not before: a client that is shown a cluster without this broker may give it up for good (librdkafka).
     for listener in bound {
         info!(listener = %listener.name, host = %host_of(&config, &listener), port = listener.port()?, "listening");
@@ -112,7 +118,7 @@ pub async fn run(config: Config) -> Result<()> {
 
     signals.wait().await;
     pages.set_state(BrokerState::ShuttingDown);
-    tokio::join!(groups.stop(), server.shutdown(DRAIN_LIMIT));
+    tokio::join!(stop_coordinators(&transactions, &groups), server.shutdown(DRAIN_LIMIT));
     close(&registered, &quorum, &partitions, &stop).await;
     info!(node = %config.node_id, "shut down");
     Ok(())
@@ -144,10 +150,17 @@ fn open_partitions(
     set
 }
 
-fn subscriber(partitions: Arc<Set>, groups: Groups) -> Box<raft::Subscriber> {
+/// Transactions first: their markers go through the groups.
+async fn stop_coordinators(transactions: &Transactions, groups: &Groups) {
+    transactions.stop().await;
+    groups.stop().await;
+}
+
+fn subscriber(partitions: Arc<Set>, groups: Groups, transactions: Transactions) -> Box<raft::Subscriber> {
     Box::new(move |image, changes| {
         partitions.apply_changes(image, changes);
         groups.apply_changes(image, changes);
+        transactions.apply_changes(image, changes);
     })
 }
 
