@@ -39,3 +39,8 @@ mod produce;
 mod producers;
 mod start;
 mod support;
+mod transactions;
+mod transactions_admin;
+mod transactions_faults;
+mod transactions_offsets;
+mod transactions_versions;

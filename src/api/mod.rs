@@ -3,6 +3,8 @@
 //! A handler authorises, resolves names, makes one call into a lower layer and builds the response. What a
 //! request means for logs or metadata is not decided here.
 
+mod add_offsets_to_txn;
+mod add_partitions_to_txn;
 mod alter_configs;
 mod alter_resources;
 mod api_versions;
@@ -20,7 +22,9 @@ mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
 mod describe_topic_partitions;
+mod describe_transactions;
 mod dispatch;
+mod end_txn;
 mod endpoints;
 mod error;
 mod error_codes;
@@ -37,6 +41,7 @@ mod list_config_resources;
 mod list_groups;
 mod list_offsets;
 mod list_partition_reassignments;
+mod list_transactions;
 mod measure;
 mod metadata;
 mod offset_commit;
@@ -49,6 +54,7 @@ mod resolve;
 pub mod response;
 mod sync_group;
 mod table;
+mod transactions;
 
 pub use context::{Context, Parts, Peer};
 pub use dispatch::{Api, Started};

@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 pub use kafka_protocol::error::ResponseError as Code;
 
+pub use self::consumer::compiled_regex;
 pub use self::offsets::{GroupOffsets, TopicOffsets, refused_transactional};
 pub use self::request::{
     Activate, Ask, ConsumerGroupDescribe, DeleteGroups, DeletedGroup, DescribeGroups, EndTransaction,
