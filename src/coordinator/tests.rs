@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use super::{Encoded, KeyValue, Malformed, Parts, Shards, Stored, Unavailable, View};
+use super::{Encoded, KeyValue, Malformed, Parts, Shards, State, Stored, Unavailable, View};
 use crate::base::clock::Clock;
 use crate::base::id::{DirectoryId, NodeId, TopicId};
 use crate::base::random::Random;
@@ -94,6 +94,10 @@ impl Stored for Adder {
         Ok(Some(i64::from_be_bytes(bytes)))
     }
 
+    fn state(&self) -> impl Iterator<Item = State<i64>> {
+        std::iter::empty()
+    }
+
     fn activate(_: i32) -> Input {
         Input::Activate
     }
@@ -168,7 +172,7 @@ impl Node {
             load_bytes: 1 << 10,
             runtime: Handle::current(),
             partition_count_new: 1,
-            view: Some(View::new(self.view.path().join("view"), false)),
+            view: View::new(self.view.path().join("view"), false),
             companion: None,
         });
         shards.start(self.image.clone());

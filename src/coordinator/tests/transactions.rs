@@ -28,7 +28,7 @@ struct Broker {
     set: Arc<Set>,
     delta: Delta,
     config: Arc<Config>,
-    _view: tempfile::TempDir,
+    view: tempfile::TempDir,
     groups: Groups,
     transactions: Transactions,
 }
@@ -76,16 +76,12 @@ impl Broker {
         };
         let set = Set::open(parts, delta.image(), 1);
         let view = tempfile::tempdir().unwrap();
-        let groups = Groups::new(
-            &config,
-            NODE,
-            clock.clone(),
-            set.clone(),
-            View::new(view.path().join("view"), false),
-        );
+        let view_of = |name: &str| View::new(view.path().join(name), false);
+        let groups = Groups::new(&config, NODE, clock.clone(), set.clone(), view_of("groups"));
         groups.start(Arc::new(delta.image().clone()));
-        let transactions = Transactions::new(&config, NODE, clock, set.clone(), groups.clone());
-        Self { disks, set, delta, config, _view: view, groups, transactions }
+        let transactions =
+            Transactions::new(&config, NODE, clock, set.clone(), groups.clone(), view_of("transactions"));
+        Self { disks, set, delta, config, view, groups, transactions }
     }
 
     fn start(&self) {
@@ -302,7 +298,7 @@ async fn markers_that_a_coordinator_left_behind_are_written_by_the_next_one() {
         load_bytes: 1 << 10,
         partition_count_new: 1,
         runtime: Handle::current(),
-        view: None,
+        view: View::new(broker.view.path().join("markers"), false),
         companion: None,
     });
     shards.start(Arc::new(broker.delta.image().clone()));
@@ -353,8 +349,14 @@ async fn markers_that_a_coordinator_left_behind_are_written_by_the_next_one() {
     assert!(broker.is_stable("t"));
     broker.transactions.stop().await;
     // And not once more.
-    let again =
-        Transactions::new(&broker.config, NODE, Clock::system(), broker.set.clone(), broker.groups.clone());
+    let again = Transactions::new(
+        &broker.config,
+        NODE,
+        Clock::system(),
+        broker.set.clone(),
+        broker.groups.clone(),
+        View::new(broker.view.path().join("again"), false),
+    );
     let broker = Broker { transactions: again, ..broker };
     broker.start();
     broker.until(ID, "CompleteCommit").await;
