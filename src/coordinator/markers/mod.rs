@@ -174,7 +174,9 @@ impl Writer {
         match trouble {
             None => lane.pause = Duration::ZERO,
             Some(why) => {
-                if lane.pause.is_zero() {
+                // A coordinator that still reads its log is no trouble.
+                let is_loading = matches!(why, NotWritten::Coordinator(Unavailable::LoadInProgress));
+                if lane.pause.is_zero() && !is_loading {
                     warn!(topic = %to.0, partition = to.1, %why, markers = again.len(), "markers cannot be written yet");
                 }
                 lane.pause = (2 * lane.pause).clamp(RETRY_MIN, RETRY_MAX);
