@@ -93,9 +93,11 @@ pub async fn run(config: Config) -> Result<()> {
         partitions: partitions.clone(),
         quorum: quorum.clone(),
         server: server.clone(),
+        transaction_timeout_ms_max: config.values.int("transaction.max.timeout.ms").into(),
+        clock: clock.clone(),
         lag: Lag {
             groups: groups.clone(),
-            clock,
+            clock: clock.clone(),
             partitions_max: config.values.size("metrics.consumer.group.partitions.max"),
             runtime: tokio::runtime::Handle::current(),
         },
@@ -111,7 +113,7 @@ pub async fn run(config: Config) -> Result<()> {
     registered.finish_recovery(&quorum).await?;
     pages.set_state(BrokerState::Running);
     announce(&config);
-    background::start(&partitions, &stop);
+    background::start(&partitions, &config, &clock, &stop);
 
     signals.wait().await;
     pages.set_state(BrokerState::ShuttingDown);

@@ -65,7 +65,7 @@ pub const INTERNAL: &[Key] = keys! {
     "internal.metadata.log.segment.bytes": Int, Null, Any, Low, ReadOnly, Accepted, "Segment size of the metadata log, for tests.";
     "internal.metadata.max.batch.size.in.bytes": Int, Text("8388608"), Any, Low, ReadOnly, Accepted, "Largest batch in the metadata log.";
     "log.initial.task.delay.ms": Long, Text("30000"), AtLeast(0), Low, ReadOnly, Accepted, "Time after the start before the log's background tasks begin.";
-    "producer.id.expiration.check.interval.ms": Int, Text("600000"), AtLeast(1), Low, ReadOnly, Accepted, "Time between searches for expired producer ids.";
+    "producer.id.expiration.check.interval.ms": Int, Text("600000"), AtLeast(1), Low, ReadOnly, Honoured, "Time between searches for expired producer ids.";
     "remote.log.index.file.cache.ttl.ms": Long, Text("900000"), AtLeast(-1), Low, ReadOnly, Accepted, "Time that a cached index of a remote segment is kept unused.";
     "remote.log.manager.task.retry.backoff.max.ms": Long, Text("30000"), AtLeast(1), Low, ReadOnly, Accepted, "Longest wait between tries of a remote log task.";
     "remote.log.manager.task.retry.backoff.ms": Long, Text("500"), AtLeast(1), Low, ReadOnly, Accepted, "First wait between tries of a remote log task.";
