@@ -13,7 +13,7 @@ import zlib
 
 from members import Unsupported, now_us, tell_lock
 
-SENT_WITHIN_S = 30
+SENT_WITHIN_S = 15
 ENDED_WITHIN_S = 30
 BLOCK_BYTES = 4096
 
