@@ -180,8 +180,9 @@ fn end_txn_is_answered_by_what_was_decided() {
     let broker = Broker::shared();
     let mut client = broker.connect();
     let topic = client.create("ended", 2);
-    let mut code = |txn: &Txn, committed, version| client.end(txn, committed, version).error_code;
     let stranger = Txn { id: transactional(&unique("t")), producer: ProducerId(1), epoch: 0 };
+    client.await_transaction_coordinator(&stranger.id);
+    let mut code = |txn: &Txn, committed, version| client.end(txn, committed, version).error_code;
     assert_eq!(code(&stranger, true, END_V2), 49, "an id that nobody knows");
     assert_eq!(code(&Txn { id: transactional(""), ..stranger }, true, END_V2), 42);
 

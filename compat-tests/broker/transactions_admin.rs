@@ -227,10 +227,12 @@ fn pending_offsets_are_aborted_by_a_marker() {
     assert_eq!(client.committed_one(&id, &topic, 0).committed_offset, 4);
 }
 
-/// The code of each partition, by transaction.
+/// The codes of partitions in the order of their topics' names, by transaction.
 fn codes(answer: &AddPartitionsToTxnResponse) -> Vec<(TransactionalId, Vec<i16>)> {
     let results = answer.results_by_transaction.iter().map(|result| {
-        let partitions = result.topic_results.iter().flat_map(|topic| &topic.results_by_partition);
+        let mut topics = result.topic_results.clone();
+        topics.sort_by(|one, other| one.name.cmp(&other.name));
+        let partitions = topics.iter().flat_map(|topic| &topic.results_by_partition);
         (result.transactional_id.clone(), partitions.map(|p| p.partition_error_code).collect())
     });
     let mut results: Vec<(TransactionalId, Vec<i16>)> = results.collect();
@@ -267,7 +269,7 @@ fn brokers_verify_and_add_several_transactions_at_once() {
         txns[2].to_add(&[(&topic, &[0]), (&missing, &[0])]),
     ]);
     let answer = client.call(&request, 5);
-    assert_eq!(codes(&answer), [(txns[1].id.clone(), vec![0, 0]), (txns[2].id.clone(), vec![55, 3])]);
+    assert_eq!(codes(&answer), [(txns[1].id.clone(), vec![0, 0]), (txns[2].id.clone(), vec![3, 55])]);
     assert_eq!(states(&mut client, &txns[1]).as_str(), "Ongoing");
     assert_eq!(client.send_in(&txns[1], &topic, 1, &txns[1].batch(0, &["x"]), PRODUCE_V1).error_code, 0);
     for txn in &txns[..2] {

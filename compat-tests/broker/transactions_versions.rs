@@ -13,7 +13,10 @@ const HIGHEST: [(i16, i16, i16); 8] =
 #[test]
 fn clients_are_told_of_the_second_protocol() {
     let broker = Broker::shared();
-    let answer = broker.connect().call(&ApiVersionsRequest::default(), 4);
+    let request = ApiVersionsRequest::default()
+        .with_client_software_name(text("test"))
+        .with_client_software_version(text("1"));
+    let answer = broker.connect().call(&request, 4);
     assert!(answer.finalized_features_epoch >= 0, "clients ignore levels of no epoch");
     let level = answer.finalized_features.iter().find(|f| f.name.as_str() == "transaction.version").unwrap();
     assert_eq!((level.min_version_level, level.max_version_level), (2, 2));

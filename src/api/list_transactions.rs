@@ -17,30 +17,14 @@ use super::groups;
 use crate::coordinator::Unavailable;
 use crate::group;
 use crate::txn::ListTransactions;
-
-/// The names of all states (`TransactionState`).
-const STATES: [&str; 8] = [
-    "Empty",
-    "Ongoing",
-    "PrepareCommit",
-    "PrepareAbort",
-    "CompleteCommit",
-    "CompleteAbort",
-    "Dead",
-    "PrepareEpochFence",
-];
+use crate::wire::txn_records::State;
 
 pub(super) async fn handle(
     context: Arc<Context>,
     request: Request<ListTransactionsRequest>,
 ) -> ListTransactionsResponse {
-    let unknown = request
-        .body
-        .state_filters
-        .iter()
-        .filter(|state| !STATES.contains(&state.as_str()))
-        .cloned()
-        .collect();
+    let unknown =
+        request.body.state_filters.iter().filter(|state| State::of_name(state).is_none()).cloned().collect();
     match list(&context, request.body).await {
         Ok(listed) => ListTransactionsResponse::default()
             .with_unknown_state_filters(unknown)

@@ -55,6 +55,8 @@ pub mod response;
 mod sync_group;
 mod table;
 mod transactions;
+mod txn_offset_commit;
+mod write_txn_markers;
 
 pub use context::{Context, Parts, Peer};
 pub use dispatch::{Api, Started};

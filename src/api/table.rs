@@ -7,11 +7,11 @@ use super::dispatch::{Call, Raw, simple};
 use super::{
     add_offsets_to_txn, add_partitions_to_txn, alter_configs, api_versions, consumer_group_describe,
     consumer_group_heartbeat, create_partitions, create_topics, delete_groups, delete_topics,
-    describe_cluster, describe_configs, describe_groups, describe_log_dirs, describe_producers, describe_topic_partitions,
-    describe_transactions, end_txn, fetch, find_coordinator, heartbeat, incremental_alter_configs,
-    init_producer_id, join_group, leave_group, list_config_resources, list_groups, list_offsets,
-    list_partition_reassignments, list_transactions, metadata, offset_commit, offset_delete, offset_fetch,
-    offset_for_leader_epoch, produce, sync_group,
+    describe_cluster, describe_configs, describe_groups, describe_log_dirs, describe_producers,
+    describe_topic_partitions, describe_transactions, end_txn, fetch, find_coordinator, heartbeat,
+    incremental_alter_configs, init_producer_id, join_group, leave_group, list_config_resources, list_groups,
+    list_offsets, list_partition_reassignments, list_transactions, metadata, offset_commit, offset_delete,
+    offset_fetch, offset_for_leader_epoch, produce, sync_group, txn_offset_commit, write_txn_markers,
 };
 use crate::wire::versions::ApiKey;
 
@@ -38,6 +38,8 @@ pub(super) fn start(context: &Arc<Context>, raw: Raw) -> Call {
         ApiKey::AddPartitionsToTxn => simple(context, raw, add_partitions_to_txn::handle),
         ApiKey::AddOffsetsToTxn => simple(context, raw, add_offsets_to_txn::handle),
         ApiKey::EndTxn => simple(context, raw, end_txn::handle),
+        ApiKey::WriteTxnMarkers => simple(context, raw, write_txn_markers::handle),
+        ApiKey::TxnOffsetCommit => simple(context, raw, txn_offset_commit::handle),
         ApiKey::DescribeConfigs => simple(context, raw, describe_configs::handle),
         ApiKey::AlterConfigs => simple(context, raw, alter_configs::handle),
         ApiKey::DescribeLogDirs => simple(context, raw, describe_log_dirs::handle),

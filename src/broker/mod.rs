@@ -67,10 +67,7 @@ pub async fn run(config: Config) -> Result<()> {
     let loaded = Quorum::load(directories.quorum_parts(&config, &clock))
         .context("the metadata log cannot be loaded")?;
     let partitions = open_partitions(&config, &directories, &clock, &random, &metrics, &loaded.image());
-    let view = View::new(directories.view(), directories.previous_epoch.is_some());
-    let groups = Groups::new(&config, config.node_id, clock.clone(), partitions.clone(), view);
-    let transactions =
-        Transactions::new(&config, config.node_id, clock.clone(), partitions.clone(), groups.clone());
+    let (groups, transactions) = coordinators(&config, &directories, &clock, &partitions);
     let quorum = loaded.run(subscriber(partitions.clone(), groups.clone(), transactions.clone()))?;
 
     let registered = registration::register(&config, &directories, &quorum, &random, &bound).await?;
@@ -96,9 +93,11 @@ pub async fn run(config: Config) -> Result<()> {
         partitions: partitions.clone(),
         quorum: quorum.clone(),
         server: server.clone(),
+        transaction_timeout_ms_max: config.values.int("transaction.max.timeout.ms").into(),
+        clock: clock.clone(),
         lag: Lag {
             groups: groups.clone(),
-            clock,
+            clock: clock.clone(),
             partitions_max: config.values.size("metrics.consumer.group.partitions.max"),
             runtime: tokio::runtime::Handle::current(),
         },
@@ -114,7 +113,7 @@ pub async fn run(config: Config) -> Result<()> {
     registered.finish_recovery(&quorum).await?;
     pages.set_state(BrokerState::Running);
     announce(&config);
-    background::start(&partitions, &stop);
+    background::start(&partitions, &config, &clock, &stop);
 
     signals.wait().await;
     pages.set_state(BrokerState::ShuttingDown);
@@ -148,6 +147,20 @@ fn open_partitions(
     let set = Set::open(parts, image, threads);
     info!(replicas = set.all().len(), elapsed_ms = (clock.elapsed() - begun).as_millis(), "logs loaded");
     set
+}
+
+fn coordinators(
+    config: &Config,
+    directories: &Directories,
+    clock: &Clock,
+    partitions: &Arc<Set>,
+) -> (Groups, Transactions) {
+    let view = |name: &str| View::new(directories.view(name), directories.previous_epoch.is_some());
+    let (node, set) = (config.node_id, || partitions.clone());
+    let groups = Groups::new(config, node, clock.clone(), set(), view("coordinators"));
+    let transactions =
+        Transactions::new(config, node, clock.clone(), set(), groups.clone(), view("transactions"));
+    (groups, transactions)
 }
 
 /// Transactions first: their markers go through the groups.

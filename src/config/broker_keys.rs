@@ -65,7 +65,7 @@ pub const INTERNAL: &[Key] = keys! {
     "internal.metadata.log.segment.bytes": Int, Null, Any, Low, ReadOnly, Accepted, "Segment size of the metadata log, for tests.";
     "internal.metadata.max.batch.size.in.bytes": Int, Text("8388608"), Any, Low, ReadOnly, Accepted, "Largest batch in the metadata log.";
     "log.initial.task.delay.ms": Long, Text("30000"), AtLeast(0), Low, ReadOnly, Accepted, "Time after the start before the log's background tasks begin.";
-    "producer.id.expiration.check.interval.ms": Int, Text("600000"), AtLeast(1), Low, ReadOnly, Accepted, "Time between searches for expired producer ids.";
+    "producer.id.expiration.check.interval.ms": Int, Text("600000"), AtLeast(1), Low, ReadOnly, Honoured, "Time between searches for expired producer ids.";
     "remote.log.index.file.cache.ttl.ms": Long, Text("900000"), AtLeast(-1), Low, ReadOnly, Accepted, "Time that a cached index of a remote segment is kept unused.";
     "remote.log.manager.task.retry.backoff.max.ms": Long, Text("30000"), AtLeast(1), Low, ReadOnly, Accepted, "Longest wait between tries of a remote log task.";
     "remote.log.manager.task.retry.backoff.ms": Long, Text("500"), AtLeast(1), Low, ReadOnly, Accepted, "First wait between tries of a remote log task.";
@@ -409,16 +409,16 @@ pub const PUBLIC: &[Key] = keys! {
     "ssl.truststore.type": String, Text("JKS"), Any, Medium, PerBroker, Accepted, "Format of the truststore file.";
     "telemetry.max.bytes": Int, Text("1048576"), AtLeast(1), Low, ReadOnly, Accepted, "Largest push of client metrics.";
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": Int, Text("10000"), AtLeast(1), Low, ReadOnly, Accepted, "Time between searches for transactions that ran out of time.";
-    "transaction.max.timeout.ms": Int, Text("900000"), AtLeast(1), High, ReadOnly, Accepted, "Longest timeout that a transaction may ask for.";
-    "transaction.partition.verification.enable": Boolean, Text("true"), Any, Low, ClusterWide, Accepted, "Whether a transactional write is checked against its coordinator.";
-    "transaction.remove.expired.transaction.cleanup.interval.ms": Int, Text("3600000"), AtLeast(1), Low, ReadOnly, Accepted, "Time between searches for expired transactional ids.";
-    "transaction.state.log.load.buffer.size": Int, Text("5242880"), AtLeast(1), High, ReadOnly, Accepted, "Bytes read at a time when transaction state is loaded.";
-    "transaction.state.log.min.isr": Int, Text("2"), AtLeast(1), High, ReadOnly, Accepted, "`min.insync.replicas` of the transaction topic.";
-    "transaction.state.log.num.partitions": Int, Text("50"), AtLeast(1), High, ReadOnly, Accepted, "Partitions of the transaction topic; fixed once it exists.";
-    "transaction.state.log.replication.factor": Short, Text("3"), AtLeast(1), High, ReadOnly, Accepted, "Replicas of the transaction topic.";
-    "transaction.state.log.segment.bytes": Int, Text("104857600"), AtLeast(1), High, ReadOnly, Accepted, "Segment size of the transaction topic.";
+    "transaction.max.timeout.ms": Int, Text("900000"), AtLeast(1), High, ReadOnly, Honoured, "Longest timeout that a transaction may ask for.";
+    "transaction.partition.verification.enable": Boolean, Text("true"), Any, Low, ClusterWide, Honoured, "Whether a transactional write is checked against its coordinator.";
+    "transaction.remove.expired.transaction.cleanup.interval.ms": Int, Text("3600000"), AtLeast(1), Low, ReadOnly, Honoured, "Time between searches for expired transactional ids.";
+    "transaction.state.log.load.buffer.size": Int, Text("5242880"), AtLeast(1), High, ReadOnly, Honoured, "Bytes read at a time when transaction state is loaded.";
+    "transaction.state.log.min.isr": Int, Text("2"), AtLeast(1), High, ReadOnly, Honoured, "`min.insync.replicas` of the transaction topic.";
+    "transaction.state.log.num.partitions": Int, Text("50"), AtLeast(1), High, ReadOnly, Honoured, "Partitions of the transaction topic; fixed once it exists.";
+    "transaction.state.log.replication.factor": Short, Text("3"), AtLeast(1), High, ReadOnly, Honoured, "Replicas of the transaction topic.";
+    "transaction.state.log.segment.bytes": Int, Text("104857600"), AtLeast(1), High, ReadOnly, Honoured, "Segment size of the transaction topic.";
     "transaction.two.phase.commit.enable": Boolean, Text("false"), Any, Low, ReadOnly, Accepted, "Whether transactions may wait for an outer coordinator.";
-    "transactional.id.expiration.ms": Int, Text("604800000"), AtLeast(1), High, ReadOnly, Accepted, "Time without use after which a transactional id is forgotten.";
+    "transactional.id.expiration.ms": Int, Text("604800000"), AtLeast(1), High, ReadOnly, Honoured, "Time without use after which a transactional id is forgotten.";
     "unclean.leader.election.enable": Boolean, Text("false"), Any, High, ClusterWide, Honoured, "Whether a replica that is not in sync may become leader, losing records.";
 };
 

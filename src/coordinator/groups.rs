@@ -72,7 +72,7 @@ impl Groups {
             load_bytes: values.size("offsets.load.buffer.size"),
             partition_count_new: values.int("offsets.topic.num.partitions"),
             runtime: Handle::current(),
-            view: Some(view),
+            view,
             companion: None,
         });
         Self { shards }

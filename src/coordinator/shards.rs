@@ -60,8 +60,8 @@ pub struct Parts<M: Stored> {
     pub partition_count_new: i32,
     /// Where the shards run.
     pub runtime: Handle,
-    /// What spares them the replay of their logs after a clean shutdown, if anything does.
-    pub view: Option<View>,
+    /// What spares them the replay of their logs after a clean shutdown.
+    pub view: View,
     /// Who accompanies each shard, if anybody does.
     pub companion: Option<Companion<M>>,
 }
@@ -163,8 +163,7 @@ impl<M: Stored> Shards<M> {
         self.0.tasks.close();
         self.0.tasks.wait().await;
         let inner = self.0.clone();
-        let finish = move || inner.parts.view.as_ref().map(View::finish);
-        if self.0.parts.runtime.spawn_blocking(finish).await.is_err() {
+        if self.0.parts.runtime.spawn_blocking(move || inner.parts.view.finish()).await.is_err() {
             warn!("the view of the coordinators was not written");
         }
     }
@@ -404,10 +403,9 @@ impl<M: Stored> Inner<M> {
 
     /// Keeps the state for the next start.
     fn keep(&self, machine: &M, replica: &Replica, epoch: i32) -> Result<(), partition::Error> {
-        let Some(view) = &self.parts.view else { return Ok(()) };
         let marks = replica.watermarks(epoch)?;
         if let Some(at) = Position::of(replica, epoch)? {
-            view.put(machine, &at, marks.log_end_offset - marks.log_start_offset);
+            self.parts.view.put(machine, &at, marks.log_end_offset - marks.log_start_offset);
         }
         Ok(())
     }
@@ -430,9 +428,8 @@ impl<M: Stored> Inner<M> {
         let inner = self.clone();
         let load = move || {
             let machine = || (inner.parts.machine)(image.clone());
-            if let Some(view) = &inner.parts.view
-                && let Some(at) = Position::of(&reading, epoch)?
-                && let Some(machine) = view.restore(machine(), &at)
+            if let Some(at) = Position::of(&reading, epoch)?
+                && let Some(machine) = inner.parts.view.restore(machine(), &at)
             {
                 info!(tp = %reading.name(), epoch, end_offset = at.end_offset, "coordinator restored from its view");
                 return Ok(Loaded { machine, end_offset: at.end_offset });

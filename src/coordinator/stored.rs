@@ -35,10 +35,8 @@ pub trait Stored: Machine<Input: Send, Record: Send, Reply: Send> + Send + 'stat
     /// The record that stands so in the log; none if it is of a kind that this machine has no use for.
     fn decode(entry: Entry<KeyValue<'_>>) -> Result<Option<Self::Record>, Malformed>;
 
-    /// The records that make an empty machine what this one is; without meaning for a topic that has no view.
-    fn state(&self) -> impl Iterator<Item = State<Self::Record>> {
-        std::iter::empty()
-    }
+    /// The records that make an empty machine what this one is.
+    fn state(&self) -> impl Iterator<Item = State<Self::Record>>;
 
     /// The input after which a machine that has replayed its log is in charge, for this leader epoch.
     fn activate(epoch: i32) -> Self::Input;

@@ -1,5 +1,7 @@
 //! Shards over real replicas on a disk in memory. The machine sums what it is given.
 
+mod transactions;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +9,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use super::{Encoded, KeyValue, Malformed, Parts, Shards, Stored, Unavailable, View};
+use super::{Encoded, KeyValue, Malformed, Parts, Shards, State, Stored, Unavailable, View};
 use crate::base::clock::Clock;
 use crate::base::id::{DirectoryId, NodeId, TopicId};
 use crate::base::random::Random;
@@ -92,6 +94,10 @@ impl Stored for Adder {
         Ok(Some(i64::from_be_bytes(bytes)))
     }
 
+    fn state(&self) -> impl Iterator<Item = State<i64>> {
+        std::iter::empty()
+    }
+
     fn activate(_: i32) -> Input {
         Input::Activate
     }
@@ -166,25 +172,29 @@ impl Node {
             load_bytes: 1 << 10,
             runtime: Handle::current(),
             partition_count_new: 1,
-            view: Some(View::new(self.view.path().join("view"), false)),
+            view: View::new(self.view.path().join("view"), false),
             companion: None,
         });
         shards.start(self.image.clone());
         shards
     }
 
-    /// Headers of every batch in the log.
     fn batches(&self) -> Vec<BatchHeader> {
-        let mut found = Vec::new();
-        let mut offset = 0;
-        while let Some(plan) = self.replica().plan_replay(offset, 1, -1).unwrap() {
-            let bytes = plan.resolve().unwrap().unwrap().read().unwrap();
-            let header = BatchHeader::parse(&bytes).unwrap();
-            offset = header.next_offset();
-            found.push(header);
-        }
-        found
+        headers(&self.replica())
     }
+}
+
+/// Headers of every batch in the log.
+fn headers(replica: &Replica) -> Vec<BatchHeader> {
+    let mut found = Vec::new();
+    let mut offset = 0;
+    while let Some(plan) = replica.plan_replay(offset, 1, -1).unwrap() {
+        let bytes = plan.resolve().unwrap().unwrap().read().unwrap();
+        let header = BatchHeader::parse(&bytes).unwrap();
+        offset = header.next_offset();
+        found.push(header);
+    }
+    found
 }
 
 async fn ask(shards: &Shards<Adder>, input: Input) -> Result<i64, Unavailable> {

@@ -13,7 +13,8 @@ use super::groups::Groups;
 use super::markers::{Destinations, NotWritten, Writer};
 use super::producer_ids::ProducerIds;
 use super::shards::{Companion, Parts, Shards};
-use super::stored::{Encoded, KeyValue, Malformed, Stored};
+use super::stored::{Encoded, KeyValue, Malformed, State, Stored};
+use super::view::View;
 use crate::base::clock::Clock;
 use crate::base::id::{NodeId, Producer};
 use crate::config::broker::Config;
@@ -53,6 +54,10 @@ impl Stored for txn::Transactions {
         Record::decode(key, value).map_err(|why| Malformed(why.to_string()))
     }
 
+    fn state(&self) -> impl Iterator<Item = State<Record>> {
+        Self::state(self).map(|(offset, record)| State { offset, record })
+    }
+
     fn activate(epoch: i32) -> txn::Input {
         Activate { coordinator_epoch: epoch }.into_input()
     }
@@ -76,7 +81,14 @@ impl Transactions {
 
     /// Coordinates nothing before [`Transactions::start`]. To be called within a tokio runtime, in which the shards
     /// run. Markers go into `partitions`, and through `groups` where offsets are.
-    pub fn new(config: &Config, node: NodeId, clock: Clock, partitions: Arc<Set>, groups: Groups) -> Self {
+    pub fn new(
+        config: &Config,
+        node: NodeId,
+        clock: Clock,
+        partitions: Arc<Set>,
+        groups: Groups,
+        view: View,
+    ) -> Self {
         let image = ArcSwap::from_pointee(Image::empty());
         let markers = Destinations { partitions: partitions.clone(), groups, clock: clock.clone(), image };
         let markers = Arc::new(markers);
@@ -94,8 +106,7 @@ impl Transactions {
             load_bytes: values.size("transaction.state.log.load.buffer.size"),
             partition_count_new: values.int("transaction.state.log.num.partitions"),
             runtime: Handle::current(),
-            // Its logs are small once they are compacted.
-            view: None,
+            view,
             companion: Some(companion),
         });
         Self { shards, markers, producer_ids }

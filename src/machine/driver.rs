@@ -16,6 +16,9 @@ pub enum Failed<E> {
     Earlier,
 }
 
+/// What became of an input: nothing more to say, or whom the log refuses what was decided.
+pub type Stepped<Asker, Refusal, E> = Result<Option<(Asker, Refusal)>, Failed<E>>;
+
 /// An answer that waits for its offset.
 #[derive(Debug)]
 struct Parked<Asker, Reply> {
@@ -70,7 +73,7 @@ impl<M: Machine, S: Sink<M::Record>, Asker> Driver<M, S, Asker> {
         now_ms: i64,
         input: M::Input,
         asker: Asker,
-    ) -> Result<Option<(Asker, S::Refusal)>, Failed<S::Error>> {
+    ) -> Stepped<Asker, S::Refusal, S::Error> {
         let token = Token(self.token_next);
         self.token_next += 1;
         self.unanswered.insert(token, asker);

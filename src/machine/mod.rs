@@ -14,7 +14,7 @@ mod entry;
 pub(crate) mod story;
 mod timers;
 
-pub use self::driver::{Driver, Failed};
+pub use self::driver::{Driver, Failed, Stepped};
 pub use self::entry::{Ended, Entry};
 pub use self::timers::Timers;
 

@@ -103,6 +103,10 @@ pub struct Observed {
     pub log_end_offset: i64,
     /// The first offset that is not committed.
     pub high_watermark: i64,
+    /// Producers that are known.
+    pub producer_count: usize,
+    /// When the producer of the oldest open transaction wrote last, in ms.
+    pub oldest_txn_last_timestamp_ms: Option<i64>,
 }
 
 /// One replica on this node.
@@ -565,6 +569,8 @@ impl Replica {
             log_start_offset: state.log.start_offset(),
             log_end_offset: state.log.end_offset(),
             high_watermark,
+            producer_count: state.log.producers().len(),
+            oldest_txn_last_timestamp_ms: state.log.producers().oldest_txn_last_timestamp(),
         })
     }
 

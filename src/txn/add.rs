@@ -1,12 +1,14 @@
 //! AddPartitionsToTxn: adding, and verifying only (`TransactionCoordinator.handleAddPartitionsToTransaction`,
 //! `handleVerifyPartitionsInTransaction`).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Code;
 use super::draft::Draft;
 use super::request::{AddPartitions, TopicPartition, VerifyPartitions};
 use super::transaction::Transaction;
+use crate::base::id::Producer;
 use crate::wire::txn_records::{Partitions, State};
 
 /// How much a transaction's partitions may take in a record: a default `max.message.bytes` with room for the rest.
@@ -79,7 +81,7 @@ pub(super) fn verify(
     request.partitions.into_iter().map(verify).collect()
 }
 
-fn validate_producer(transaction: &Transaction, producer: crate::base::id::Producer) -> Result<(), Code> {
+fn validate_producer(transaction: &Transaction, producer: Producer) -> Result<(), Code> {
     let current = transaction.producer();
     if current.id != producer.id {
         Err(Code::InvalidProducerIdMapping)
@@ -96,7 +98,7 @@ fn contains(partitions: &Partitions, (topic, partition): &TopicPartition) -> boo
 
 /// Bytes in a record, at most.
 fn len(partitions: &Partitions) -> usize {
-    let len = |(topic, partitions): (&Arc<str>, &std::collections::BTreeSet<i32>)| {
+    let len = |(topic, partitions): (&Arc<str>, &BTreeSet<i32>)| {
         topic.len() + TOPIC_BYTES + partitions.len() * size_of::<i32>()
     };
     partitions.iter().map(len).sum()

@@ -1,6 +1,6 @@
 //! A decision about one transactional id in the making: what is true after the records so far, before any is replayed.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::request::{AddPartitions, Ending, InitProducerId, Refusal, Reply};
@@ -241,7 +241,7 @@ fn prepared(is_committed: bool) -> State {
 /// What whoever writes markers is to know, if the transaction is decided.
 pub(super) fn ending(id: &Arc<str>, transaction: &Transaction, coordinator_epoch: i32) -> Option<Ending> {
     let Transaction { value, offset, .. } = transaction;
-    let partitions = |(topic, partitions): (&Arc<str>, &std::collections::BTreeSet<i32>)| {
+    let partitions = |(topic, partitions): (&Arc<str>, &BTreeSet<i32>)| {
         let topic = topic.clone();
         partitions.iter().map(move |partition| (topic.clone(), *partition)).collect::<Vec<_>>()
     };

@@ -29,7 +29,10 @@ impl Transactions {
         let timer = Timer::Timeout(id.clone());
         match transaction.timeout_at() {
             Some(due_ms) => self.timers.arm(due_ms, timer),
-            None => self.timers.cancel(&timer),
+            None => {
+                self.timers.cancel(&timer);
+                self.exhausted.remove(id);
+            }
         }
     }
 
@@ -47,9 +50,8 @@ impl Transactions {
 
     /// `TransactionCoordinator.abortTimedOutTransactions`, for one that is due.
     pub(super) fn transaction_timed_out(&mut self, at: Moment, id: &Arc<str>) -> Outcome {
-        let out = self.abort_timed_out(at, id, None);
+        let mut out = self.abort_timed_out(at, id, None);
         self.markers.needs_producer_id = !self.exhausted.is_empty();
-        let mut out = out;
         out.replies.extend(self.markers.answer());
         out
     }

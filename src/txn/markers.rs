@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 
 use super::draft::ending;
+use super::expire::Timer;
 use super::request::{Activate, Ending, MarkersWritten, NextMarkers, Refusal, Reply};
+use super::transaction::Transaction;
 use super::{Outcome, Transactions};
 use crate::machine::{Decision, Moment, Token};
 
@@ -51,7 +53,7 @@ impl Transactions {
             .iter()
             .filter_map(|(id, transaction)| Some((id.clone(), transaction.timeout_at()?)));
         for (id, due_ms) in timeouts.collect::<Vec<_>>() {
-            self.timers.arm(due_ms, super::Timer::Timeout(id));
+            self.timers.arm(due_ms, Timer::Timeout(id));
         }
         self.arm_expiry(at.now_ms);
         Decision::answer(token, Reply::Activate(()), vec![])
@@ -87,10 +89,11 @@ impl Transactions {
 
     pub(super) fn markers_written(&mut self, at: Moment, token: Token, request: &MarkersWritten) -> Outcome {
         let mut draft = self.draft(at, &request.transactional_id);
-        let is_that = |transaction: &super::Transaction| {
-            transaction.is_prepared() && transaction.offset == request.decided_at
-        };
+        let is_that =
+            |transaction: &Transaction| transaction.is_prepared() && transaction.offset == request.decided_at;
         if draft.transaction.as_ref().is_some_and(is_that) {
+            // A marker too many could end the next transaction of a producer that keeps its epoch.
+            self.markers.endings.retain(|ending| ending.decided_at != request.decided_at);
             draft.complete();
             draft.resume();
         }

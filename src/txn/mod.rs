@@ -239,3 +239,6 @@ impl Machine for Transactions {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,9 +89,9 @@ impl Destinations {
         let now_ms = self.clock.now_ms();
         let append = |ended: &Ended| {
             let appended = replica.append_marker(&marker_of(*ended), ended.transaction_version, now_ms);
-            appended.map(|appended| appended.last_offset).map_err(|why| match why {
-                partition::Error::Append(AppendError::Producer(why)) => NotWritten::Refused(why),
-                why => NotWritten::Partition(why),
+            appended.map(|appended| appended.last_offset).map_err(|why| {
+                let partition::Error::Append(AppendError::Producer(why)) = why else { return why.into() };
+                NotWritten::Refused(why)
             })
         };
         let appended: Vec<Result<i64, NotWritten>> = markers.iter().map(append).collect();

@@ -163,7 +163,7 @@ fn run(driver: &mut Option<Run>, now_ms: &mut i64, words: &[&str]) -> String {
             return format!("no answer for {}\n", left.join(", "));
         }
         [asker, rest @ ..] => run.step(*now_ms, input(rest), (*asker).to_owned()).map(|refused| {
-            for (asker, refusal) in refused {
+            if let Some((asker, refusal)) = refused {
                 writeln!(out, "{asker}: refused, {refusal}").unwrap();
             }
         }),

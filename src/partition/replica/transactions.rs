@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use tracing::debug;
+
 use super::{Error, Replica, Source};
 use crate::base::id::Producer;
 use crate::log::producers::{EndTxnMarker, Entry, Guard, Verification};
@@ -81,6 +83,18 @@ impl Replica {
         let own = Own { guard: None, transaction_version };
         // Offset and epoch are the log's to give.
         self.append_in(&marker.batch(0, -1, now_ms), Source::Markers(own), true, now_ms)
+    }
+
+    /// Forgets producers, and waits for a coordinator's word, that are too old; never a producer with an open
+    /// transaction.
+    pub(crate) fn remove_expired_producers(&self, now_ms: i64) {
+        let mut state = self.state.lock();
+        let expiration_ms = state.settings.log.producer_id_expiration_ms;
+        let count = state.log.producers_mut().remove_expired(now_ms, expiration_ms);
+        drop(state);
+        if count > 0 {
+            debug!(tp = %self.name, count, "producers expired");
+        }
     }
 
     /// All producers that are known, in the order of their ids.

@@ -1,6 +1,5 @@
 //! Keys and values as bytes, in both versions that Apache Kafka 4.3 knows.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Malformed, Partitions, Record, State, Value};
@@ -160,7 +159,7 @@ fn read_partitions(input: &mut Input<'_>) -> Result<Option<Partitions>, Malforme
     Ok(topics.map(|topics| {
         let mut read = Partitions::new();
         for (topic, partitions) in topics {
-            read.entry(topic).or_insert_with(BTreeSet::new).extend(partitions);
+            read.entry(topic).or_default().extend(partitions);
         }
         read
     }))
