@@ -1,4 +1,4 @@
-//! What runs by the clock: background syncs, checkpoints, closing idle files.
+//! What runs by the clock: background syncs, checkpoints, closing idle files, forgetting idle producers.
 //!
 //! There are no heartbeats: the controller is in this process, and its own broker needs no session.
 
@@ -9,6 +9,8 @@ use tokio::time::{MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use crate::base::clock::Clock;
+use crate::config::broker::Config;
 use crate::partition::{SYNC_INTERVAL_MS, Set};
 
 /// How long bytes that nobody waits for stay unsynced, and checkpoints unwritten.
@@ -16,7 +18,7 @@ const SYNC_INTERVAL: Duration = Duration::from_millis(SYNC_INTERVAL_MS.cast_unsi
 /// How long a file that nobody uses stays open, at least.
 const IDLE_FILE_INTERVAL: Duration = Duration::from_secs(60);
 
-pub(super) fn start(partitions: &Arc<Set>, stop: &CancellationToken) {
+pub(super) fn start(partitions: &Arc<Set>, config: &Config, clock: &Clock, stop: &CancellationToken) {
     let syncing = partitions.clone();
     every(SYNC_INTERVAL, stop, move || {
         let partitions = syncing.clone();
@@ -26,6 +28,12 @@ pub(super) fn start(partitions: &Arc<Set>, stop: &CancellationToken) {
     every(IDLE_FILE_INTERVAL, stop, move || {
         let partitions = closing.clone();
         blocking(move || partitions.close_idle_files())
+    });
+    let (expiring, clock) = (partitions.clone(), clock.clone());
+    let interval_ms = config.logs.producer_id_expiration_check_interval_ms;
+    every(Duration::from_millis(interval_ms.unsigned_abs()), stop, move || {
+        let (partitions, now_ms) = (expiring.clone(), clock.now_ms());
+        blocking(move || partitions.remove_expired_producers(now_ms))
     });
 }
 

@@ -68,8 +68,8 @@ impl Directories {
 
     /// Where coordinators keep their state over a clean shutdown. Apache Kafka refuses a log directory with folders
     /// in it that are no partitions, but does not mind folders in those.
-    pub(super) fn view(&self) -> PathBuf {
-        self.metadata.join(raft::PARTITION_DIR).join("coordinators")
+    pub(super) fn view(&self, coordinator: &str) -> PathBuf {
+        self.metadata.join(raft::PARTITION_DIR).join(coordinator)
     }
 
     pub(super) fn quorum_parts(&self, config: &Arc<Config>, clock: &Clock) -> raft::Parts {

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::Mutex;
 
 use super::lag::Lag;
+use crate::base::clock::Clock;
 use crate::base::id::NodeId;
 use crate::meta::{Image, NO_LEADER};
 use crate::metrics::{BrokerState, Metrics, Partition, State};
@@ -29,7 +30,13 @@ pub(super) struct Shown {
     pub(super) quorum: Quorum,
     pub(super) server: Arc<Server>,
     pub(super) lag: Lag,
+    pub(super) clock: Clock,
+    /// `transaction.max.timeout.ms`.
+    pub(super) transaction_timeout_ms_max: i64,
 }
+
+/// How long after its time a transaction may still be open (`ProducerStateManager.LATE_TRANSACTION_BUFFER_MS`).
+const LATE_TRANSACTION_BUFFER_MS: i64 = 5 * 60_000;
 
 impl BrokerPages {
     pub(super) fn new(metrics: Metrics) -> Arc<Self> {
@@ -73,7 +80,7 @@ impl Shown {
         let mut replicas = self.partitions.all();
         replicas.sort_unstable_by(|a, b| a.name().cmp(b.name()));
         for replica in replicas {
-            add_replica(&image, &replica, state);
+            self.add_replica(&image, &replica, state);
         }
         (state.consumer_groups, state.consumed_partitions_without_series) =
             self.lag.observe(&image, &self.partitions);
@@ -103,25 +110,30 @@ impl Shown {
             }
         }
     }
-}
 
-fn add_replica(image: &Image, replica: &Replica, state: &mut State) {
-    let Some(observed) = replica.observe() else { return };
-    let name = replica.name();
-    state.partition_count += 1;
-    let partition = image.topics.partition(replica.topic_id(), name.partition);
-    let led = partition.filter(|_| observed.is_leader);
-    let (replica_count, in_sync_replica_count) = led.map_or((0, 0), |p| (p.replicas.len(), p.isr.len()));
-    state.leader_count += u32::from(observed.is_leader);
-    state.under_replicated_partitions += u32::from(in_sync_replica_count < replica_count);
-    state.partitions.push(Partition {
-        topic: name.topic.clone(),
-        partition: name.partition,
-        size_bytes: observed.size_bytes,
-        log_start_offset: observed.log_start_offset,
-        log_end_offset: observed.log_end_offset,
-        high_watermark: observed.high_watermark,
-        replica_count,
-        in_sync_replica_count,
-    });
+    fn add_replica(&self, image: &Image, replica: &Replica, state: &mut State) {
+        let Some(observed) = replica.observe() else { return };
+        let name = replica.name();
+        state.partition_count += 1;
+        let partition = image.topics.partition(replica.topic_id(), name.partition);
+        let led = partition.filter(|_| observed.is_leader);
+        let (replica_count, in_sync_replica_count) = led.map_or((0, 0), |p| (p.replicas.len(), p.isr.len()));
+        state.leader_count += u32::from(observed.is_leader);
+        state.producer_id_count = state.producer_id_count.saturating_add(count(observed.producer_count));
+        let late_after_ms = self.transaction_timeout_ms_max + LATE_TRANSACTION_BUFFER_MS;
+        let is_late = |since_ms: i64| self.clock.now_ms() - since_ms > late_after_ms;
+        let has_late = observed.oldest_txn_last_timestamp_ms.filter(|ms| *ms > 0).is_some_and(is_late);
+        state.late_transaction_count += u32::from(observed.is_leader && has_late);
+        state.under_replicated_partitions += u32::from(in_sync_replica_count < replica_count);
+        state.partitions.push(Partition {
+            topic: name.topic.clone(),
+            partition: name.partition,
+            size_bytes: observed.size_bytes,
+            log_start_offset: observed.log_start_offset,
+            log_end_offset: observed.log_end_offset,
+            high_watermark: observed.high_watermark,
+            replica_count,
+            in_sync_replica_count,
+        });
+    }
 }

@@ -65,7 +65,7 @@ pub const INTERNAL: &[Key] = keys! {
     "internal.metadata.log.segment.bytes": Int, Null, Any, Low, ReadOnly, Accepted, "Segment size of the metadata log, for tests.";
     "internal.metadata.max.batch.size.in.bytes": Int, Text("8388608"), Any, Low, ReadOnly, Accepted, "Largest batch in the metadata log.";
     "log.initial.task.delay.ms": Long, Text("30000"), AtLeast(0), Low, ReadOnly, Accepted, "Time after the start before the log's background tasks begin.";
-    "producer.id.expiration.check.interval.ms": Int, Text("600000"), AtLeast(1), Low, ReadOnly, Accepted, "Time between searches for expired producer ids.";
+    "producer.id.expiration.check.interval.ms": Int, Text("600000"), AtLeast(1), Low, ReadOnly, Honoured, "Time between searches for expired producer ids.";
     "remote.log.index.file.cache.ttl.ms": Long, Text("900000"), AtLeast(-1), Low, ReadOnly, Accepted, "Time that a cached index of a remote segment is kept unused.";
     "remote.log.manager.task.retry.backoff.max.ms": Long, Text("30000"), AtLeast(1), Low, ReadOnly, Accepted, "Longest wait between tries of a remote log task.";
     "remote.log.manager.task.retry.backoff.ms": Long, Text("500"), AtLeast(1), Low, ReadOnly, Accepted, "First wait between tries of a remote log task.";
@@ -383,7 +383,7 @@ pub const PUBLIC: &[Key] = keys! {
     "socket.listen.backlog.size": Int, Text("50"), AtLeast(1), Medium, ReadOnly, Honoured, "Connections that may wait to be accepted.";
     "socket.receive.buffer.bytes": Int, Text("524288"), Any, High, ReadOnly, Honoured, "Socket receive buffer; -1 leaves it to the operating system. Kafka's default of 102400 takes a large batch in small pieces, at a third more CPU.";
     "socket.request.max.bytes": Int, Text("104857600"), AtLeast(1), High, ReadOnly, Honoured, "Largest request that is read.";
-    "socket.send.buffer.bytes": Int, Text("102400"), Any, High, ReadOnly, Honoured, "Socket send buffer; -1 leaves it to the operating system.";
+    "socket.send.buffer.bytes": Int, Text("524288"), Any, High, ReadOnly, Honoured, "Socket send buffer; -1 leaves it to the operating system. With Kafka's default of 102400 a reader waits for the broker at half the rate.";
     "ssl.allow.dn.changes": Boolean, Text("false"), Any, Low, ReadOnly, Accepted, "Whether a new keystore may carry another distinguished name.";
     "ssl.allow.san.changes": Boolean, Text("false"), Any, Low, ReadOnly, Accepted, "Whether a new keystore may drop alternative names.";
     "ssl.cipher.suites": List, Text(""), list(MayBeEmpty), Medium, PerBroker, Accepted, "Cipher suites that are offered; empty means the library's own.";
@@ -410,7 +410,7 @@ pub const PUBLIC: &[Key] = keys! {
     "telemetry.max.bytes": Int, Text("1048576"), AtLeast(1), Low, ReadOnly, Accepted, "Largest push of client metrics.";
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": Int, Text("10000"), AtLeast(1), Low, ReadOnly, Accepted, "Time between searches for transactions that ran out of time.";
     "transaction.max.timeout.ms": Int, Text("900000"), AtLeast(1), High, ReadOnly, Accepted, "Longest timeout that a transaction may ask for.";
-    "transaction.partition.verification.enable": Boolean, Text("true"), Any, Low, ClusterWide, Accepted, "Whether a transactional write is checked against its coordinator.";
+    "transaction.partition.verification.enable": Boolean, Text("true"), Any, Low, ClusterWide, Honoured, "Whether a transactional write is checked against its coordinator.";
     "transaction.remove.expired.transaction.cleanup.interval.ms": Int, Text("3600000"), AtLeast(1), Low, ReadOnly, Accepted, "Time between searches for expired transactional ids.";
     "transaction.state.log.load.buffer.size": Int, Text("5242880"), AtLeast(1), High, ReadOnly, Accepted, "Bytes read at a time when transaction state is loaded.";
     "transaction.state.log.min.isr": Int, Text("2"), AtLeast(1), High, ReadOnly, Accepted, "`min.insync.replicas` of the transaction topic.";

@@ -70,6 +70,8 @@ pub struct Logs {
     pub high_watermark_checkpoint_interval_ms: i64,
     /// Milliseconds after its last write that a producer's state is forgotten.
     pub producer_id_expiration_ms: i64,
+    /// Milliseconds between searches for producers whose state is to be forgotten.
+    pub producer_id_expiration_check_interval_ms: i64,
 }
 
 impl Logs {
@@ -93,6 +95,9 @@ impl Logs {
                 .into(),
             high_watermark_checkpoint_interval_ms: v.long("replica.high.watermark.checkpoint.interval.ms"),
             producer_id_expiration_ms: v.int("producer.id.expiration.ms").into(),
+            producer_id_expiration_check_interval_ms: v
+                .int("producer.id.expiration.check.interval.ms")
+                .into(),
         }
     }
 }

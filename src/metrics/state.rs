@@ -70,6 +70,10 @@ pub struct State {
     pub partition_count: u32,
     /// Partitions led here with fewer in-sync replicas than replicas.
     pub under_replicated_partitions: u32,
+    /// Producer ids that partitions here remember, once for each partition.
+    pub producer_id_count: u32,
+    /// Partitions led here with a transaction that is open for longer than any may be.
+    pub late_transaction_count: u32,
     /// Whether this node is the active controller.
     pub active_controller: bool,
     /// Partitions of the cluster without a leader.

@@ -11,7 +11,9 @@ mod settings;
 
 pub use directory::Directory;
 pub use error::{Error, FetchError};
-pub use replica::{FetchSpec, Fetched, Isolation, Observed, Replica, Target, Watermarks};
+pub use replica::{
+    ActiveProducer, FetchSpec, Fetched, Isolation, Observed, Own, Replica, Target, Watermarks,
+};
 pub use set::{Parts, Set, SettingsOf};
 pub use settings::{Settings, overrides};
 

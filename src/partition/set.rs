@@ -308,6 +308,13 @@ impl Set {
         }
     }
 
+    /// Forgets producers that have been idle for `producer.id.expiration.ms`.
+    pub fn remove_expired_producers(&self, now_ms: i64) {
+        for replica in self.all() {
+            replica.remove_expired_producers(now_ms);
+        }
+    }
+
     /// Syncs and closes every log and writes the checkpoints.
     pub fn close_logs(&self) {
         for replica in self.all() {

@@ -6,6 +6,7 @@ use crate::base::id::NodeId;
 use crate::config::broker::Config;
 use crate::config::dynamic::{Layers, Overrides};
 use crate::config::topic::{CompressionType, TimestampType, TopicConfig};
+use crate::config::value::Value;
 use crate::log;
 use crate::meta::Image;
 use crate::meta::configs::ResourceKind;
@@ -25,6 +26,9 @@ pub struct Settings {
     pub rules: Rules,
 }
 
+/// Whether a transaction begins in a partition only with its coordinator's word.
+const VERIFICATION: &str = "transaction.partition.verification.enable";
+
 /// What is set dynamically for one resource.
 pub fn overrides(image: &Image, kind: ResourceKind, name: &str) -> Overrides {
     let entries = image.configs.of(kind, name);
@@ -39,10 +43,12 @@ impl Settings {
         let default = overrides(image, ResourceKind::Broker, "");
         let layers = Layers { config, broker: &broker, default: &default };
         let topic = TopicConfig::resolve(&overrides(image, ResourceKind::Topic, topic), &layers);
-        Self::of(&topic, config.logs.producer_id_expiration_ms)
+        let verify_transactions = layers.value(VERIFICATION) != Some(Value::Boolean(false));
+        let producer_id_expiration_ms = config.logs.producer_id_expiration_ms;
+        Self::of(&topic, producer_id_expiration_ms, verify_transactions)
     }
 
-    fn of(topic: &TopicConfig, producer_id_expiration_ms: i64) -> Self {
+    fn of(topic: &TopicConfig, producer_id_expiration_ms: i64, verify_transactions: bool) -> Self {
         Self {
             log: log::Settings {
                 segment_bytes: topic.segment_bytes,
@@ -53,6 +59,7 @@ impl Settings {
                 flush_messages: topic.flush_messages,
                 flush_ms: topic.flush_ms,
                 producer_id_expiration_ms,
+                verify_transactions,
                 preallocate: topic.preallocate,
                 compact: topic.compact,
             },

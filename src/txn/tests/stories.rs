@@ -1,0 +1,54 @@
+//! The stories.
+
+use super::*;
+
+/// The story as it should have been written.
+fn played(story: &str) -> String {
+    let mut run = Run::new();
+    let mut out = String::new();
+    for line in story.lines().filter(|line| !line.starts_with('>')) {
+        writeln!(out, "{line}").unwrap();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        for line in run.play(line).lines() {
+            writeln!(out, "> {}", line.trim_end()).unwrap();
+        }
+    }
+    out
+}
+
+fn check(file: &str, story: &str) {
+    let played = played(story);
+    assert!(played == story, "{file} should read\n{played}");
+}
+
+/// One test per story.
+macro_rules! stories {
+    ($($name:ident: $file:literal,)*) => {$(
+        #[test]
+        fn $name() {
+            check($file, include_str!(concat!("testdata/", $file)));
+        }
+    )*};
+}
+
+stories! {
+    a_transaction_from_its_first_record_to_its_last: "happy.txt",
+    the_older_protocol_keeps_the_epoch: "older.txt",
+    the_next_transaction_waits_for_the_markers_of_the_one_before: "waiting.txt",
+    a_producer_is_initialised_again: "init.txt",
+    an_open_transaction_is_aborted_before_a_producer_takes_over: "takeover.txt",
+    a_request_to_end_that_comes_again_is_answered_from_the_state: "again.txt",
+    a_delayed_request_to_end_does_not_end_the_next_transaction: "delayed.txt",
+    used_up_epochs_lead_to_another_producer_id: "exhausted.txt",
+    a_transaction_that_takes_too_long_is_aborted: "timeout.txt",
+    a_transactional_id_that_nobody_uses_is_forgotten: "expiry.txt",
+    markers_are_offered_until_they_are_written: "markers.txt",
+    what_is_decided_stands_after_every_load: "reload.txt",
+    an_answer_waits_for_its_record: "uncommitted.txt",
+    refused: "refused.txt",
+    partitions_are_verified: "verify.txt",
+    transactions_are_described_and_listed: "lists.txt",
+    records_follow_the_finalized_transaction_version: "versions.txt",
+}
