@@ -9,7 +9,7 @@ use kafka_protocol::protocol::StrBytes;
 use super::*;
 use crate::base::id::Producer;
 use crate::coordinator::{Groups, NotWritten, ProducerIds, Transactions};
-use crate::group::{Ask, Client, OffsetFetch};
+use crate::group::{Ask, Client, DescribeGroups, OffsetFetch};
 use crate::log::producers::{ProducerError, Verification};
 use crate::machine::Ended;
 use crate::txn::{self, AddPartitions, Code, DescribeTransaction, EndTxn, InitProducerId, Request};
@@ -82,6 +82,18 @@ impl Broker {
         let transactions =
             Transactions::new(&config, NODE, clock, set.clone(), groups.clone(), view_of("transactions"));
         Self { disks, set, delta, config, view, groups, transactions }
+    }
+
+    /// The coordinators of a process that has just begun; those before have ended.
+    fn restarted(self) -> Self {
+        let view = tempfile::tempdir().unwrap();
+        let view_of = |name: &str| View::new(view.path().join(name), false);
+        let (clock, set) = (Clock::system(), self.set.clone());
+        let groups = Groups::new(&self.config, NODE, clock.clone(), set.clone(), view_of("groups"));
+        groups.start(Arc::new(self.delta.image().clone()));
+        let transactions =
+            Transactions::new(&self.config, NODE, clock, set, groups.clone(), view_of("transactions"));
+        Self { groups, transactions, view, ..self }
     }
 
     fn start(&self) {
@@ -349,19 +361,41 @@ async fn markers_that_a_coordinator_left_behind_are_written_by_the_next_one() {
     assert!(broker.is_stable("t"));
     broker.transactions.stop().await;
     // And not once more.
-    let again = Transactions::new(
-        &broker.config,
-        NODE,
-        Clock::system(),
-        broker.set.clone(),
-        broker.groups.clone(),
-        View::new(broker.view.path().join("again"), false),
-    );
-    let broker = Broker { transactions: again, ..broker };
+    let broker = broker.restarted();
     broker.start();
     broker.until(ID, "CompleteCommit").await;
     broker.transactions.stop().await;
     assert_eq!(broker.markers("t"), [next]);
+}
+
+#[tokio::test]
+async fn offsets_of_an_open_transaction_outlive_the_coordinators() {
+    let broker = Broker::new();
+    broker.start();
+    let producer = broker.init(ID).await;
+    broker.transactions.commit_offsets(offset_of(producer, 42)).await.unwrap();
+    broker.transactions.stop().await;
+    broker.groups.stop().await;
+
+    let broker = broker.restarted();
+    broker.start();
+    broker.until(ID, "Ongoing").await;
+    broker.end(ID, producer, true).await;
+    // The group's shard may still be loading: its marker waits for that.
+    broker.until(ID, "CompleteCommit").await;
+    assert_eq!(broker.fetch_offset().await, Ok(42));
+    broker.transactions.stop().await;
+    broker.groups.stop().await;
+
+    // What the marker has made of it is read back.
+    let broker = broker.restarted();
+    let offset = loop {
+        match broker.groups.ask("g", ask_of(DescribeGroups(vec![]))).await {
+            Ok(_) => break broker.fetch_offset().await,
+            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+        }
+    };
+    assert_eq!(offset, Ok(42));
 }
 
 #[tokio::test]
