@@ -13,6 +13,7 @@ mod coordinator_view;
 mod create_partitions;
 mod create_topics;
 mod data_directory;
+mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;

@@ -2,8 +2,8 @@
 
 use kafka_protocol::messages::{
     AlterConfigsResponse, ApiVersionsResponse, ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatResponse,
-    CreatePartitionsResponse, CreateTopicsResponse, DeleteTopicsResponse, DescribeClusterResponse,
-    DescribeConfigsResponse, DescribeGroupsResponse, DescribeLogDirsResponse,
+    CreatePartitionsResponse, CreateTopicsResponse, DeleteRecordsResponse, DeleteTopicsResponse,
+    DescribeClusterResponse, DescribeConfigsResponse, DescribeGroupsResponse, DescribeLogDirsResponse,
     DescribeTopicPartitionsResponse, FindCoordinatorResponse, HeartbeatResponse,
     IncrementalAlterConfigsResponse, InitProducerIdResponse, JoinGroupResponse, LeaveGroupResponse,
     ListConfigResourcesResponse, ListGroupsResponse, ListOffsetsResponse, ListPartitionReassignmentsResponse,
@@ -70,6 +70,12 @@ impl ErrorCodes for CreateTopicsResponse {
 impl ErrorCodes for DeleteTopicsResponse {
     fn error_codes(&self) -> impl Iterator<Item = i16> {
         self.responses.iter().map(|t| t.error_code)
+    }
+}
+
+impl ErrorCodes for DeleteRecordsResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        self.topics.iter().flat_map(|t| &t.partitions).map(|p| p.error_code)
     }
 }
 

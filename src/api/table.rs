@@ -6,8 +6,8 @@ use super::context::Context;
 use super::dispatch::{Call, Raw, simple};
 use super::{
     alter_configs, api_versions, consumer_group_describe, consumer_group_heartbeat, create_partitions,
-    create_topics, delete_groups, delete_topics, describe_cluster, describe_configs, describe_groups,
-    describe_log_dirs, describe_topic_partitions, fetch, find_coordinator, heartbeat,
+    create_topics, delete_groups, delete_records, delete_topics, describe_cluster, describe_configs,
+    describe_groups, describe_log_dirs, describe_topic_partitions, fetch, find_coordinator, heartbeat,
     incremental_alter_configs, init_producer_id, join_group, leave_group, list_config_resources, list_groups,
     list_offsets, list_partition_reassignments, metadata, offset_commit, offset_delete, offset_fetch,
     offset_for_leader_epoch, produce, sync_group,
@@ -32,6 +32,7 @@ pub(super) fn start(context: &Arc<Context>, raw: Raw) -> Call {
         ApiKey::ApiVersions => simple(context, raw, api_versions::handle),
         ApiKey::CreateTopics => simple(context, raw, create_topics::handle),
         ApiKey::DeleteTopics => simple(context, raw, delete_topics::handle),
+        ApiKey::DeleteRecords => simple(context, raw, delete_records::handle),
         ApiKey::InitProducerId => simple(context, raw, init_producer_id::handle),
         ApiKey::OffsetForLeaderEpoch => simple(context, raw, offset_for_leader_epoch::handle),
         ApiKey::DescribeConfigs => simple(context, raw, describe_configs::handle),

@@ -9,6 +9,7 @@ use tokio::time::{MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use crate::config::broker::Config;
 use crate::partition::{SYNC_INTERVAL_MS, Set};
 
 /// How long bytes that nobody waits for stay unsynced, and checkpoints unwritten.
@@ -16,16 +17,34 @@ const SYNC_INTERVAL: Duration = Duration::from_millis(SYNC_INTERVAL_MS.cast_unsi
 /// How long a file that nobody uses stays open, at least.
 const IDLE_FILE_INTERVAL: Duration = Duration::from_secs(60);
 
-pub(super) fn start(partitions: &Arc<Set>, stop: &CancellationToken) {
+/// How often files are looked for whose `file.delete.delay.ms` is over.
+const REMOVAL_INTERVAL: Duration = Duration::from_secs(1);
+
+pub(super) fn start(partitions: &Arc<Set>, config: &Config, stop: &CancellationToken) {
     let syncing = partitions.clone();
-    every(SYNC_INTERVAL, stop, move || {
+    every(SYNC_INTERVAL, SYNC_INTERVAL, stop, move || {
         let partitions = syncing.clone();
         blocking(move || partitions.sync_and_checkpoint())
     });
     let closing = partitions.clone();
-    every(IDLE_FILE_INTERVAL, stop, move || {
+    every(IDLE_FILE_INTERVAL, IDLE_FILE_INTERVAL, stop, move || {
         let partitions = closing.clone();
         blocking(move || partitions.close_idle_files())
+    });
+    let deleting = partitions.clone();
+    let first = ms(config.values.long("log.initial.task.delay.ms"));
+    every(first, ms(config.logs.retention_check_interval_ms), stop, move || {
+        let partitions = deleting.clone();
+        blocking(move || partitions.delete_old_segments())
+    });
+    let removing = partitions.clone();
+    every(REMOVAL_INTERVAL, REMOVAL_INTERVAL, stop, move || {
+        let partitions = removing.clone();
+        async move {
+            if partitions.has_segments_to_remove() {
+                blocking(move || partitions.remove_old_segments()).await;
+            }
+        }
     });
 }
 
@@ -35,14 +54,20 @@ async fn blocking(work: impl FnOnce() + Send + 'static) {
     }
 }
 
+fn ms(ms: i64) -> Duration {
+    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+}
+
+/// Does `work` after the time `first`, and then every `period`.
 fn every<F: Future<Output = ()> + Send>(
+    first: Duration,
     period: Duration,
     stop: &CancellationToken,
     mut work: impl FnMut() -> F + Send + 'static,
 ) {
     let stop = stop.clone();
     tokio::spawn(async move {
-        let mut ticks = interval_at(tokio::time::Instant::now() + period, period);
+        let mut ticks = interval_at(tokio::time::Instant::now() + first, period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
             work().await;

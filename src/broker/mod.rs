@@ -108,7 +108,7 @@ pub async fn run(config: Config) -> Result<()> {
     registered.finish_recovery(&quorum).await?;
     pages.set_state(BrokerState::Running);
     announce(&config);
-    background::start(&partitions, &stop);
+    background::start(&partitions, &config, &stop);
 
     signals.wait().await;
     pages.set_state(BrokerState::ShuttingDown);

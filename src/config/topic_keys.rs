@@ -110,7 +110,7 @@ pub const PUBLIC: &[TopicKey] = topic_keys! {
     "compression.type": String, Text("producer"), OneOf(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]), [same("compression.type")], Honoured, "Codec in which the topic is stored; `producer` keeps what the producer sent.";
     "compression.zstd.level": Int, Text("3"), Between(-131_072, 22), [same("compression.zstd.level")], Honoured, "Level when the topic is stored as zstd.";
     "delete.retention.ms": Long, Text("86400000"), AtLeast(0), [same("log.cleaner.delete.retention.ms")], Accepted, "Time that deletion markers stay in a compacted topic.";
-    "file.delete.delay.ms": Long, Text("60000"), AtLeast(0), [same("log.segment.delete.delay.ms")], Accepted, "Time between dropping a segment and deleting its file.";
+    "file.delete.delay.ms": Long, Text("60000"), AtLeast(0), [same("log.segment.delete.delay.ms")], Honoured, "Time between dropping a segment and deleting its file.";
     "flush.messages": Long, Text("9223372036854775807"), AtLeast(1), [same("log.flush.interval.messages")], Honoured, "Records of a partition after which it is flushed to disk.";
     "flush.ms": Long, Text("9223372036854775807"), AtLeast(0), [same("log.flush.interval.ms"), same("log.flush.scheduler.interval.ms")], Honoured, "Time after which a partition's records are flushed to disk.";
     "follower.replication.throttled.replicas": List, Text(""), ThrottledReplicas, [], Accepted, "Replicas whose copying is throttled at the follower, as `partition:broker`, or `*`.";
@@ -130,8 +130,8 @@ pub const PUBLIC: &[TopicKey] = topic_keys! {
     "remote.log.copy.disable": Boolean, Text("false"), Any, [], Accepted, "Whether copying to remote storage is stopped.";
     "remote.log.delete.on.disable": Boolean, Text("false"), Any, [], Accepted, "Whether switching tiered storage off deletes the remote data.";
     "remote.storage.enable": Boolean, Text("false"), Any, [], Accepted, "Whether the topic is tiered.";
-    "retention.bytes": Long, Text("-1"), Any, [same("log.retention.bytes")], Accepted, "Size of a partition beyond which old segments are deleted; -1 means no limit.";
-    "retention.ms": Long, Text("604800000"), AtLeast(-1), [same("log.retention.ms"), minutes("log.retention.minutes"), hours("log.retention.hours")], Accepted, "Milliseconds that records are kept; -1 means for ever.";
+    "retention.bytes": Long, Text("-1"), Any, [same("log.retention.bytes")], Honoured, "Size of a partition beyond which old segments are deleted; -1 means no limit.";
+    "retention.ms": Long, Text("604800000"), AtLeast(-1), [same("log.retention.ms"), minutes("log.retention.minutes"), hours("log.retention.hours")], Honoured, "Milliseconds that records are kept; -1 means for ever.";
     "segment.bytes": Int, Text("1073741824"), AtLeast(1_048_576), [same("log.segment.bytes")], Honoured, "Largest size of a segment file.";
     "segment.index.bytes": Int, Text("10485760"), AtLeast(4), [same("log.index.size.max.bytes")], Honoured, "Largest size of an index file.";
     "segment.jitter.ms": Long, Text("0"), AtLeast(0), [same("log.roll.jitter.ms"), hours("log.roll.jitter.hours")], Honoured, "Most milliseconds by which rolls are spread.";

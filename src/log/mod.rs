@@ -22,6 +22,7 @@ pub mod producers;
 pub mod read;
 mod recovery;
 mod replay;
+pub mod retention;
 mod scan;
 mod segment;
 mod settings;

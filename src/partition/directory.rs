@@ -163,17 +163,23 @@ impl Directory {
     }
 
     /// Writes recovery points, log start offsets and high watermarks, each file only if it changed.
-    pub(super) fn write_checkpoints(&self, mut offsets: [Offsets; 3]) -> io::Result<()> {
-        for (offsets, kept) in offsets.iter_mut().zip(self.kept.lock().iter()) {
-            offsets.extend(kept.iter().map(|(name, mark)| (name.clone(), *mark)));
-        }
+    pub(super) fn write_checkpoints(&self, offsets: [Offsets; 3]) -> io::Result<()> {
         let files = [OffsetFile::RecoveryPoint, OffsetFile::LogStartOffset, OffsetFile::HighWatermark];
-        let mut written = self.written.lock();
-        for ((file, offsets), written) in files.into_iter().zip(offsets).zip(written.iter_mut()) {
-            if *written != Some(hash(&offsets)) {
-                self.log_directory.write_offsets(file, &offsets)?;
-                *written = Some(hash(&offsets));
-            }
+        files.into_iter().zip(offsets).try_for_each(|(file, offsets)| self.write_checkpoint(file, offsets))
+    }
+
+    /// Writes one of the three files, if it changed.
+    pub(super) fn write_checkpoint(&self, file: OffsetFile, mut offsets: Offsets) -> io::Result<()> {
+        let at = match file {
+            OffsetFile::RecoveryPoint => 0,
+            OffsetFile::LogStartOffset => 1,
+            OffsetFile::HighWatermark => 2,
+        };
+        offsets.extend(self.kept.lock()[at].iter().map(|(name, mark)| (name.clone(), *mark)));
+        let written = &mut self.written.lock()[at];
+        if *written != Some(hash(&offsets)) {
+            self.log_directory.write_offsets(file, &offsets)?;
+            *written = Some(hash(&offsets));
         }
         Ok(())
     }

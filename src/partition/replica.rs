@@ -1,5 +1,7 @@
 //! One replica: its log, its replication state, and who waits on it.
 
+mod retention;
+
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};

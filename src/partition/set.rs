@@ -1,5 +1,7 @@
 //! All replicas on this node, kept as the metadata image says.
 
+mod retention;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Weak};
 
@@ -60,6 +62,7 @@ pub struct Set {
     unopened: HashSet<(TopicId, i32)>,
     /// Held while checkpoints are gathered and written, so that older ones never overtake newer ones.
     checkpointing: Mutex<()>,
+    leaving: retention::Leaving,
 }
 
 /// On a thread of its own: whoever met the error may hold a replica's lock.
@@ -105,6 +108,7 @@ impl Set {
             changing: Mutex::new(()),
             unopened,
             checkpointing: Mutex::new(()),
+            leaving: retention::Leaving::default(),
         };
         let all: Vec<TopicId> = image.topics.iter().map(|t| t.id).collect();
         set.apply(image, &all);
