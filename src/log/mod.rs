@@ -5,6 +5,7 @@
 mod active;
 mod append;
 pub mod checkpoint;
+pub mod cleaner;
 pub mod committer;
 pub mod directory;
 pub mod disk;
