@@ -15,7 +15,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from harness import clients, groups, history_test, report, scenarios, target
+from harness import clients, groups, history_test, report, scenarios, streams, target, transactions, transactions_test
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -84,9 +84,9 @@ class Session:
     def run(self, pairs):
         if any(not scenarios.restarts(scenario) for _, scenario in pairs):
             self.shared = self.factory.make()
-        outcomes = self.side_by_side([pair for pair in pairs if not scenarios.of_groups(pair[1])], self.args.jobs)
+        outcomes = self.side_by_side([pair for pair in pairs if not scenarios.played(pair[1])], self.args.jobs)
         # These wait most of the time, for sessions to end and members to come.
-        outcomes += self.side_by_side([pair for pair in pairs if scenarios.of_groups(pair[1])], 2 * self.args.jobs)
+        outcomes += self.side_by_side([pair for pair in pairs if scenarios.played(pair[1])], 2 * self.args.jobs)
         if self.shared:
             outcomes += self.finish(self.shared, {scenario for _, scenario in pairs})
         return outcomes
@@ -119,7 +119,11 @@ class Session:
                 raise RuntimeError("the broker has died")
             own = self.factory.make() if scenarios.restarts(scenario) else None
             where = (own or self.shared, suffix, scratch, self.args.cache, self.args.fast)
-            if scenarios.of_groups(scenario):
+            if scenarios.of_transactions(scenario):
+                outcome = transactions.outcome(client, scenario, *where)
+            elif scenarios.of_streams(scenario):
+                outcome = streams.outcome(client, scenario, *where)
+            elif scenarios.played(scenario):
                 outcome = groups.outcome(client, play, scenario, *where)
             else:
                 outcome = clients.Run(client, scenario, *where).go()
@@ -192,7 +196,9 @@ def main():
 
 def self_test():
     wrong, histories = history_test.failures()
-    print("\n".join(wrong) or f"the history check tells {histories} histories right")
+    more, logs = transactions_test.failures()
+    wrong += more
+    print("\n".join(wrong) or f"the history check tells {histories} histories right, that of transactions {logs} logs")
     return 1 if wrong else 0
 
 

@@ -8,6 +8,7 @@
 
 mod api_versions;
 mod bounds;
+mod compaction;
 mod consumer_groups;
 mod coordinator_view;
 mod create_partitions;
@@ -40,3 +41,8 @@ mod produce;
 mod producers;
 mod start;
 mod support;
+mod transactions;
+mod transactions_admin;
+mod transactions_faults;
+mod transactions_offsets;
+mod transactions_versions;

@@ -25,6 +25,8 @@ class Event:
     last: int = 0
     code: str = "-"
     text: str = ""
+    values: list = field(default_factory=list)  # of `values`: (offset, value)
+    outcome: str = ""  # of `looped`: commit or abort
 
 
 @dataclass
@@ -68,6 +70,11 @@ def parse_event(member, kind, words):
             event.offsets = {name: offset for name, (offset, _) in parse_offsets(given["offsets"]).items()}
         elif kind == "error":
             event.code, event.text = given.get("code", "-"), given.get("text", "")
+        elif kind == "values":
+            event.partitions = [given["part"]]
+            event.values = [tuple(map(int, item.split("="))) for item in parse_list(given["values"])]
+        elif kind == "looped":
+            event.outcome = given["outcome"]
         elif kind in ("assigned", "revoked", "lost", *DEEDS):
             event.partitions = parse_list(given.get("parts", ""))
             generation = given.get("gen", "-")

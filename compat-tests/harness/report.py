@@ -52,7 +52,7 @@ def write_docs(path, title, clients, outcomes):
     lines += gaps(outcomes)
     lines += [
         "", "## Not there yet", "",
-        "Transactions, share groups, SASL and TLS are not served yet; APIs that are not served are not advertised.",
+        "Share groups, SASL and TLS are not served yet; APIs that are not served are not advertised.",
         "",
     ]
     path.parent.mkdir(parents=True, exist_ok=True)

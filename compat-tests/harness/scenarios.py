@@ -42,7 +42,19 @@ GROUPS = [
     "group-upgrade",
 ]
 
-COMMON += GROUPS
+TRANSACTIONS = [
+    "txn-commit",
+    "txn-abort",
+    "txn-timeout",
+    "txn-fenced",
+    "txn-zombie",
+    "txn-offsets",
+    "txn-loop",
+    "txn-mixed",
+    "txn-restart",
+]
+
+COMMON += GROUPS + TRANSACTIONS
 
 TIME_LIMIT_S = 60
 TIME_LIMIT_RESTART_S = 120
@@ -57,9 +69,17 @@ def long(scenario):
     return restarts(scenario) or scenario.endswith("-rebalance") or scenario.startswith("group-mixed")
 
 
-def of_groups(scenario):
+def played(scenario):
     """Such a scenario is played by the harness, with programs that are members."""
-    return scenario.startswith("group-")
+    return scenario.startswith(("group-", "txn-", "streams-"))
+
+
+def of_transactions(scenario):
+    return scenario.startswith("txn-")
+
+
+def of_streams(scenario):
+    return scenario.startswith("streams-")
 
 
 def time_limit_s(scenario):

@@ -19,13 +19,14 @@ START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
 KAFKA_VERSION = "4.3.1"
 
-# What keeps group scenarios short; the timeouts of the KIP-848 protocol are the broker's.
-GROUP_SETTINGS = {
+# What keeps scenarios short; the timeouts of the KIP-848 protocol are the broker's.
+SETTINGS = {
     "group.initial.rebalance.delay.ms": "0",
     "group.consumer.min.session.timeout.ms": "6000",
     "group.consumer.session.timeout.ms": "6000",
     "group.consumer.min.heartbeat.interval.ms": "500",
     "group.consumer.heartbeat.interval.ms": "500",
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": "500",
 }
 
 
@@ -131,7 +132,7 @@ class Barnabas(Target):
             "listeners": f"PLAINTEXT://{self.bootstrap}",
             "log.dirs": str(self.data),
             "metrics.listener": "",
-            **GROUP_SETTINGS,
+            **SETTINGS,
         }
         command = [str(self.binary)]
         for key, value in overrides.items():
@@ -174,7 +175,10 @@ class Kafka(Target):
             "transaction.state.log.min.isr": "1",
             "share.coordinator.state.topic.replication.factor": "1",
             "share.coordinator.state.topic.min.isr": "1",
-            **GROUP_SETTINGS,
+            # A killed broker cannot come back before its session is over.
+            "broker.session.timeout.ms": "2000",
+            "broker.heartbeat.interval.ms": "500",
+            **SETTINGS,
         }
         self.properties.write_text("".join(f"{k}={v}\n" for k, v in settings.items()))
         # A formatted folder holds nothing that names a port, so one is formatted per run and copied.

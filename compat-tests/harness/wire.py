@@ -1,4 +1,4 @@
-"""The few Kafka requests that the harness itself sends, in their oldest non-flexible versions.
+"""The few Kafka requests that the harness itself sends, in their oldest versions that have what is asked for.
 
 An independent, deliberately plain codec: it shares nothing with the broker under test.
 """
@@ -6,12 +6,17 @@ An independent, deliberately plain codec: it shares nothing with the broker unde
 import socket
 import struct
 import time
+from dataclasses import dataclass
 
 PRODUCE_CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
 TIMEOUT_S = 10
 
 API_PRODUCE, API_FETCH, API_LIST_OFFSETS, API_METADATA, API_OFFSET_FETCH, API_CREATE_TOPICS = 0, 1, 2, 3, 9, 19
 COORDINATOR_ERRORS = {14: "COORDINATOR_LOAD_IN_PROGRESS", 15: "COORDINATOR_NOT_AVAILABLE", 16: "NOT_COORDINATOR"}
+UNSTABLE_OFFSET_COMMIT = 88
+READ_UNCOMMITTED, READ_COMMITTED = 0, 1
+BATCH_HEADER_BYTES = 61
+ATTRIBUTE_CODEC, ATTRIBUTE_TRANSACTIONAL, ATTRIBUTE_CONTROL = 7, 0x10, 0x20
 SERVED_WITHIN_S = 10
 
 
@@ -31,6 +36,37 @@ class Reader:
         self.at += length
         return self.data[self.at - length:self.at].decode()
 
+    def unsigned(self):
+        value, shift = 0, 0
+        while True:
+            byte = self.data[self.at]
+            self.at += 1
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return value
+            shift += 7
+
+    def signed(self):
+        value = self.unsigned()
+        return value >> 1 ^ -(value & 1)
+
+    def sized(self, length):
+        self.at += max(length, 0)
+        return None if length < 0 else self.data[self.at - length:self.at]
+
+    def compact(self):
+        raw = self.sized(self.unsigned() - 1)
+        return None if raw is None else raw.decode()
+
+    def record(self):
+        """Offset delta, key and value of a record in a batch of version 2."""
+        end = self.signed() + self.at
+        self.take("b")
+        self.signed()
+        found = self.signed(), self.sized(self.signed()), self.sized(self.signed())
+        self.at = end
+        return found
+
     def bytes(self):
         length = self.take("i")
         if length < 0:
@@ -42,6 +78,12 @@ class Reader:
 def text(value):
     raw = value.encode()
     return struct.pack(">h", len(raw)) + raw
+
+
+def compact(value):
+    raw = value.encode()
+    assert len(raw) < 127
+    return bytes([len(raw) + 1]) + raw
 
 
 def call(port, api, version, body):
@@ -112,11 +154,22 @@ def latest(port, topic, partitions):
 
 
 def produce(port, topic, values_of):
-    """Produce v3, acks=all, one batch of records without keys for each partition; raises on any error.
-    Returns the first offset of each."""
-    body = struct.pack(">hhii", -1, -1, 10_000, 1) + text(topic) + struct.pack(">i", len(values_of))
-    for partition, values in values_of.items():
-        batch = record_batch(values)
+    """One batch of records without keys for each partition; raises on any error. Returns the first offset of each."""
+    now = time.time_ns() // 1_000_000
+    return produce_batches(port, topic, {
+        partition: record_batch([(None, value, now) for value in values]) for partition, values in values_of.items()})
+
+
+def produce_keyed(port, topic, partition, records):
+    """One batch of (key, value, timestamp), of which the key may be None."""
+    encoded = [(None if key is None else key.encode(), value.encode(), at) for key, value, at in records]
+    return produce_batches(port, topic, {partition: record_batch(encoded)})[partition]
+
+
+def produce_batches(port, topic, batch_of):
+    """Produce v3, acks=all; raises on any error. Returns the first offset of each partition."""
+    body = struct.pack(">hhii", -1, -1, 10_000, 1) + text(topic) + struct.pack(">i", len(batch_of))
+    for partition, batch in batch_of.items():
         body += struct.pack(">ii", partition, len(batch)) + batch
     reader = call(port, API_PRODUCE, 3, body)
     assert reader.take("i") == 1
@@ -130,15 +183,17 @@ def produce(port, topic, values_of):
     return offsets
 
 
-def record_batch(values):
-    now = time.time_ns() // 1_000_000
-    records = b"".join(record(delta, value) for delta, value in enumerate(values))
-    tail = struct.pack(">hiqqqhii", 0, len(values) - 1, now, now, -1, -1, -1, len(values)) + records
+def record_batch(entries):
+    """Of (key, value, timestamp)."""
+    first, last = entries[0][2], max(at for _, _, at in entries)
+    records = b"".join(record(delta, key, value, at - first) for delta, (key, value, at) in enumerate(entries))
+    tail = struct.pack(">hiqqqhii", 0, len(entries) - 1, first, last, -1, -1, -1, len(entries)) + records
     return struct.pack(">qiibI", 0, 9 + len(tail), -1, 2, crc32c(tail)) + tail
 
 
-def record(delta, value):
-    body = b"\0" + varint(0) + varint(delta) + varint(-1) + varint(len(value)) + value + varint(0)
+def record(delta, key, value, age):
+    key = varint(-1) if key is None else varint(len(key)) + key
+    body = b"\0" + varint(age) + varint(delta) + key + varint(len(value)) + value + varint(0)
     return varint(len(body)) + body
 
 
@@ -191,31 +246,132 @@ def committed(port, group):
     return found
 
 
-def batch_codecs(port, topic):
-    """The codec of every record batch in partition 0, by raw Fetch v4."""
-    codecs, offset = [], 0
-    while True:
-        body = struct.pack(">iiiib", -1, 100, 0, 8 << 20, 0)
-        body += struct.pack(">i", 1) + text(topic) + struct.pack(">iiqi", 1, 0, offset, 8 << 20)
-        reader = call(port, API_FETCH, 4, body)
+def committed_if_stable(port, group, topic, partitions):
+    """As `committed` for the first partitions of a topic, by OffsetFetch v7 with require_stable: None also while a transaction
+    has offsets for one of them."""
+    body = b"\0" + compact(group) + b"\2" + compact(topic) + bytes([partitions + 1])
+    body += struct.pack(f">{partitions}i", *range(partitions)) + b"\0\1\0"
+    reader = call(port, API_OFFSET_FETCH, 7, body)
+    reader.take("bi")  # tags of the header, throttle time
+    found, unstable = {}, False
+    for _ in range(reader.unsigned() - 1):
+        topic = reader.compact()
+        for _ in range(reader.unsigned() - 1):
+            partition, offset, _epoch = reader.take("iqi")
+            metadata, code, _tags = reader.compact(), *reader.take("hb")
+            unstable = unstable or code == UNSTABLE_OFFSET_COMMIT
+            if offset >= 0:
+                found[f"{topic}:{partition}"] = (offset, metadata)
+        reader.take("b")
+    code = reader.take("h")
+    if unstable or code in COORDINATOR_ERRORS:
+        return None
+    if code != 0:
+        raise RuntimeError(f"offsets of {group}: error {code}")
+    return found
+
+
+def ends(port, topic, partitions):
+    """(last stable offset, latest offset) of each partition by number, by ListOffsets v2 with both isolation levels."""
+    found = []
+    for isolation in (READ_COMMITTED, READ_UNCOMMITTED):
+        body = struct.pack(">ibi", -1, isolation, 1) + text(topic) + struct.pack(">i", partitions)
+        body += b"".join(struct.pack(">iq", number, -1) for number in range(partitions))
+        reader = call(port, API_LIST_OFFSETS, 2, body)
         reader.take("i")  # throttle time
         assert reader.take("i") == 1
         reader.string()
-        assert reader.take("i") == 1
-        _partition, code, high_watermark, _stable = reader.take("ihqq")
-        if code != 0:
-            raise RuntimeError(f"fetch of {topic}: error {code}")
-        for _aborted in range(max(reader.take("i"), 0)):
-            reader.take("qq")
-        records = reader.bytes()
-        at = 0
-        while at + 61 <= len(records):
-            base, length = struct.unpack_from(">qi", records, at)
-            if at + 12 + length > len(records):
-                break
-            (attributes, last_delta) = struct.unpack_from(">hi", records, at + 21)
-            codecs.append(PRODUCE_CODECS[attributes & 7])
-            offset = base + last_delta + 1
-            at += 12 + length
-        if offset >= high_watermark or at == 0:
+        answers = [reader.take("ihqq") for _ in range(reader.take("i"))]
+        wrong = [f"{topic} {number}: error {code}" for number, code, _, _ in answers if code != 0]
+        if wrong:
+            raise RuntimeError(wrong[0])
+        found.append({number: offset for number, _, _, offset in answers})
+    return {number: (stable, found[1][number]) for number, stable in found[0].items()}
+
+
+def read(port, topic, partition, isolation):
+    """All records of a partition as (offset, value)."""
+    return [(offset, value) for offset, _, value in read_keyed(port, topic, partition, isolation, 0)]
+
+
+def read_keyed(port, topic, partition, isolation, offset):
+    """All records from an offset on as (offset, key, value), by Fetch v4; with READ_COMMITTED as a consumer reads them: up to the
+    last stable offset, without what was aborted."""
+    found, begin = [], offset
+    while True:
+        end, aborted, records = fetch(port, topic, partition, offset, isolation)
+        aborting, following = {}, offset
+        for batch in batches(records):
+            following = batch.base + batch.last_delta + 1
+            for producer, first in aborted:
+                if first <= batch.base + batch.last_delta:
+                    aborting.setdefault(producer, first)
+            if batch.attributes & ATTRIBUTE_CONTROL:
+                if not batch.commits:
+                    aborting.pop(batch.producer, None)
+                    aborted = [(producer, first) for producer, first in aborted
+                               if producer != batch.producer or first > batch.base]
+            elif not (batch.attributes & ATTRIBUTE_TRANSACTIONAL and batch.producer in aborting):
+                found += [record for record in batch.records if record[0] >= begin]
+        if following == offset or following >= end:
+            return found
+        offset = following
+
+
+def fetch(port, topic, partition, offset, isolation):
+    """The end for this isolation level, the aborted transactions as (producer id, first offset), and the bytes of the batches."""
+    body = struct.pack(">iiiib", -1, 100, 0, 8 << 20, isolation)
+    body += struct.pack(">i", 1) + text(topic) + struct.pack(">iiqi", 1, partition, offset, 8 << 20)
+    reader = call(port, API_FETCH, 4, body)
+    reader.take("i")  # throttle time
+    assert reader.take("i") == 1
+    reader.string()
+    assert reader.take("i") == 1
+    _partition, code, high_watermark, stable = reader.take("ihqq")
+    if code != 0:
+        raise RuntimeError(f"fetch of {topic}: error {code}")
+    aborted = [reader.take("qq") for _ in range(max(reader.take("i"), 0))]
+    return stable if isolation == READ_COMMITTED else high_watermark, aborted, reader.bytes()
+
+
+@dataclass
+class Batch:
+    base: int
+    attributes: int
+    last_delta: int
+    producer: int
+    records: list  # (offset, key, value); empty if compressed
+    commits: bool = False  # a control batch's word
+
+
+def batches(records):
+    """The whole batches in the bytes of a Fetch answer."""
+    at = 0
+    while at + BATCH_HEADER_BYTES <= len(records):
+        base, length = struct.unpack_from(">qi", records, at)
+        if at + 12 + length > len(records):
+            return
+        attributes, last_delta = struct.unpack_from(">hi", records, at + 21)
+        producer, _epoch, _sequence, count = struct.unpack_from(">qhii", records, at + 43)
+        batch = Batch(base, attributes, last_delta, producer, [])
+        if attributes & ATTRIBUTE_CODEC == 0:
+            reader = Reader(records[at + BATCH_HEADER_BYTES:at + 12 + length])
+            for _ in range(count):
+                delta, key, value = reader.record()
+                batch.records.append((base + delta, key, value))
+                batch.commits = bool(attributes & ATTRIBUTE_CONTROL) and key[3] == 1
+        yield batch
+        at += 12 + length
+
+
+def batch_codecs(port, topic):
+    """The codec of every record batch in partition 0."""
+    codecs, offset = [], 0
+    while True:
+        high_watermark, _aborted, records = fetch(port, topic, 0, offset, READ_UNCOMMITTED)
+        before = offset
+        for batch in batches(records):
+            codecs.append(PRODUCE_CODECS[batch.attributes & ATTRIBUTE_CODEC])
+            offset = batch.base + batch.last_delta + 1
+        if offset >= high_watermark or offset == before:
             return codecs

@@ -115,6 +115,24 @@ fn huge_compact_counts() -> Vec<Hostile> {
         add("assignments of sync group", 14, 4, &[2, b'g', 0, 0, 0, 1, 1, 0]);
         add("groups of describe groups", 15, 5, &[]);
         add("states of list groups", 16, 4, &[]);
+        add("topics of add partitions to txn", 24, 3, &[2, b't', 0, 0, 0, 0, 0, 0, 0, 1, 0, 0]);
+        add("transactions of add partitions to txn", 24, 4, &[]);
+        add(
+            "partitions of add partitions to txn",
+            24,
+            4,
+            &[2, 2, b't', 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 2, 2, b't'],
+        );
+        add("markers of write txn markers", 27, 1, &[]);
+        add(
+            "topics of txn offset commit",
+            28,
+            3,
+            &[2, b't', 2, b'g', 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 1, 0],
+        );
+        add("ids of describe transactions", 65, 0, &[]);
+        add("states of list transactions", 66, 0, &[]);
+        add("producers of list transactions", 66, 2, &[1]);
         add("groups of delete groups", 42, 2, &[]);
         add("resources of incremental alter configs", 44, 1, &[]);
         add("topics of consumer group heartbeat", 68, 0, &[2, b'g', 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9]);
@@ -158,6 +176,8 @@ fn huge_counts() -> Vec<Hostile> {
         add("topics of offset commit", 8, 2, &[0, 1, b'g', 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         add("groups of describe groups", 15, 0, &[]);
         add("topics of offset delete", 47, 0, &[0, 1, b'g']);
+        add("topics of add partitions to txn", 24, 0, &[0, 1, b't', 0, 0, 0, 0, 0, 0, 0, 1, 0, 0]);
+        add("topics of txn offset commit", 28, 0, &[0, 1, b't', 0, 1, b'g', 0, 0, 0, 0, 0, 0, 0, 1, 0, 0]);
     }
     found
 }
@@ -331,6 +351,11 @@ pub fn every_version_of_every_api() -> Vec<Hostile> {
         (21, 0..=2),
         (22, 0..=5),
         (23, 2..=4),
+        (24, 0..=5),
+        (25, 0..=4),
+        (26, 0..=5),
+        (27, 1..=1),
+        (28, 0..=5),
         (32, 1..=4),
         (33, 0..=2),
         (35, 1..=4),
@@ -340,6 +365,9 @@ pub fn every_version_of_every_api() -> Vec<Hostile> {
         (46, 0..=0),
         (47, 0..=0),
         (60, 0..=2),
+        (61, 0..=0),
+        (65, 0..=0),
+        (66, 0..=2),
         (68, 0..=1),
         (69, 0..=1),
         (74, 0..=1),
@@ -460,6 +488,12 @@ fn honest_body(api: ApiKey, version: i16) -> RequestKind {
             ListPartitionReassignmentsRequest::default().with_topics(None),
         ),
         ApiKey::DescribeCluster => RequestKind::DescribeCluster(DescribeClusterRequest::default()),
+        ApiKey::DescribeProducers => {
+            let topic = describe_producers_request::TopicRequest::default()
+                .with_name(topic)
+                .with_partition_indexes(vec![0]);
+            RequestKind::DescribeProducers(DescribeProducersRequest::default().with_topics(vec![topic]))
+        }
         ApiKey::DescribeTopicPartitions => {
             let topic = describe_topic_partitions_request::TopicRequest::default().with_name(topic);
             RequestKind::DescribeTopicPartitions(
@@ -554,6 +588,54 @@ fn honest_group_body(api: ApiKey, version: i16) -> RequestKind {
             let request = IncrementalAlterConfigsRequest::default().with_resources(vec![resource]);
             RequestKind::IncrementalAlterConfigs(request)
         }
+        other => honest_transaction_body(other, version),
+    }
+}
+
+/// A request about a transactional id that does not exist.
+fn honest_transaction_body(api: ApiKey, version: i16) -> RequestKind {
+    let topic = TopicName(text("no-such-topic"));
+    let id = TransactionalId(text("transaction"));
+    match api {
+        ApiKey::AddPartitionsToTxn => {
+            let topic = add_partitions_to_txn_request::AddPartitionsToTxnTopic::default()
+                .with_name(topic)
+                .with_partitions(vec![0]);
+            let request = AddPartitionsToTxnRequest::default();
+            RequestKind::AddPartitionsToTxn(if version < 4 {
+                request.with_v3_and_below_transactional_id(id).with_v3_and_below_topics(vec![topic])
+            } else {
+                let transaction = add_partitions_to_txn_request::AddPartitionsToTxnTransaction::default()
+                    .with_transactional_id(id)
+                    .with_topics(vec![topic]);
+                request.with_transactions(vec![transaction])
+            })
+        }
+        ApiKey::AddOffsetsToTxn => {
+            let request = AddOffsetsToTxnRequest::default().with_transactional_id(id);
+            RequestKind::AddOffsetsToTxn(request.with_group_id(GroupId(text("group"))))
+        }
+        ApiKey::EndTxn => RequestKind::EndTxn(EndTxnRequest::default().with_transactional_id(id)),
+        ApiKey::WriteTxnMarkers => {
+            let topic = write_txn_markers_request::WritableTxnMarkerTopic::default()
+                .with_name(topic)
+                .with_partition_indexes(vec![0]);
+            let marker = write_txn_markers_request::WritableTxnMarker::default().with_topics(vec![topic]);
+            RequestKind::WriteTxnMarkers(WriteTxnMarkersRequest::default().with_markers(vec![marker]))
+        }
+        ApiKey::TxnOffsetCommit => {
+            let topic = txn_offset_commit_request::TxnOffsetCommitRequestTopic::default()
+                .with_name(topic)
+                .with_partitions(vec![txn_offset_commit_request::TxnOffsetCommitRequestPartition::default()]);
+            let request =
+                TxnOffsetCommitRequest::default().with_transactional_id(id).with_topics(vec![topic]);
+            RequestKind::TxnOffsetCommit(request.with_group_id(GroupId(text("group"))))
+        }
+        ApiKey::DescribeTransactions => {
+            let request = DescribeTransactionsRequest::default().with_transactional_ids(vec![id]);
+            RequestKind::DescribeTransactions(request)
+        }
+        ApiKey::ListTransactions => RequestKind::ListTransactions(ListTransactionsRequest::default()),
         other => unreachable!("{other:?} is not served"),
     }
 }

@@ -24,8 +24,14 @@ VOLATILE = [
     (r"(?<![\w./-])(?!(?:[A-Z]?[a-z]+[.-]?)+(?![\w-]))[A-Za-z0-9_-]{22}(?![\w./-])", "<uuid>"),
     (r"127\.0\.0\.1:\d+", "127.0.0.1:<port>"),
     (r'"timestamp":\d+', '"timestamp":<ms>'),
+    # Which of the two says that the time is over is a matter of timing.
+    (r"(Call\(callName=.*attempt\(s\)|Timed out waiting for a node assignment\. Call: .*?\))\.", "<no answer in time>."),
+    (r"\b__consumer_offsets-\d+", "__consumer_offsets-<n>"),
     (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.,]\d+Z?", "<time>"),
 ]
+
+# Columns of kafka-transactions that differ from run to run. Their width would tell, so all columns are one blank apart.
+VOLATILE_COLUMNS = {"ProducerId", "LastTimestamp", "CurrentTransactionStartTimeMs", "TransactionDurationMs"}
 
 # Tools that print what comes out of a hash map.
 UNORDERED = ("$ kafka-consumer-groups ", "$ kafka-groups ")
@@ -64,6 +70,8 @@ def normalise(step, output):
         lines.append(line.rstrip())
     while lines and lines[-1] in ("", "!"):
         lines.pop()
+    if step.startswith("$ kafka-transactions "):
+        return transactions_table(lines)
     return sort_tables(step, lines) if step.startswith(UNORDERED) else lines
 
 
@@ -73,6 +81,24 @@ def without_usage(output):
         if re.match(r"! Option .*Description *$", line):
             return [*output[:i], *[later for later in output[i:] if not later.startswith("! ")]]
     return output
+
+
+def transactions_table(lines):
+    """The rows come out of a hash map as well."""
+    head = lines[0].split() if lines and not lines[0].startswith("!") else []
+    if not VOLATILE_COLUMNS & set(head):
+        return lines
+    rows, rest = [], []
+    for line in lines[1:]:
+        cells = [cell.strip() for cell in line.split("\t")]
+        # The last one may be empty, and is cut off then.
+        cells += [""] * (len(head) == len(cells) + 1)
+        if len(cells) == len(head):
+            rows.append(" ".join(f"<{name}>" if name in VOLATILE_COLUMNS and cell != "None" else ",".join(sorted(cell.split(","))) or "-"
+                                 for name, cell in zip(head, cells)))
+        else:
+            rest.append(line)
+    return [" ".join(head), *sorted(rows), *rest]
 
 
 def sort_tables(step, lines):

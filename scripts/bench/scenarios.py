@@ -12,6 +12,7 @@ from pathlib import Path
 
 from brokers import processor_ms, wait_for
 from groups import groups
+from transactions import durable_transactions, transactions
 
 
 @dataclass(frozen=True)
@@ -321,5 +322,7 @@ GROUPS = {
     "recovery": (recovery, "shipped", False),
     "many": (many_partitions, "shipped", False),
     "groups": (groups, "shipped", False),
+    "transactions": (transactions, "cached", False),
+    "durable transactions": (durable_transactions, "durable", True),
     "cold": (cold_reader, "shipped", False),
 }

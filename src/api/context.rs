@@ -5,7 +5,6 @@ use std::sync::{Arc, OnceLock};
 
 use super::fetch::session;
 use super::measure::Requests;
-use super::producer_ids::ProducerIds;
 use crate::base::clock::Clock;
 use crate::base::id::NodeId;
 use crate::base::random::Random;
@@ -34,6 +33,8 @@ pub struct Context {
     pub partitions: Arc<partition::Set>,
     /// The group coordinator.
     pub groups: coordinator::Groups,
+    /// The transaction coordinator.
+    pub transactions: coordinator::Transactions,
     /// Fetch sessions of this node.
     pub(crate) sessions: session::Cache,
     /// This broker's epoch, from its registration.
@@ -43,14 +44,14 @@ pub struct Context {
     /// Where requests are counted.
     pub(crate) requests: Requests,
     /// Producer ids handed to this node by the controller.
-    pub(crate) producer_ids: ProducerIds,
+    pub producer_ids: Arc<coordinator::ProducerIds>,
 }
 
 impl Context {
     /// Wires the handlers to the parts of the broker.
     pub fn new(parts: Parts) -> Self {
         let Parts { config, clock, random, node, cluster_id, quorum, partitions, groups, .. } = parts;
-        let Parts { broker_epoch, metrics, .. } = parts;
+        let Parts { transactions, producer_ids, broker_epoch, metrics, .. } = parts;
         let slots = config.requests.fetch_session_slots_max;
         Self {
             config,
@@ -61,11 +62,12 @@ impl Context {
             quorum,
             partitions,
             groups,
+            transactions,
             broker_epoch,
             metrics,
             requests: Requests::new(),
             sessions: session::Cache::new(slots),
-            producer_ids: ProducerIds::default(),
+            producer_ids,
         }
     }
 }
@@ -101,6 +103,10 @@ pub struct Parts {
     pub partitions: Arc<partition::Set>,
     /// See [`Context::groups`].
     pub groups: coordinator::Groups,
+    /// See [`Context::transactions`].
+    pub transactions: coordinator::Transactions,
+    /// See [`Context::producer_ids`].
+    pub producer_ids: Arc<coordinator::ProducerIds>,
     /// See [`Context::broker_epoch`].
     pub broker_epoch: i64,
     /// See [`Context::metrics`].

@@ -23,7 +23,8 @@ const RESPONSE_HEADER_BYTES_MAX: usize = 9;
 pub enum Started {
     /// The outcome is there.
     Ready(Outcome),
-    /// The outcome comes; polling it once does everything that request order matters for.
+    /// The outcome comes; polling it once does everything that request order matters for, unless
+    /// [`Running::holds_back`].
     Running(Running),
 }
 
@@ -33,11 +34,17 @@ pub(super) enum Call {
     Ready(Outcome),
     /// See [`Started::Running`].
     Running(Pin<Box<dyn Future<Output = Outcome> + Send>>),
+    /// Has to wait before it does what request order matters for: the connection starts no later request until then.
+    Held(Pin<Box<dyn Future<Output = Call> + Send>>),
 }
 
 impl Call {
     pub(super) fn run(future: impl Future<Output = Outcome> + Send + 'static) -> Self {
         Self::Running(Box::pin(future))
+    }
+
+    pub(super) fn hold(future: impl Future<Output = Self> + Send + 'static) -> Self {
+        Self::Held(Box::pin(future))
     }
 }
 
@@ -114,7 +121,9 @@ impl Api {
                 measure.finish(&self.context);
                 Started::Ready(outcome)
             }
-            Call::Running(work) => Started::Running(Running { work, measure, context: self.context.clone() }),
+            work @ (Call::Running(_) | Call::Held(_)) => {
+                Started::Running(Running { work, measure, context: self.context.clone() })
+            }
         }
     }
 }

@@ -42,11 +42,11 @@ fn append_code(error: &AppendError) -> Code {
     }
 }
 
-fn producer_code(error: &ProducerError) -> Code {
+pub(super) fn producer_code(error: &ProducerError) -> Code {
     match error {
         ProducerError::OutOfOrderSequence { .. } => Code::OutOfOrderSequenceNumber,
         ProducerError::InvalidProducerEpoch { .. } => Code::InvalidProducerEpoch,
-        ProducerError::InvalidTxnState { .. } => Code::InvalidTxnState,
+        ProducerError::InvalidTxnState { .. } | ProducerError::NotVerified { .. } => Code::InvalidTxnState,
         ProducerError::TransactionCoordinatorFenced { .. } => Code::TransactionCoordinatorFenced,
     }
 }

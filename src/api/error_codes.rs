@@ -1,13 +1,17 @@
 //! Which error codes an answer carries, to be counted (`AbstractResponse.errorCounts`).
 
+use kafka_protocol::messages::DescribeProducersResponse;
 use kafka_protocol::messages::{
-    AlterConfigsResponse, ApiVersionsResponse, ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatResponse,
-    CreatePartitionsResponse, CreateTopicsResponse, DeleteRecordsResponse, DeleteTopicsResponse,
-    DescribeClusterResponse, DescribeConfigsResponse, DescribeGroupsResponse, DescribeLogDirsResponse,
-    DescribeTopicPartitionsResponse, FindCoordinatorResponse, HeartbeatResponse,
-    IncrementalAlterConfigsResponse, InitProducerIdResponse, JoinGroupResponse, LeaveGroupResponse,
-    ListConfigResourcesResponse, ListGroupsResponse, ListOffsetsResponse, ListPartitionReassignmentsResponse,
-    MetadataResponse, OffsetDeleteResponse, OffsetForLeaderEpochResponse, ProduceResponse, SyncGroupResponse,
+    AddOffsetsToTxnResponse, AddPartitionsToTxnResponse, AlterConfigsResponse, ApiVersionsResponse,
+    ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatResponse, CreatePartitionsResponse,
+    CreateTopicsResponse, DeleteRecordsResponse, DeleteTopicsResponse, DescribeClusterResponse,
+    DescribeConfigsResponse, DescribeGroupsResponse, DescribeLogDirsResponse,
+    DescribeTopicPartitionsResponse, DescribeTransactionsResponse, EndTxnResponse, FindCoordinatorResponse,
+    HeartbeatResponse, IncrementalAlterConfigsResponse, InitProducerIdResponse, JoinGroupResponse,
+    LeaveGroupResponse, ListConfigResourcesResponse, ListGroupsResponse, ListOffsetsResponse,
+    ListPartitionReassignmentsResponse, ListTransactionsResponse, MetadataResponse, OffsetDeleteResponse,
+    OffsetForLeaderEpochResponse, ProduceResponse, SyncGroupResponse, TxnOffsetCommitResponse,
+    WriteTxnMarkersResponse,
 };
 
 use crate::wire::delete_groups::DeleteGroupsResponse;
@@ -86,6 +90,12 @@ impl ErrorCodes for InitProducerIdResponse {
 }
 
 impl ErrorCodes for OffsetForLeaderEpochResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        self.topics.iter().flat_map(|t| &t.partitions).map(|p| p.error_code)
+    }
+}
+
+impl ErrorCodes for DescribeProducersResponse {
     fn error_codes(&self) -> impl Iterator<Item = i16> {
         self.topics.iter().flat_map(|t| &t.partitions).map(|p| p.error_code)
     }
@@ -215,6 +225,52 @@ impl ErrorCodes for IncrementalAlterConfigsResponse {
 }
 
 impl ErrorCodes for ListConfigResourcesResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        [self.error_code].into_iter()
+    }
+}
+
+impl ErrorCodes for AddPartitionsToTxnResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        // From version 4 on there is an error for the answer, and a list of transactions; before there was one.
+        let topics = self.results_by_transaction.iter().flat_map(|t| &t.topic_results);
+        let topics = topics.chain(&self.results_by_topic_v3_and_below);
+        topics.flat_map(|t| &t.results_by_partition).map(|p| p.partition_error_code).chain([self.error_code])
+    }
+}
+
+impl ErrorCodes for AddOffsetsToTxnResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        [self.error_code].into_iter()
+    }
+}
+
+impl ErrorCodes for EndTxnResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        [self.error_code].into_iter()
+    }
+}
+
+impl ErrorCodes for WriteTxnMarkersResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        let topics = self.markers.iter().flat_map(|m| &m.topics);
+        topics.flat_map(|t| &t.partitions).map(|p| p.error_code)
+    }
+}
+
+impl ErrorCodes for TxnOffsetCommitResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        self.topics.iter().flat_map(|t| &t.partitions).map(|p| p.error_code)
+    }
+}
+
+impl ErrorCodes for DescribeTransactionsResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        self.transaction_states.iter().map(|t| t.error_code)
+    }
+}
+
+impl ErrorCodes for ListTransactionsResponse {
     fn error_codes(&self) -> impl Iterator<Item = i16> {
         [self.error_code].into_iter()
     }

@@ -4,8 +4,8 @@
 //! 4     several keys at once.
 //! 6     share coordinator.
 //!
-//! The topic of the groups is made when the first of them is looked for, before the answer. Gap: there is no
-//! coordinator of transactions and share groups yet, so their keys get COORDINATOR_NOT_AVAILABLE, which clients retry.
+//! The topic of the groups, or of the transactions, is made when the first of them is looked for, before the answer. Gap:
+//! there is no coordinator of share groups yet, so their keys get COORDINATOR_NOT_AVAILABLE, which clients retry.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use super::create_topics::create_automatically;
 use super::dispatch::Request;
 use super::endpoints::{self, Reachable};
 use super::error::{Code, NONE};
-use crate::coordinator::Groups;
+use crate::coordinator::{Groups, Transactions};
 
 /// `CoordinatorType.GROUP`.
 const GROUP: i8 = 0;
@@ -40,8 +40,8 @@ pub(super) async fn handle(
     let body = &request.body;
     let kind = if version >= 1 { body.key_type } else { GROUP };
     let is_known = check_kind(kind, version);
-    if is_known == Ok(()) && kind == GROUP {
-        ensure_topic(&context).await;
+    if let Some(topic) = topic_of(kind).filter(|_| is_known == Ok(())) {
+        ensure_topic(&context, topic).await;
     }
     let listener = &request.peer.listener;
     let find = |key: &StrBytes| is_known.and_then(|()| find(&context, listener, kind, key));
@@ -60,10 +60,19 @@ fn check_kind(kind: i8, version: i16) -> Result<(), Code> {
     }
 }
 
-/// Makes the topic of the groups if there is none.
-async fn ensure_topic(context: &Arc<Context>) {
-    if context.quorum.image().topics.by_name(Groups::TOPIC).is_none() {
-        let name = TopicName(StrBytes::from_static_str(Groups::TOPIC));
+/// The topic whose partitions' leaders are the coordinators.
+fn topic_of(kind: i8) -> Option<&'static str> {
+    match kind {
+        GROUP => Some(Groups::TOPIC),
+        TRANSACTION => Some(Transactions::TOPIC),
+        _ => None,
+    }
+}
+
+/// Makes the topic if there is none.
+async fn ensure_topic(context: &Arc<Context>, topic: &'static str) {
+    if context.quorum.image().topics.by_name(topic).is_none() {
+        let name = TopicName(StrBytes::from_static_str(topic));
         // Whether it is there now is seen below.
         let _ = create_automatically(context, vec![name]).await;
     }
@@ -73,12 +82,14 @@ fn find(context: &Context, listener: &str, kind: i8, key: &str) -> Result<Reacha
     if kind == SHARE && !is_share_key(key) {
         return Err(Code::InvalidRequest);
     }
-    if kind != GROUP {
-        return Err(Code::CoordinatorNotAvailable);
-    }
+    let index = if kind == TRANSACTION {
+        context.transactions.partition_of(key)
+    } else {
+        context.groups.partition_of(key)
+    };
     let image = context.quorum.image();
-    let topic = image.topics.by_name(Groups::TOPIC).ok_or(Code::CoordinatorNotAvailable)?;
-    let partition = topic.partition(context.groups.partition_of(key));
+    let topic = topic_of(kind).and_then(|name| image.topics.by_name(name));
+    let partition = topic.ok_or(Code::CoordinatorNotAvailable)?.partition(index);
     let leader = partition.and_then(|partition| image.cluster.broker(partition.leader));
     let leader = leader.filter(|broker| broker.is_active());
     leader.and_then(|broker| endpoints::of(broker, listener)).ok_or(Code::CoordinatorNotAvailable)

@@ -9,7 +9,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::context::Context;
 use super::dispatch::Request;
-use super::error::Code;
+use super::error::{self, Code};
 use crate::coordinator::Unavailable;
 use crate::group::{Ask, Client};
 use crate::meta::Image;
@@ -21,6 +21,7 @@ pub(super) fn code(unavailable: Unavailable) -> Code {
         Unavailable::NotCoordinator => Code::NotCoordinator,
         Unavailable::LoadInProgress => Code::CoordinatorLoadInProgress,
         Unavailable::NotAvailable => Code::CoordinatorNotAvailable,
+        Unavailable::Refused(why) => error::producer_code(&why),
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tracing::trace;
 
 use super::context::Context;
+use super::dispatch::Call;
 use super::error::{Code, NONE};
 use super::error_codes::ErrorCodes;
 use super::response::Outcome;
@@ -92,16 +93,36 @@ impl Measure {
 
 /// A request that waits for something; polling it once more after its end is a mistake, as for any future.
 pub struct Running {
-    pub(super) work: Pin<Box<dyn Future<Output = Outcome> + Send>>,
+    pub(super) work: Call,
     pub(super) measure: Measure,
     pub(super) context: Arc<Context>,
+}
+
+impl Running {
+    /// Whether later requests of the connection must not start yet. Only a poll ends that.
+    pub fn holds_back(&self) -> bool {
+        matches!(self.work, Call::Held(_))
+    }
+
+    fn poll_work(&mut self, wakes: &mut Wakes<'_>) -> Poll<Outcome> {
+        loop {
+            match &mut self.work {
+                Call::Ready(outcome) => {
+                    let taken = Outcome::Close("a request was polled after its end");
+                    return Poll::Ready(std::mem::replace(outcome, taken));
+                }
+                Call::Running(work) => return work.as_mut().poll(wakes),
+                Call::Held(first) => self.work = std::task::ready!(first.as_mut().poll(wakes)),
+            }
+        }
+    }
 }
 
 impl Future for Running {
     type Output = Outcome;
 
     fn poll(mut self: Pin<&mut Self>, wakes: &mut Wakes<'_>) -> Poll<Outcome> {
-        let outcome = std::task::ready!(self.work.as_mut().poll(wakes));
+        let outcome = std::task::ready!(self.poll_work(wakes));
         self.measure.finish(&self.context);
         Poll::Ready(outcome)
     }

@@ -3,6 +3,8 @@
 //! A handler authorises, resolves names, makes one call into a lower layer and builds the response. What a
 //! request means for logs or metadata is not decided here.
 
+mod add_offsets_to_txn;
+mod add_partitions_to_txn;
 mod alter_configs;
 mod alter_resources;
 mod api_versions;
@@ -19,8 +21,11 @@ mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
 mod describe_log_dirs;
+mod describe_producers;
 mod describe_topic_partitions;
+mod describe_transactions;
 mod dispatch;
+mod end_txn;
 mod endpoints;
 mod error;
 mod error_codes;
@@ -37,6 +42,7 @@ mod list_config_resources;
 mod list_groups;
 mod list_offsets;
 mod list_partition_reassignments;
+mod list_transactions;
 mod measure;
 mod metadata;
 mod offset_commit;
@@ -45,11 +51,13 @@ mod offset_fetch;
 mod offset_for_leader_epoch;
 mod operations;
 mod produce;
-mod producer_ids;
 mod resolve;
 pub mod response;
 mod sync_group;
 mod table;
+mod transactions;
+mod txn_offset_commit;
+mod write_txn_markers;
 
 pub use context::{Context, Parts, Peer};
 pub use dispatch::{Api, Started};

@@ -90,7 +90,9 @@ fn name_topics(image: &Image, topics: &mut [FetchTopic]) {
 fn code(unavailable: Unavailable) -> Code {
     match unavailable {
         Unavailable::NotAvailable => Code::NotCoordinator,
-        Unavailable::NotCoordinator | Unavailable::LoadInProgress => groups::code(unavailable),
+        Unavailable::NotCoordinator | Unavailable::LoadInProgress | Unavailable::Refused(_) => {
+            groups::code(unavailable)
+        }
     }
 }
 

@@ -7,8 +7,12 @@
 //! 10    leader hints (KIP-951).
 //! 13    topic ids instead of names.
 //!
+//! 11    TRANSACTION_ABORTABLE.
+//! 12    adds partitions to the transaction.
+//!
 //! Records are validated before any lock; every partition's append happens before the first wait, so that
-//! pipelined requests append in request order. Transactional batches are not served yet.
+//! pipelined requests append in request order. Before a transaction's first batch in a partition there is a wait for
+//! its coordinator, over which the connection starts no other request.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -22,6 +26,9 @@ use kafka_protocol::messages::produce_response::{
 };
 use kafka_protocol::protocol::StrBytes;
 
+mod verification;
+
+use self::verification::{Pending, Verdicts};
 use super::context::Context;
 use super::dispatch::{Call, Raw, Request, encode};
 use super::endpoints;
@@ -31,6 +38,7 @@ use super::resolve;
 use super::response::Outcome;
 use crate::base::id::TopicId;
 use crate::log::Appended;
+use crate::log::producers::Guard;
 use crate::meta::Image;
 use crate::metrics;
 use crate::partition::{self, Replica};
@@ -55,15 +63,17 @@ pub(super) fn start(context: &Arc<Context>, raw: Raw) -> Call {
         work.refuse_all(Code::InvalidRequiredAcks);
         return Call::Ready(work.respond());
     }
-    work.append_all();
-    let waiting = work.waiting();
-    if waiting.is_empty() {
-        return Call::Ready(work.respond());
+    match work.begin_verification() {
+        Ok(None) => work.append_and_wait(),
+        Ok(Some(pending)) => Call::hold(async move {
+            work.verify(pending).await;
+            work.append_and_wait()
+        }),
+        Err(code) => {
+            work.refuse_all(code);
+            Call::Ready(work.respond())
+        }
     }
-    Call::run(async move {
-        work.await_commits(&waiting).await;
-        work.respond()
-    })
 }
 
 /// What became of one partition's records.
@@ -108,13 +118,15 @@ struct Work {
     context: Arc<Context>,
     request: Request<ProduceRequest>,
     image: Arc<Image>,
+    verdicts: Verdicts,
     topics: Vec<Topic>,
 }
 
 impl Work {
     fn new(context: &Arc<Context>, request: Request<ProduceRequest>) -> Self {
         let image = context.quorum.image();
-        Self { context: context.clone(), request, image, topics: Vec::new() }
+        let verdicts = Verdicts::default();
+        Self { context: context.clone(), request, image, verdicts, topics: Vec::new() }
     }
 
     fn refuse_all(&mut self, code: Code) {
@@ -127,6 +139,49 @@ impl Work {
             let parts = topic.partition_data.iter().map(part).collect();
             self.topics.push(Topic { name: topic.name, id: topic.topic_id, parts });
         }
+    }
+
+    /// What has to be asked of a transaction's coordinator before anything is appended.
+    fn begin_verification(&mut self) -> Result<Option<Pending>, Code> {
+        if !verification::is_transactional(&self.request.body) {
+            return Ok(None);
+        }
+        if self.request.body.transactional_id.is_none() {
+            return Err(Code::TransactionalIdAuthorizationFailed);
+        }
+        let mut batches = Vec::new();
+        for topic in &self.request.body.topic_data {
+            let Ok(id) = self.find(topic) else { continue };
+            for data in &topic.partition_data {
+                if let Some(header) = verification::transactional_header(data).filter(|h| h.has_producer())
+                    && let Ok(replica) = resolve::replica(&self.context, id, data.index)
+                {
+                    batches.push((replica, header));
+                }
+            }
+        }
+        let (verdicts, pending) =
+            verification::begin(&batches, self.request.version(), self.context.clock.now_ms())?;
+        self.verdicts = verdicts;
+        Ok(pending)
+    }
+
+    async fn verify(&mut self, pending: Pending) {
+        let id = self.request.body.transactional_id.clone().unwrap_or_default();
+        self.verdicts = pending.ask(&self.context, &id, self.request.version()).await;
+        self.image = self.context.quorum.image();
+    }
+
+    fn append_and_wait(mut self) -> Call {
+        self.append_all();
+        let waiting = self.waiting();
+        if waiting.is_empty() {
+            return Call::Ready(self.respond());
+        }
+        Call::run(async move {
+            self.await_commits(&waiting).await;
+            self.respond()
+        })
     }
 
     fn append_all(&mut self) {
@@ -160,7 +215,10 @@ impl Work {
         match resolve::replica(&self.context, topic, index) {
             Ok(replica) => {
                 let bytes = data.records.as_ref().map_or(0, Bytes::len);
-                let status = self.append_to(&replica, data, now_ms);
+                let status = match self.verdicts.of(&replica) {
+                    Ok(guard) => self.append_to(&replica, data, guard, now_ms),
+                    Err(code) => Status::failed(code),
+                };
                 count(replica.metrics(), &status, bytes);
                 Part { index, replica: Some(replica), status }
             }
@@ -171,7 +229,13 @@ impl Work {
         }
     }
 
-    fn append_to(&self, replica: &Arc<Replica>, data: PartitionProduceData, now_ms: i64) -> Status {
+    fn append_to(
+        &self,
+        replica: &Arc<Replica>,
+        data: PartitionProduceData,
+        guard: Option<Guard>,
+        now_ms: i64,
+    ) -> Status {
         let rules = replica.produce_rules();
         let arrival = Arrival { tp: replica.name(), produce_version: self.request.version(), now_ms };
         let records = data.records.unwrap_or_default();
@@ -181,12 +245,8 @@ impl Work {
             Ok(validated) => validated,
             Err(rejection) => return Status::rejected(rejection),
         };
-        if validated.batch.header.is_transactional() {
-            // No coordinator could ever end such a transaction.
-            return Status::failed(Code::InvalidTxnState);
-        }
         let all_in_sync = self.request.body.acks == ALL_IN_SYNC;
-        match replica.append(&validated.batch, all_in_sync, now_ms) {
+        match replica.append(&validated.batch, guard, all_in_sync, now_ms) {
             Ok(mut appended) => {
                 appended.log_append_time_ms = validated.log_append_time_ms;
                 Status::Appended(appended)

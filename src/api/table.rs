@@ -5,12 +5,13 @@ use std::sync::Arc;
 use super::context::Context;
 use super::dispatch::{Call, Raw, simple};
 use super::{
-    alter_configs, api_versions, consumer_group_describe, consumer_group_heartbeat, create_partitions,
-    create_topics, delete_groups, delete_records, delete_topics, describe_cluster, describe_configs,
-    describe_groups, describe_log_dirs, describe_topic_partitions, fetch, find_coordinator, heartbeat,
+    add_offsets_to_txn, add_partitions_to_txn, alter_configs, api_versions, consumer_group_describe,
+    consumer_group_heartbeat, create_partitions, create_topics, delete_groups, delete_records, delete_topics,
+    describe_cluster, describe_configs, describe_groups, describe_log_dirs, describe_producers,
+    describe_topic_partitions, describe_transactions, end_txn, fetch, find_coordinator, heartbeat,
     incremental_alter_configs, init_producer_id, join_group, leave_group, list_config_resources, list_groups,
-    list_offsets, list_partition_reassignments, metadata, offset_commit, offset_delete, offset_fetch,
-    offset_for_leader_epoch, produce, sync_group,
+    list_offsets, list_partition_reassignments, list_transactions, metadata, offset_commit, offset_delete,
+    offset_fetch, offset_for_leader_epoch, produce, sync_group, txn_offset_commit, write_txn_markers,
 };
 use crate::wire::versions::ApiKey;
 
@@ -35,6 +36,11 @@ pub(super) fn start(context: &Arc<Context>, raw: Raw) -> Call {
         ApiKey::DeleteRecords => simple(context, raw, delete_records::handle),
         ApiKey::InitProducerId => simple(context, raw, init_producer_id::handle),
         ApiKey::OffsetForLeaderEpoch => simple(context, raw, offset_for_leader_epoch::handle),
+        ApiKey::AddPartitionsToTxn => simple(context, raw, add_partitions_to_txn::handle),
+        ApiKey::AddOffsetsToTxn => simple(context, raw, add_offsets_to_txn::handle),
+        ApiKey::EndTxn => simple(context, raw, end_txn::handle),
+        ApiKey::WriteTxnMarkers => simple(context, raw, write_txn_markers::handle),
+        ApiKey::TxnOffsetCommit => simple(context, raw, txn_offset_commit::handle),
         ApiKey::DescribeConfigs => simple(context, raw, describe_configs::handle),
         ApiKey::AlterConfigs => simple(context, raw, alter_configs::handle),
         ApiKey::DescribeLogDirs => simple(context, raw, describe_log_dirs::handle),
@@ -44,6 +50,9 @@ pub(super) fn start(context: &Arc<Context>, raw: Raw) -> Call {
         ApiKey::ListPartitionReassignments => simple(context, raw, list_partition_reassignments::handle),
         ApiKey::OffsetDelete => simple(context, raw, offset_delete::handle),
         ApiKey::DescribeCluster => simple(context, raw, describe_cluster::handle),
+        ApiKey::DescribeProducers => simple(context, raw, describe_producers::handle),
+        ApiKey::DescribeTransactions => simple(context, raw, describe_transactions::handle),
+        ApiKey::ListTransactions => simple(context, raw, list_transactions::handle),
         ApiKey::ConsumerGroupHeartbeat => simple(context, raw, consumer_group_heartbeat::handle),
         ApiKey::ConsumerGroupDescribe => simple(context, raw, consumer_group_describe::handle),
         ApiKey::ListConfigResources => simple(context, raw, list_config_resources::handle),

@@ -34,7 +34,7 @@ use crate::base::clock::Clock;
 use crate::base::random::Random;
 use crate::config::broker::Config;
 use crate::config::value::Value;
-use crate::coordinator::{Groups, View};
+use crate::coordinator::{Groups, ProducerIds, Transactions, View};
 use crate::meta::Image;
 use crate::metrics::{self, BrokerState, Metrics};
 use crate::net::http;
@@ -69,9 +69,12 @@ pub async fn run(config: Config) -> Result<()> {
     let partitions = open_partitions(&config, &directories, &clock, &random, &metrics, &loaded.image());
     let view = View::new(directories.view(), directories.previous_epoch.is_some());
     let groups = Groups::new(&config, config.node_id, clock.clone(), partitions.clone(), view);
-    let quorum = loaded.run(subscriber(partitions.clone(), groups.clone()))?;
+    let transactions =
+        Transactions::new(&config, config.node_id, clock.clone(), partitions.clone(), groups.clone());
+    let quorum = loaded.run(subscriber(partitions.clone(), groups.clone(), transactions.clone()))?;
 
     let registered = registration::register(&config, &directories, &quorum, &random, &bound).await?;
+    let producer_ids = Arc::new(ProducerIds::new(quorum.clone(), config.node_id, registered.epoch));
     let context = Arc::new(Context::new(Parts {
         config: config.clone(),
         clock: clock.clone(),
@@ -81,6 +84,8 @@ pub async fn run(config: Config) -> Result<()> {
         quorum: quorum.clone(),
         partitions: partitions.clone(),
         groups: groups.clone(),
+        transactions: transactions.clone(),
+        producer_ids: producer_ids.clone(),
         broker_epoch: registered.epoch,
         metrics,
     }));
@@ -100,6 +105,7 @@ pub async fn run(config: Config) -> Result<()> {
     });
     registered.unfence(&quorum).await?;
     groups.start(quorum.image());
+    transactions.start(quorum.image(), producer_ids);
     // Not before: a client that is shown a cluster without this broker may give it up for good (librdkafka).
     for listener in bound {
         info!(listener = %listener.name, host = %host_of(&config, &listener), port = listener.port()?, "listening");
@@ -109,10 +115,11 @@ pub async fn run(config: Config) -> Result<()> {
     pages.set_state(BrokerState::Running);
     announce(&config);
     background::start(&partitions, &config, &stop);
+    background::start_cleaners(&partitions, &config, &stop);
 
     signals.wait().await;
     pages.set_state(BrokerState::ShuttingDown);
-    tokio::join!(groups.stop(), server.shutdown(DRAIN_LIMIT));
+    tokio::join!(stop_coordinators(&transactions, &groups), server.shutdown(DRAIN_LIMIT));
     close(&registered, &quorum, &partitions, &stop).await;
     info!(node = %config.node_id, "shut down");
     Ok(())
@@ -144,10 +151,17 @@ fn open_partitions(
     set
 }
 
-fn subscriber(partitions: Arc<Set>, groups: Groups) -> Box<raft::Subscriber> {
+/// Transactions first: their markers go through the groups.
+async fn stop_coordinators(transactions: &Transactions, groups: &Groups) {
+    transactions.stop().await;
+    groups.stop().await;
+}
+
+fn subscriber(partitions: Arc<Set>, groups: Groups, transactions: Transactions) -> Box<raft::Subscriber> {
     Box::new(move |image, changes| {
         partitions.apply_changes(image, changes);
         groups.apply_changes(image, changes);
+        transactions.apply_changes(image, changes);
     })
 }
 
@@ -189,11 +203,23 @@ fn socket_settings(config: &Config) -> Settings {
         receive_buffer: sockets.receive_buffer_bytes,
         limits: Limits {
             total: connections.max,
+            listeners: of_listeners(config, "max.connections").collect(),
             per_ip: connections.per_ip_max,
             overrides,
             pace: connection_pace(config),
         },
     }
+}
+
+/// What `listener.name.<listener>.<key>` says, of the listeners that have it.
+fn of_listeners<'a>(config: &'a Config, key: &'a str) -> impl Iterator<Item = (Arc<str>, usize)> + 'a {
+    config.broker_listeners().filter_map(move |listener| {
+        let name = listener.name.as_str();
+        match config.listener_overrides.get(name, key) {
+            Some(Value::Int(number)) => Some((name.into(), usize::try_from(*number).ok()?)),
+            Some(_) | None => None,
+        }
+    })
 }
 
 /// `max.connection.creation.rate`, of the broker and of its listeners.
@@ -202,16 +228,12 @@ fn connection_pace(config: &Config) -> Pace {
     /// Kafka's default means that there is no limit.
     const NO_LIMIT: u32 = i32::MAX as u32;
     let limit = |rate: usize| u32::try_from(rate).ok().filter(|rate| *rate != NO_LIMIT);
-    let names = || config.broker_listeners().map(|listener| listener.name.as_str());
-    let of_listener = |name: &str| match config.listener_overrides.get(name, KEY) {
-        Some(Value::Int(rate)) => usize::try_from(*rate).ok().and_then(limit),
-        Some(_) | None => None,
-    };
+    let listeners = of_listeners(config, KEY).filter_map(|(name, rate)| Some((name, limit(rate)?)));
     let inter_broker = config.inter_broker_listener_name.as_str();
     Pace {
         broker: limit(config.connections.creation_rate_max),
-        listeners: names().filter_map(|name| Some((name.into(), of_listener(name)?))).collect(),
-        exempt: (names().count() > 1).then(|| inter_broker.into()),
+        listeners: listeners.collect(),
+        exempt: (config.broker_listeners().count() > 1).then(|| inter_broker.into()),
         window: Window {
             sample: Duration::from_secs(
                 config.values.size("quota.window.size.seconds").try_into().unwrap_or(1),

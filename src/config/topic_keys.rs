@@ -109,7 +109,7 @@ pub const PUBLIC: &[TopicKey] = topic_keys! {
     "compression.lz4.level": Int, Text("9"), Between(1, 17), [same("compression.lz4.level")], Honoured, "Level when the topic is stored as lz4.";
     "compression.type": String, Text("producer"), OneOf(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]), [same("compression.type")], Honoured, "Codec in which the topic is stored; `producer` keeps what the producer sent.";
     "compression.zstd.level": Int, Text("3"), Between(-131_072, 22), [same("compression.zstd.level")], Honoured, "Level when the topic is stored as zstd.";
-    "delete.retention.ms": Long, Text("86400000"), AtLeast(0), [same("log.cleaner.delete.retention.ms")], Accepted, "Time that deletion markers stay in a compacted topic.";
+    "delete.retention.ms": Long, Text("86400000"), AtLeast(0), [same("log.cleaner.delete.retention.ms")], Honoured, "Time that deletion markers stay in a compacted topic.";
     "file.delete.delay.ms": Long, Text("60000"), AtLeast(0), [same("log.segment.delete.delay.ms")], Honoured, "Time between dropping a segment and deleting its file.";
     "flush.messages": Long, Text("9223372036854775807"), AtLeast(1), [same("log.flush.interval.messages")], Honoured, "Records of a partition after which it is flushed to disk.";
     "flush.ms": Long, Text("9223372036854775807"), AtLeast(0), [same("log.flush.interval.ms"), same("log.flush.scheduler.interval.ms")], Honoured, "Time after which a partition's records are flushed to disk.";
@@ -118,13 +118,13 @@ pub const PUBLIC: &[TopicKey] = topic_keys! {
     "leader.replication.throttled.replicas": List, Text(""), ThrottledReplicas, [], Accepted, "Replicas whose copying is throttled at the leader, as `partition:broker`, or `*`.";
     "local.retention.bytes": Long, Text("-2"), AtLeast(-2), [same("log.local.retention.bytes")], Accepted, "Bytes of a tiered partition that stay local; -2 follows `retention.bytes`.";
     "local.retention.ms": Long, Text("-2"), AtLeast(-2), [same("log.local.retention.ms")], Accepted, "Time that records of a tiered partition stay local; -2 follows `retention.ms`.";
-    "max.compaction.lag.ms": Long, Text("9223372036854775807"), AtLeast(1), [same("log.cleaner.max.compaction.lag.ms")], Accepted, "Longest time a record stays uncompacted.";
+    "max.compaction.lag.ms": Long, Text("9223372036854775807"), AtLeast(1), [same("log.cleaner.max.compaction.lag.ms")], Honoured, "Longest time a record stays uncompacted.";
     "max.message.bytes": Int, Text("1048588"), AtLeast(0), [same("message.max.bytes")], Honoured, "Largest record batch that is accepted.";
     "message.timestamp.after.max.ms": Long, Text("3600000"), AtLeast(0), [same("log.message.timestamp.after.max.ms")], Honoured, "How far a record's timestamp may lie ahead of the broker's clock.";
     "message.timestamp.before.max.ms": Long, Text("9223372036854775807"), AtLeast(0), [same("log.message.timestamp.before.max.ms")], Honoured, "How far a record's timestamp may lie behind the broker's clock.";
     "message.timestamp.type": String, Text("CreateTime"), OneOf(&["CreateTime", "LogAppendTime"]), [same("log.message.timestamp.type")], Honoured, "Whether records carry the time of the producer or of the append.";
-    "min.cleanable.dirty.ratio": Double, Text("0.5"), Between(0, 1), [same("log.cleaner.min.cleanable.ratio")], Accepted, "Share of uncompacted bytes from which on the log is cleaned.";
-    "min.compaction.lag.ms": Long, Text("0"), AtLeast(0), [same("log.cleaner.min.compaction.lag.ms")], Accepted, "Shortest time a record stays uncompacted.";
+    "min.cleanable.dirty.ratio": Double, Text("0.5"), Between(0, 1), [same("log.cleaner.min.cleanable.ratio")], Honoured, "Share of uncompacted bytes from which on the log is cleaned.";
+    "min.compaction.lag.ms": Long, Text("0"), AtLeast(0), [same("log.cleaner.min.compaction.lag.ms")], Honoured, "Shortest time a record stays uncompacted.";
     "min.insync.replicas": Int, Text("1"), AtLeast(1), [same("min.insync.replicas")], Honoured, "Replicas that must have a record before acks=all is answered.";
     "preallocate": Boolean, Text("false"), Any, [same("log.preallocate")], Honoured, "Whether a new segment file is given its full size at once.";
     "remote.log.copy.disable": Boolean, Text("false"), Any, [], Accepted, "Whether copying to remote storage is stopped.";

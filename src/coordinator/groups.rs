@@ -3,56 +3,40 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::RwLock;
 use tokio::runtime::Handle;
 
 use super::Unavailable;
-use super::hash::partition_of;
 use super::shards::{Parts, Shards};
-use super::stored::{Malformed, State, Stored};
+use super::stored::{Encoded, KeyValue, Malformed, State, Stored};
 use super::view::View;
 use crate::base::clock::Clock;
-use crate::base::id::{NodeId, TopicId};
+use crate::base::id::NodeId;
 use crate::config::broker::Config;
 use crate::group::{self, Activate, NewImage, Request};
+use crate::log::producers::Guard;
+use crate::machine::Entry;
 use crate::meta::{Changes, Image};
-use crate::partition::Set;
+use crate::partition::{Replica, Set};
 use crate::wire::compress::{Codec, Compression};
 use crate::wire::group_records::Record;
 
 impl Stored for group::Groups {
     const TOPIC: &'static str = "__consumer_offsets";
 
-    fn encode(record: &Record) -> (Vec<u8>, Option<Vec<u8>>) {
-        record.encode()
+    fn encode(entry: &Entry<Record>) -> Entry<Encoded> {
+        entry.as_ref().map(Record::encode)
     }
 
-    fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Option<Record>, Malformed> {
-        Record::decode(key, value).map_err(|why| Malformed(why.to_string()))
+    fn decode(entry: Entry<KeyValue<'_>>) -> Result<Option<Entry<Record>>, Malformed> {
+        let decoded = entry.map(|(key, value)| Record::decode(key, value));
+        decoded.transpose().map_err(|why| Malformed(why.to_string()))
     }
 
-    fn replay_transactional(
-        &mut self,
-        offset: i64,
-        producer_id: i64,
-        record: &Record,
-    ) -> Result<(), Self::ReplayError> {
-        Self::replay_transactional(self, offset, producer_id, record)
+    fn state(&self) -> impl Iterator<Item = State<Entry<Record>>> {
+        Self::state(self).map(|group::Stated { offset, record }| State { offset, record })
     }
 
-    fn end_transaction(&mut self, producer_id: i64, is_committed: bool) {
-        Self::end_transaction(self, producer_id, is_committed);
-    }
-
-    fn state(&self) -> impl Iterator<Item = State<Record>> {
-        Self::state(self).map(|group::Stated { offset, producer_id, record }| State {
-            offset,
-            producer_id,
-            record,
-        })
-    }
-
-    fn activate() -> group::Input {
+    fn activate(_: i32) -> group::Input {
         Activate.into_input()
     }
 
@@ -65,9 +49,6 @@ impl Stored for group::Groups {
 #[derive(Clone)]
 pub struct Groups {
     shards: Shards<group::Groups>,
-    /// The topic, and its partitions as they were first seen: groups must not move when somebody adds partitions.
-    topic: Arc<RwLock<Option<(TopicId, i32)>>>,
-    partition_count_new: i32,
 }
 
 impl Groups {
@@ -89,25 +70,21 @@ impl Groups {
             compression: Compression::from(codec),
             commit_timeout: Duration::from_millis(timeout_ms),
             load_bytes: values.size("offsets.load.buffer.size"),
-            runtime: Handle::current(),
-            view: Arc::new(view),
-        });
-        Self {
-            shards,
-            topic: Arc::default(),
             partition_count_new: values.int("offsets.topic.num.partitions"),
-        }
+            runtime: Handle::current(),
+            view: Some(view),
+            companion: None,
+        });
+        Self { shards }
     }
 
     /// Loads the groups that are here, in the background.
     pub fn start(&self, image: Arc<Image>) {
-        self.note_partition_count(&image);
         self.shards.start(image);
     }
 
     /// Follows a metadata change, after the replicas have.
     pub fn apply_changes(&self, image: &Image, changes: &Changes) {
-        self.note_partition_count(image);
         self.shards.apply_changes(image, changes);
     }
 
@@ -118,8 +95,7 @@ impl Groups {
 
     /// The partition of the topic that `group` belongs to.
     pub fn partition_of(&self, group: &str) -> i32 {
-        let count = self.topic.read().map_or(self.partition_count_new, |(_, count)| count);
-        partition_of(group, count)
+        self.shards.partition_of(group)
     }
 
     /// Asks the coordinator of `group`.
@@ -133,35 +109,28 @@ impl Groups {
         partition: i32,
         request: R,
     ) -> Result<R::Answer, Unavailable> {
-        let answer = self.shards.submit(partition, request.into_input()).await?;
-        R::answer(answer.await?).ok_or(Unavailable::NotAvailable)
+        self.shards.ask(partition, request.into_input(), R::answer).await
+    }
+
+    /// As [`Groups::ask_partition`]: the first future is done once the request is in line. `guard` vouches for a write
+    /// that belongs to a transaction.
+    pub(super) async fn submit<R: Request>(
+        &self,
+        partition: i32,
+        request: R,
+        guard: Option<Guard>,
+    ) -> Result<impl Future<Output = Result<R::Answer, Unavailable>> + Send + use<R>, Unavailable> {
+        let answer = self.shards.submit(partition, request.into_input(), guard).await?;
+        Ok(async { R::answer(answer.await?).ok_or(Unavailable::NotAvailable) })
+    }
+
+    /// The replica of a partition that is coordinated here.
+    pub(super) fn replica(&self, partition: i32) -> Option<Arc<Replica>> {
+        self.shards.replica(partition)
     }
 
     /// Asks every partition that is coordinated here; the answers come by partition.
     pub async fn ask_all<R: Request + Clone>(&self, request: R) -> Vec<Result<R::Answer, Unavailable>> {
-        let Some(partitions) = self.shards.partitions() else { return vec![Err(Unavailable::NotAvailable)] };
-        let mut submitted = Vec::new();
-        for partition in partitions {
-            submitted.push(self.shards.submit(partition, request.clone().into_input()).await);
-        }
-        let mut answers = Vec::with_capacity(submitted.len());
-        for answer in submitted {
-            let reply = match answer {
-                Ok(answer) => answer.await,
-                Err(unavailable) => Err(unavailable),
-            };
-            answers.push(reply.and_then(|reply| R::answer(reply).ok_or(Unavailable::NotAvailable)));
-        }
-        answers
-    }
-
-    fn note_partition_count(&self, image: &Image) {
-        let mut known = self.topic.write();
-        let topic = image.topics.by_name(Self::TOPIC);
-        let id = topic.map(|topic| topic.id);
-        // What was seen first of a topic stays.
-        if known.map(|(id, _)| id) != id {
-            *known = topic.map(|topic| (topic.id, topic.partition_count()));
-        }
+        self.shards.ask_all(|| request.clone().into_input(), R::answer).await
     }
 }

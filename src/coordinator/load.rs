@@ -10,6 +10,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use super::stored::Stored;
+use crate::base::id::Producer;
+use crate::machine::{Ended, Entry};
 use crate::partition::{self, Replica};
 use crate::wire::batch::{Batch, BatchError, BatchHeader};
 use crate::wire::builder::ControlRecord;
@@ -115,44 +117,50 @@ impl<M: Stored> Replay<M> {
         };
         for record in Records::new(header, bytes).map_err(|why| LoadError::Frame { offset, why })? {
             let record = record.map_err(|why| LoadError::Frame { offset, why })?;
-            if header.is_control() {
-                self.control(header.producer_id, record.key.unwrap_or_default());
-                continue;
-            }
-            match M::decode(record.key.unwrap_or_default(), record.value) {
-                Ok(Some(decoded)) => self.record(header, record.offset, &decoded),
-                Ok(None) => self.skipped += 1,
-                Err(why) => {
-                    error!(tp = %self.name, offset = record.offset, %why, "record cannot be read, left out");
-                }
-            }
+            self.record(header, &record);
         }
         Ok(())
     }
 
-    fn control(&mut self, producer_id: i64, key: &[u8]) {
-        match ControlRecord::of_key(key) {
-            Some(ControlRecord::Commit) => self.machine.end_transaction(producer_id, true),
-            Some(ControlRecord::Abort) => self.machine.end_transaction(producer_id, false),
-            Some(
-                ControlRecord::LeaderChange
-                | ControlRecord::SnapshotHeader
-                | ControlRecord::SnapshotFooter
-                | ControlRecord::KraftVersion
-                | ControlRecord::KraftVoters,
-            )
-            | None => self.skipped += 1,
+    fn record(&mut self, header: &BatchHeader, record: &record::Record<'_>) {
+        let key_value = (record.key.unwrap_or_default(), record.value);
+        let producer = Producer { id: header.producer_id, epoch: header.producer_epoch };
+        let entry = if header.is_control() {
+            let Some(is_committed) = is_committed(key_value.0) else {
+                self.skipped += 1;
+                return;
+            };
+            // Whoever wrote the marker is known to the log's own state.
+            let (coordinator_epoch, transaction_version) = (-1, 0);
+            Entry::End(Ended { producer, coordinator_epoch, is_committed, transaction_version })
+        } else if header.is_transactional() {
+            Entry::Transactional { producer, record: key_value }
+        } else {
+            Entry::Plain(key_value)
+        };
+        match M::decode(entry) {
+            Ok(Some(decoded)) => {
+                if let Err(why) = self.machine.replay(record.offset, &decoded) {
+                    error!(tp = %self.name, offset = record.offset, %why, "record does not fit those before it, left out");
+                }
+            }
+            Ok(None) => self.skipped += 1,
+            Err(why) => {
+                error!(tp = %self.name, offset = record.offset, %why, "record cannot be read, left out");
+            }
         }
     }
+}
 
-    fn record(&mut self, header: &BatchHeader, offset: i64, record: &M::Record) {
-        let replayed = if header.is_transactional() {
-            self.machine.replay_transactional(offset, header.producer_id, record)
-        } else {
-            self.machine.replay(offset, record)
-        };
-        if let Err(why) = replayed {
-            error!(tp = %self.name, offset, %why, "record does not fit those before it, left out");
-        }
+/// Whether the control record with this key ends a transaction, and how.
+fn is_committed(key: &[u8]) -> Option<bool> {
+    match ControlRecord::of_key(key)? {
+        ControlRecord::Commit => Some(true),
+        ControlRecord::Abort => Some(false),
+        ControlRecord::LeaderChange
+        | ControlRecord::SnapshotHeader
+        | ControlRecord::SnapshotFooter
+        | ControlRecord::KraftVersion
+        | ControlRecord::KraftVoters => None,
     }
 }

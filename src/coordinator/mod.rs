@@ -7,18 +7,28 @@
 
 mod groups;
 mod hash;
+mod line;
 mod load;
+mod markers;
 mod place;
+mod producer_ids;
 mod shard;
 mod shards;
 mod sink;
 mod stored;
+mod transactions;
 mod view;
 
 pub use self::groups::Groups;
-pub use self::shards::{Parts, Shards};
-pub use self::stored::{Malformed, State, Stored};
+pub use self::line::Line;
+pub use self::markers::NotWritten;
+pub use self::producer_ids::ProducerIds;
+pub use self::shards::{Companion, Parts, Shards};
+pub use self::stored::{Encoded, KeyValue, Malformed, State, Stored};
+pub use self::transactions::Transactions;
 pub use self::view::View;
+
+use crate::log::producers::ProducerError;
 
 /// Why a coordinator does not answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -32,6 +42,9 @@ pub enum Unavailable {
     /// What it wrote was not committed in time, or could not be.
     #[error("the coordinator is not available")]
     NotAvailable,
+    /// Its partition does not take what it decided about a transaction, and so nothing has happened.
+    #[error(transparent)]
+    Refused(#[from] ProducerError),
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Unavailable;
 use super::stored::Stored;
+use crate::log::producers::Guard;
 use crate::meta::Image;
 
 /// Inputs that wait for one shard; who comes then waits with his connection.
@@ -16,7 +17,12 @@ const INPUTS_MAX: usize = 1_000;
 /// Whoever gets an answer; dropped without one by a shard that has ended.
 pub(super) type Asker<M> = oneshot::Sender<Result<<M as crate::machine::Machine>::Reply, Unavailable>>;
 /// What is asked of a machine, and by whom.
-pub(super) type Message<M> = (<M as crate::machine::Machine>::Input, Asker<M>);
+pub(super) struct Message<M: Stored> {
+    pub(super) input: M::Input,
+    /// Vouches for what is decided, if that belongs to a transaction.
+    pub(super) guard: Option<Guard>,
+    pub(super) asker: Asker<M>,
+}
 
 /// How far a shard is.
 pub(super) enum Stage<M: Stored> {

@@ -71,7 +71,7 @@ impl<M: Stored> Shard<M> {
         mut inputs: mpsc::Receiver<Message<M>>,
     ) -> Result<Self, partition::Error> {
         let mut arrived = Vec::new();
-        self.round(&mut arrived, None, Some(M::activate()))?;
+        self.round(&mut arrived, None, Some(M::activate(self.epoch)))?;
         let mut sleep = std::pin::pin!(tokio::time::sleep(SLEEP_MAX));
         let mut armed = None;
         loop {
@@ -106,9 +106,14 @@ impl<M: Stored> Shard<M> {
         for input in first.into_iter().chain(told) {
             self.driver.step(self.clock.now_ms(), input, None).map_err(cause)?;
         }
-        for (input, asker) in arrived.drain(..) {
-            self.driver.step(self.clock.now_ms(), input, Some(asker)).map_err(cause)?;
+        for Message { input, guard, asker } in arrived.drain(..) {
+            self.driver.sink_mut().set_guard(guard);
+            let refused = self.driver.step(self.clock.now_ms(), input, Some(asker)).map_err(cause)?;
+            if let Some((asker, why)) = refused {
+                answer::<M>(asker, Err(Unavailable::Refused(why)));
+            }
         }
+        self.driver.sink_mut().set_guard(None);
         let now_ms = self.clock.now_ms();
         while self.driver.deadline().is_some_and(|deadline| deadline <= now_ms) {
             self.driver.expire(now_ms).map_err(cause)?;

@@ -1,16 +1,21 @@
 //! All shards of one topic on this node: started, ended and told of news as the metadata says.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error, info, warn};
 
 use super::Unavailable;
+use super::hash::partition_of;
+use super::line::Line;
 use super::load::{Load, LoadError, Loaded};
 use super::place::{Message, Place, Stage};
 use super::shard::Shard;
@@ -19,6 +24,7 @@ use super::stored::Stored;
 use super::view::{Position, View};
 use crate::base::clock::Clock;
 use crate::base::id::{NodeId, TopicId};
+use crate::log::producers::Guard;
 use crate::meta::{Changes, Image, ResourceKind, Topic};
 use crate::partition::{self, Replica, Set};
 use crate::wire::compress::Compression;
@@ -30,8 +36,12 @@ const RETRY_MIN: Duration = Duration::from_millis(100);
 /// How late at most.
 const RETRY_MAX: Duration = Duration::from_secs(30);
 
+/// Lives and dies with a shard that serves: made anew for each, told to end by the token, and awaited.
+pub type Companion<M> =
+    Box<dyn Fn(Line<M>, CancellationToken) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
 /// What the shards of a topic work with.
-pub struct Parts<M> {
+pub struct Parts<M: Stored> {
     /// This node.
     pub node: NodeId,
     /// The clock.
@@ -46,10 +56,14 @@ pub struct Parts<M> {
     pub commit_timeout: Duration,
     /// Bytes read at a time when a partition is loaded.
     pub load_bytes: usize,
+    /// How many partitions the topic is going to have, as long as there is none.
+    pub partition_count_new: i32,
     /// Where the shards run.
     pub runtime: Handle,
-    /// What spares them the replay of their logs after a clean shutdown.
-    pub view: Arc<View>,
+    /// What spares them the replay of their logs after a clean shutdown, if anything does.
+    pub view: Option<View>,
+    /// Who accompanies each shard, if anybody does.
+    pub companion: Option<Companion<M>>,
 }
 
 /// All shards of one topic on this node; cheap to clone.
@@ -64,6 +78,8 @@ impl<M: Stored> Clone for Shards<M> {
 struct Inner<M: Stored> {
     parts: Parts<M>,
     here: Mutex<Here<M>>,
+    /// The topic, and its partitions as they were first seen: keys must not move when somebody adds partitions.
+    topic: RwLock<Option<(TopicId, i32)>>,
     loads: Semaphore,
     tasks: TaskTracker,
 }
@@ -95,11 +111,13 @@ impl<M: Stored> Shards<M> {
             image: Arc::new(Image::empty()),
         };
         let loads = Semaphore::new(LOADS_MAX);
-        Self(Arc::new(Inner { parts, here: Mutex::new(here), loads, tasks: TaskTracker::new() }))
+        let (here, topic) = (Mutex::new(here), RwLock::default());
+        Self(Arc::new(Inner { parts, here, topic, loads, tasks: TaskTracker::new() }))
     }
 
     /// Loads what this node leads, in the background.
     pub fn start(&self, image: Arc<Image>) {
+        self.note_partition_count(&image);
         let mut here = self.0.here.lock();
         if here.phase == Phase::Starting {
             here.phase = Phase::Running;
@@ -113,6 +131,7 @@ impl<M: Stored> Shards<M> {
 
     /// Follows a metadata change, after the replicas have: begins and ends shards, and tells the others.
     pub fn apply_changes(&self, image: &Image, changes: &Changes) {
+        self.note_partition_count(image);
         let is_news = !changes.topics.is_empty()
             || changes.features
             || changes.configs.iter().any(|resource| match resource.kind {
@@ -144,23 +163,80 @@ impl<M: Stored> Shards<M> {
         self.0.tasks.close();
         self.0.tasks.wait().await;
         let inner = self.0.clone();
-        if self.0.parts.runtime.spawn_blocking(move || inner.parts.view.finish()).await.is_err() {
+        let finish = move || inner.parts.view.as_ref().map(View::finish);
+        if self.0.parts.runtime.spawn_blocking(finish).await.is_err() {
             warn!("the view of the coordinators was not written");
         }
     }
 
     /// Asks the machine of `partition`; the first future is done once the input is in line, the second one has the
-    /// answer.
+    /// answer. `guard` vouches for a write that belongs to a transaction.
     pub async fn submit(
         &self,
         partition: i32,
         input: M::Input,
+        guard: Option<Guard>,
     ) -> Result<impl Future<Output = Result<M::Reply, Unavailable>> + Send + use<M>, Unavailable> {
         let sender = self.place(partition)?.sender()?;
         let (asker, answer) = oneshot::channel();
-        sender.send((input, asker)).await.map_err(|_| Unavailable::NotCoordinator)?;
+        sender.send(Message { input, guard, asker }).await.map_err(|_| Unavailable::NotCoordinator)?;
         // A shard that ends drops those who wait.
         Ok(async { answer.await.unwrap_or(Err(Unavailable::NotCoordinator)) })
+    }
+
+    /// Asks the machine of `partition`, and takes the answer for what it is.
+    pub async fn ask<A>(
+        &self,
+        partition: i32,
+        input: M::Input,
+        answer: impl FnOnce(M::Reply) -> Option<A>,
+    ) -> Result<A, Unavailable> {
+        let reply = self.submit(partition, input, None).await?;
+        answer(reply.await?).ok_or(Unavailable::NotAvailable)
+    }
+
+    /// Asks every partition that is coordinated here; the answers come by partition.
+    pub async fn ask_all<A>(
+        &self,
+        input: impl Fn() -> M::Input,
+        answer: impl Fn(M::Reply) -> Option<A>,
+    ) -> Vec<Result<A, Unavailable>> {
+        let Some(partitions) = self.partitions() else { return vec![Err(Unavailable::NotAvailable)] };
+        let mut submitted = Vec::new();
+        for partition in partitions {
+            submitted.push(self.submit(partition, input(), None).await);
+        }
+        let mut answers = Vec::with_capacity(submitted.len());
+        for reply in submitted {
+            let reply = match reply {
+                Ok(reply) => reply.await,
+                Err(unavailable) => Err(unavailable),
+            };
+            answers.push(reply.and_then(|reply| answer(reply).ok_or(Unavailable::NotAvailable)));
+        }
+        answers
+    }
+
+    /// The partition that `key` belongs to.
+    pub fn partition_of(&self, key: &str) -> i32 {
+        let count = self.0.topic.read().map_or(self.0.parts.partition_count_new, |(_, count)| count);
+        partition_of(key, count)
+    }
+
+    fn note_partition_count(&self, image: &Image) {
+        let mut known = self.0.topic.write();
+        let topic = image.topics.by_name(M::TOPIC);
+        let id = topic.map(|topic| topic.id);
+        // What was seen first of a topic stays.
+        if known.map(|(id, _)| id) != id {
+            *known = topic.map(|topic| (topic.id, topic.partition_count()));
+        }
+    }
+
+    /// The replica of a partition that this node coordinates.
+    pub(super) fn replica(&self, partition: i32) -> Option<Arc<Replica>> {
+        let topic = self.0.here.lock().topic?;
+        self.0.parts.partitions.get(topic, partition)
     }
 
     /// The partitions that this node coordinates, loaded or not; none once it coordinates no more.
@@ -233,6 +309,17 @@ enum Failure {
     Panic,
 }
 
+/// Completes when a companion has ended, which is not before its shard unless it has failed.
+async fn ended(companion: &mut Option<JoinHandle<()>>) {
+    match companion {
+        Some(running) => {
+            let _ = running.await;
+            *companion = None;
+        }
+        None => std::future::pending().await,
+    }
+}
+
 impl<M: Stored> Inner<M> {
     /// Runs the shard at `place`, again and again as long as its log directory is there.
     async fn serve(
@@ -284,7 +371,19 @@ impl<M: Stored> Inner<M> {
         let (clock, timeout) = (self.parts.clock.clone(), self.parts.commit_timeout);
         let shard = Shard::new(loaded.machine, sink, replica.clone(), place.epoch, clock, timeout);
         let inputs = inputs.unwrap_or_else(|| place.open());
-        let shard = shard.run(&place, inputs).await?;
+        let (stop, mut companion) = self.accompany(&place);
+        let _stops_if_this_panics = stop.clone().drop_guard();
+        let ended = tokio::select! {
+            biased;
+            ended = shard.run(&place, inputs) => Some(ended),
+            () = ended(&mut companion) => None,
+        };
+        stop.cancel();
+        if let Some(companion) = companion {
+            // It does nothing behind the back of the next one.
+            let _ = companion.await;
+        }
+        let shard = ended.ok_or(Failure::Panic)??;
         if self.here.lock().phase == Phase::Stopped {
             let inner = self.clone();
             let keep = move || inner.keep(shard.machine(), &replica, place.epoch);
@@ -293,11 +392,22 @@ impl<M: Stored> Inner<M> {
         Ok(())
     }
 
+    /// Gives the shard its companion.
+    fn accompany(&self, place: &Place<M>) -> (CancellationToken, Option<JoinHandle<()>>) {
+        let stop = CancellationToken::new();
+        let (Some(companion), Ok(sender)) = (&self.parts.companion, place.sender()) else {
+            return (stop, None);
+        };
+        let companion = companion(Line::new(sender), stop.clone());
+        (stop, Some(self.parts.runtime.spawn(companion)))
+    }
+
     /// Keeps the state for the next start.
     fn keep(&self, machine: &M, replica: &Replica, epoch: i32) -> Result<(), partition::Error> {
+        let Some(view) = &self.parts.view else { return Ok(()) };
         let marks = replica.watermarks(epoch)?;
         if let Some(at) = Position::of(replica, epoch)? {
-            self.parts.view.put(machine, &at, marks.log_end_offset - marks.log_start_offset);
+            view.put(machine, &at, marks.log_end_offset - marks.log_start_offset);
         }
         Ok(())
     }
@@ -320,8 +430,9 @@ impl<M: Stored> Inner<M> {
         let inner = self.clone();
         let load = move || {
             let machine = || (inner.parts.machine)(image.clone());
-            if let Some(at) = Position::of(&reading, epoch)?
-                && let Some(machine) = inner.parts.view.restore(machine(), &at)
+            if let Some(view) = &inner.parts.view
+                && let Some(at) = Position::of(&reading, epoch)?
+                && let Some(machine) = view.restore(machine(), &at)
             {
                 info!(tp = %reading.name(), epoch, end_offset = at.end_offset, "coordinator restored from its view");
                 return Ok(Loaded { machine, end_offset: at.end_offset });

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use super::{Malformed, Parts, Shards, State, Stored, Unavailable, View};
+use super::{Encoded, KeyValue, Malformed, Parts, Shards, Stored, Unavailable, View};
 use crate::base::clock::Clock;
 use crate::base::id::{DirectoryId, NodeId, TopicId};
 use crate::base::random::Random;
@@ -15,7 +15,7 @@ use crate::config::broker::Config;
 use crate::config::layers::Input as ConfigInput;
 use crate::log::directory::Claimed;
 use crate::log::disk::{Disk, MemDisk};
-use crate::machine::{Decision, Machine, Moment, Token};
+use crate::machine::{Decision, Entry, Machine, Moment, Token};
 use crate::meta::{Changes, Delta, Image};
 use crate::metrics::Metrics;
 use crate::partition::{self, Directory, Replica, Set};
@@ -81,27 +81,18 @@ impl Machine for Adder {
 impl Stored for Adder {
     const TOPIC: &'static str = "__sums";
 
-    fn encode(record: &i64) -> (Vec<u8>, Option<Vec<u8>>) {
+    fn encode(record: &i64) -> Entry<Encoded> {
         // Some weight, so that a few make a large batch.
-        (record.to_be_bytes().to_vec(), Some(vec![0; 1000]))
+        Entry::Plain((record.to_be_bytes().to_vec(), Some(vec![0; 1000])))
     }
 
-    fn decode(key: &[u8], _: Option<&[u8]>) -> Result<Option<i64>, Malformed> {
+    fn decode(entry: Entry<KeyValue<'_>>) -> Result<Option<i64>, Malformed> {
+        let Entry::Plain((key, _)) = entry else { return Ok(None) };
         let bytes = key.try_into().map_err(|_| Malformed("not a number".into()))?;
         Ok(Some(i64::from_be_bytes(bytes)))
     }
 
-    fn replay_transactional(&mut self, offset: i64, _: i64, record: &i64) -> Result<(), Never> {
-        self.replay(offset, record)
-    }
-
-    fn end_transaction(&mut self, _: i64, _: bool) {}
-
-    fn state(&self) -> impl Iterator<Item = State<i64>> {
-        std::iter::empty()
-    }
-
-    fn activate() -> Input {
+    fn activate(_: i32) -> Input {
         Input::Activate
     }
 
@@ -174,7 +165,9 @@ impl Node {
             commit_timeout: Duration::from_secs(60),
             load_bytes: 1 << 10,
             runtime: Handle::current(),
-            view: Arc::new(View::new(self.view.path().join("view"), false)),
+            partition_count_new: 1,
+            view: Some(View::new(self.view.path().join("view"), false)),
+            companion: None,
         });
         shards.start(self.image.clone());
         shards
@@ -195,7 +188,7 @@ impl Node {
 }
 
 async fn ask(shards: &Shards<Adder>, input: Input) -> Result<i64, Unavailable> {
-    shards.submit(0, input).await?.await
+    shards.submit(0, input, None).await?.await
 }
 
 /// The sum, once the coordinator is there.
@@ -215,7 +208,7 @@ async fn what_comes_together_is_one_batch_and_is_answered_when_it_is_on_disk() {
     let mut answers = Vec::new();
     for _ in 0..100 {
         // In line before the shard runs for the first time: an empty partition takes inputs at once.
-        answers.push(shards.submit(0, Input::Add(vec![1])).await.unwrap());
+        answers.push(shards.submit(0, Input::Add(vec![1]), None).await.unwrap());
     }
     for (asked, answer) in (1..).zip(answers) {
         assert_eq!(answer.await, Ok(asked));
@@ -234,7 +227,7 @@ async fn a_decision_is_never_torn_apart_and_rounds_are_split_where_a_batch_is_fu
     let inputs = [400, 400, 400, 2000].map(|records| Input::Add(vec![1; records]));
     let mut answers = Vec::new();
     for input in inputs {
-        answers.push(shards.submit(0, input).await.unwrap());
+        answers.push(shards.submit(0, input, None).await.unwrap());
     }
     for answer in answers {
         answer.await.unwrap();
@@ -250,7 +243,7 @@ async fn the_next_one_in_charge_has_replayed_everything() {
     for by in 1..=100 {
         ask(&shards, Input::Add(vec![by])).await.unwrap();
     }
-    let waiting = shards.submit(0, Input::Wait).await.unwrap();
+    let waiting = shards.submit(0, Input::Wait, None).await.unwrap();
     shards.stop().await;
     assert_eq!(waiting.await, Err(Unavailable::NotCoordinator));
     assert_eq!(ask(&shards, Input::Sum).await, Err(Unavailable::NotCoordinator));
@@ -271,7 +264,7 @@ async fn who_finds_somebody_elses_records_at_the_end_of_its_log_begins_again() {
     // One that does not decode is left out.
     batch.push(0, Some(b"?"), Some(b"x"), &[]);
     let batch = batch.build(&Fields::default(), Compression::None).unwrap();
-    node.replica().append(&batch, true, 0).unwrap();
+    node.replica().append(&batch, None, true, 0).unwrap();
     assert_eq!(ask(&shards, Input::Add(vec![1])).await, Err(Unavailable::NotCoordinator));
     assert_eq!(sum(&shards).await, 11);
 }

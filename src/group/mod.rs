@@ -21,16 +21,17 @@ use std::sync::Arc;
 
 pub use kafka_protocol::error::ResponseError as Code;
 
-pub use self::offsets::{GroupOffsets, TopicOffsets};
+pub use self::consumer::compiled_regex;
+pub use self::offsets::{GroupOffsets, TopicOffsets, refused_transactional};
 pub use self::request::{
-    Activate, Ask, ConsumerGroupDescribe, DeleteGroups, DeletedGroup, DescribeGroups, ListOffsets, NewImage,
-    OffsetFetch,
+    Activate, Ask, ConsumerGroupDescribe, DeleteGroups, DeletedGroup, DescribeGroups, EndTransaction,
+    ListOffsets, NewImage, OffsetFetch,
 };
 pub use self::request::{Client, Input, Reply, Request};
 pub use self::settings::Settings;
 pub use self::state::Stated;
 use self::timers::{Timer, Timers};
-use crate::machine::{Decision, Machine, Moment, Token};
+use crate::machine::{Decision, Entry, Machine, Moment, Token};
 use crate::meta::Image;
 use crate::wire::group_records::Record;
 
@@ -44,6 +45,8 @@ const OFFSET_BYTES_MAX: usize = OFFSET_RECORD_BYTES + 249;
 
 /// What an input leads to.
 type Outcome = Decision<Record, Reply>;
+/// The same of an input that may be part of a transaction.
+type Transactional = Decision<Entry<Record>, Reply>;
 
 /// A group of either protocol.
 #[derive(Debug)]
@@ -85,15 +88,38 @@ impl Groups {
 
 impl Machine for Groups {
     type Input = Input;
-    type Record = Record;
+    type Record = Entry<Record>;
     type Reply = Reply;
     type ReplayError = ReplayError;
 
-    fn step(&mut self, at: Moment, token: Token, input: Input) -> Outcome {
+    fn step(&mut self, at: Moment, token: Token, input: Input) -> Transactional {
         self.decide(at, token, input)
     }
 
-    fn replay(&mut self, offset: i64, record: &Record) -> Result<(), ReplayError> {
+    fn replay(&mut self, offset: i64, entry: &Entry<Record>) -> Result<(), ReplayError> {
+        match entry {
+            Entry::Plain(record) => self.replay_plain(offset, record),
+            Entry::Transactional { producer, record } => {
+                self.replay_transactional(offset, producer.id, record)
+            }
+            Entry::End(ended) => {
+                self.end_transaction(ended.producer.id, ended.is_committed);
+                Ok(())
+            }
+        }
+    }
+
+    fn deadline(&self) -> Option<i64> {
+        self.timers.deadline()
+    }
+
+    fn expire(&mut self, at: Moment) -> Transactional {
+        self.expired(at).into()
+    }
+}
+
+impl Groups {
+    fn replay_plain(&mut self, offset: i64, record: &Record) -> Result<(), ReplayError> {
         match record {
             Record::OffsetCommit { group, topic, partition, value } => {
                 if value.is_some() {
@@ -113,11 +139,7 @@ impl Machine for Groups {
         }
     }
 
-    fn deadline(&self) -> Option<i64> {
-        self.timers.deadline()
-    }
-
-    fn expire(&mut self, at: Moment) -> Outcome {
+    fn expired(&mut self, at: Moment) -> Outcome {
         let Some(timer) = self.timers.take_due(at.now_ms) else { return Decision::none() };
         match timer {
             Timer::ClassicSession { group, member } => self.classic_session_expired(at, &group, &member),

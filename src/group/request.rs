@@ -18,11 +18,13 @@ use kafka_protocol::messages::offset_delete_request::OffsetDeleteRequest;
 use kafka_protocol::messages::offset_delete_response::OffsetDeleteResponse;
 use kafka_protocol::messages::sync_group_request::SyncGroupRequest;
 use kafka_protocol::messages::sync_group_response::SyncGroupResponse;
+use kafka_protocol::messages::txn_offset_commit_request::TxnOffsetCommitRequest;
+use kafka_protocol::messages::txn_offset_commit_response::TxnOffsetCommitResponse;
 use uuid::Uuid;
 
 use super::offsets::GroupOffsets;
-use super::{Code, Groups, Outcome};
-use crate::machine::{Moment, Token};
+use super::{Code, Groups, Transactional};
+use crate::machine::{Ended, Moment, Token};
 use crate::meta::Image;
 use crate::wire::offset_commit::{OffsetCommitRequest, OffsetCommitResponse};
 use crate::wire::offset_fetch::{FetchGroup, FetchedGroup};
@@ -100,6 +102,10 @@ pub struct ListOffsets {
     pub offsets_max: usize,
 }
 
+/// A transaction has ended that may have committed offsets here: its marker is to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndTransaction(pub Ended);
+
 /// A group, and what became of its deletion.
 pub type DeletedGroup = (Arc<str>, Result<(), Code>);
 
@@ -128,11 +134,11 @@ macro_rules! requests {
         })*
 
         impl Groups {
-            pub(super) fn decide(&mut self, at: Moment, token: Token, input: Input) -> Outcome {
+            pub(super) fn decide(&mut self, at: Moment, token: Token, input: Input) -> Transactional {
                 match input {
                     $(Input::$name(request) => {
-                        let decide: fn(&mut Self, Moment, Token, $request) -> Outcome = $decide;
-                        decide(self, at, token, request)
+                        let decide: fn(&mut Self, Moment, Token, $request) -> _ = $decide;
+                        decide(self, at, token, request).into()
                     })*
                 }
             }
@@ -148,6 +154,8 @@ requests! {
     Heartbeat(Ask<HeartbeatRequest>) -> HeartbeatResponse: Groups::heartbeat,
     LeaveGroup(Ask<LeaveGroupRequest>) -> LeaveGroupResponse: Groups::leave_group,
     OffsetCommit(Ask<OffsetCommitRequest>) -> OffsetCommitResponse: Groups::offset_commit,
+    TxnOffsetCommit(Ask<TxnOffsetCommitRequest>) -> TxnOffsetCommitResponse: Groups::txn_offset_commit,
+    EndTransaction(EndTransaction) -> (): Groups::end,
     OffsetFetch(Ask<OffsetFetch>) -> FetchedGroup: Groups::offset_fetch,
     OffsetDelete(Ask<OffsetDeleteRequest>) -> OffsetDeleteResponse: Groups::offset_delete,
     DescribeGroups(Ask<DescribeGroups>) -> Vec<DescribedGroup>: Groups::describe_groups,

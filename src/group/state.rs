@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Group, Groups};
+use crate::machine::Entry;
 use crate::wire::group_records::Record;
 
 /// One record of a state.
@@ -10,19 +11,16 @@ use crate::wire::group_records::Record;
 pub struct Stated {
     /// Where it is in the log, where that matters.
     pub offset: i64,
-    /// The producer of the open transaction that it belongs to.
-    pub producer_id: Option<i64>,
-    /// What it says.
-    pub record: Record,
+    /// What it says; of the producer of an open transaction the id alone is known.
+    pub record: Entry<Record>,
 }
 
 impl Groups {
-    /// The records that make an empty machine what this one is: those with a producer by
-    /// [`Groups::replay_transactional`], the others by `replay`.
+    /// The records that make an empty machine what this one is.
     pub fn state(&self) -> impl Iterator<Item = Stated> {
         // Groups first: else offsets would make groups of their own.
         let groups = self.groups.iter().flat_map(|(name, group)| records(name, group));
-        let groups = groups.map(|record| Stated { offset: 0, producer_id: None, record });
+        let groups = groups.map(|record| Stated { offset: 0, record: Entry::Plain(record) });
         groups.chain(self.offsets.state())
     }
 }

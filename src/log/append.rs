@@ -7,9 +7,10 @@ use super::active::Active;
 use super::error::{AppendError, Error, is_out_of_descriptors};
 use super::log::Log;
 use super::names::Kind;
-use super::producers::{Marker, MarkerError, Origin, Outcome, Verdict};
+use super::producers::{Guard, Marker, MarkerError, Origin, Outcome, Proof, Verdict};
 use super::replay;
 use super::segment::Segment;
+use crate::base::id::Producer;
 use crate::wire::batch::{Batch, BatchHeader, HEADER_LEN};
 
 /// What became of an append.
@@ -36,6 +37,15 @@ pub struct Leading {
     pub origin: Origin,
     /// Version of the feature `transaction.version`, for markers.
     pub transaction_version: i16,
+    /// For a batch of a transaction that its coordinator vouched for.
+    pub guard: Option<Guard>,
+}
+
+impl Leading {
+    /// A client's batch without a transaction.
+    pub fn plain(leader_epoch: i32) -> Self {
+        Self { leader_epoch, origin: Origin::Client, transaction_version: 0, guard: None }
+    }
 }
 
 impl Log {
@@ -46,8 +56,7 @@ impl Log {
         leader_epoch: i32,
         now_ms: i64,
     ) -> Result<Appended, AppendError> {
-        let leading = Leading { leader_epoch, origin: Origin::Client, transaction_version: 0 };
-        self.append_leading(batch, leading, now_ms)
+        self.append_leading(batch, Leading::plain(leader_epoch), now_ms)
     }
 
     /// Appends a batch, of a coordinator too: data of an internal topic, a transaction marker, a control record.
@@ -75,12 +84,15 @@ impl Log {
         let marker = marker_of(&header, batch.records())?;
         match (&marker, header.is_control()) {
             (Some(marker), _) => {
-                self.producers.check_marker(&header, marker, leading.origin, leading.transaction_version)?;
+                let producer = Producer { id: header.producer_id, epoch: header.producer_epoch };
+                let version = leading.transaction_version;
+                self.producers.check_marker(producer, marker.coordinator_epoch, version)?;
             }
             (None, true) => {}
             (None, false) => {
+                let proof = self.proof(leading.guard);
                 if let Outcome::Duplicate { first_offset, last_offset, timestamp_ms } =
-                    self.producers.check(&header, leading.origin)?
+                    self.producers.check(&header, leading.origin, proof)?
                 {
                     return Ok(self.duplicate(&header, first_offset, last_offset, timestamp_ms));
                 }
@@ -90,6 +102,11 @@ impl Log {
         self.write(&[(header, &[&encoded, batch.records()])], now_ms)?;
         self.settle(&header, marker.as_ref())?;
         Ok(self.appended(&header, header.base_offset))
+    }
+
+    /// What a transactional batch has to show here.
+    pub fn proof(&self, guard: Option<Guard>) -> Proof {
+        if self.settings.verify_transactions { Proof::Required(guard) } else { Proof::NotRequired }
     }
 
     /// Appends what a leader sent, with the offsets and epochs that it gave. Not durable before the next flush.

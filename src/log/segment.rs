@@ -42,6 +42,8 @@ pub(super) struct Segment {
 struct Open {
     log: Option<Arc<dyn File>>,
     indexes: Option<Arc<IndexFiles>>,
+    /// For who adds to it; readers open the file themselves.
+    aborted: Option<TxnIndex>,
 }
 
 impl Segment {
@@ -224,7 +226,7 @@ impl Segment {
             }
         };
         let indexes = Arc::new(indexes);
-        *open = Open { log: Some(log), indexes: Some(indexes.clone()) };
+        (open.log, open.indexes) = (Some(log), Some(indexes.clone()));
         Ok(indexes)
     }
 
@@ -333,6 +335,7 @@ impl Segment {
 
     /// Replaces the transaction index.
     pub(super) fn write_aborted(&self, ended: &[CompletedTxn]) -> io::Result<()> {
+        self.open.lock().aborted = None;
         self.remove_kinds(&[Kind::TxnIndex])?;
         self.append_aborted(ended)
     }
@@ -343,9 +346,16 @@ impl Segment {
         if aborted.peek().is_none() {
             return Ok(());
         }
-        let file = self.disk.open(&self.path(Kind::TxnIndex), Mode::Create)?;
-        self.has_no_aborted.store(false, Ordering::Release);
-        let mut index = TxnIndex::open(file, self.base_offset).map_err(txn_index_error)?;
+        self.used.store(true, Ordering::Relaxed);
+        let mut open = self.open.lock();
+        let index = match &mut open.aborted {
+            Some(index) => index,
+            none @ None => {
+                let file = self.disk.open(&self.path(Kind::TxnIndex), Mode::Create)?;
+                self.has_no_aborted.store(false, Ordering::Release);
+                none.insert(TxnIndex::open(file, self.base_offset).map_err(txn_index_error)?)
+            }
+        };
         for txn in aborted {
             index.append(&(*txn).into())?;
         }
@@ -363,19 +373,19 @@ impl Segment {
         if self.has_no_aborted.load(Ordering::Acquire) {
             return Ok(false);
         }
-        let opened = {
-            // Not while the files get other names: a missing one means that nothing was aborted.
-            let _open = self.open.lock();
-            self.disk.open(&self.path(Kind::TxnIndex), Mode::Write)
-        };
-        match opened {
-            Ok(file) => {
-                let index = TxnIndex::open(file, self.base_offset).map_err(txn_index_error)?;
-                index.collect(from, up_to, found).map_err(txn_index_error)
-            }
+        let Some(file) = self.aborted_file()? else { return Ok(false) };
+        txn_index::collect(&*file, from, up_to, found).map_err(txn_index_error)
+    }
+
+    /// The transaction index, to be read.
+    fn aborted_file(&self) -> io::Result<Option<Arc<dyn File>>> {
+        // Over the lock, so that what is found missing is not made meanwhile.
+        let _open = self.open.lock();
+        match self.disk.open(&self.path(Kind::TxnIndex), Mode::Read) {
+            Ok(file) => Ok(Some(file)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 self.has_no_aborted.store(true, Ordering::Release);
-                Ok(false)
+                Ok(None)
             }
             Err(e) => Err(e),
         }
@@ -383,6 +393,7 @@ impl Segment {
 
     /// Drops aborted transactions whose marker is at or above `offset`.
     pub(super) fn truncate_aborted(&self, offset: i64) -> io::Result<()> {
+        self.open.lock().aborted = None;
         match self.disk.open(&self.path(Kind::TxnIndex), Mode::Write) {
             Ok(file) => {
                 let mut index = TxnIndex::open(file, self.base_offset).map_err(txn_index_error)?;

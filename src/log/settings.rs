@@ -21,6 +21,8 @@ pub struct Settings {
     pub flush_ms: i64,
     /// `producer.id.expiration.ms`: an idle producer is forgotten after that.
     pub producer_id_expiration_ms: i64,
+    /// `transaction.partition.verification.enable`: a transaction begins here only with its coordinator's word.
+    pub verify_transactions: bool,
     /// `preallocate`: taken, but without effect; segments grow as they are written.
     pub preallocate: bool,
     /// Whether `cleanup.policy` has `delete`: only then do time and size count.
@@ -47,6 +49,7 @@ impl Default for Settings {
             flush_messages: i64::MAX,
             flush_ms: i64::MAX,
             producer_id_expiration_ms: 24 * 3_600_000,
+            verify_transactions: true,
             preallocate: false,
             delete: true,
             retention_ms: 7 * 24 * 3_600_000,

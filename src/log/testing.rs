@@ -19,7 +19,12 @@ pub(super) const NOW: i64 = 1_000_000;
 
 /// Small segments and dense indexes.
 pub(super) fn settings() -> Settings {
-    Settings { segment_bytes: 2000, index_interval_bytes: 200, ..Settings::default() }
+    Settings {
+        segment_bytes: 2000,
+        index_interval_bytes: 200,
+        verify_transactions: false,
+        ..Settings::default()
+    }
 }
 
 /// An empty log in memory.

@@ -8,6 +8,7 @@
 //! Entries stand in the order of their last offsets. The file is made with its first entry: most segments have none.
 
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::disk::File;
@@ -16,6 +17,7 @@ use crate::base::reader::{ReadError, Reader};
 
 const VERSION: i16 = 0;
 const ENTRY_LEN: usize = 34;
+const ENTRY_BYTES: u64 = 34;
 /// Bytes that are read at once; a multiple of the entry's.
 const CHUNK_LEN: usize = ENTRY_LEN * 1_024;
 
@@ -89,8 +91,7 @@ pub struct TxnIndex {
 impl TxnIndex {
     /// Opens an index and checks all of it; a torn last entry is cut off. `base_offset` is the segment's.
     pub fn open(file: Arc<dyn File>, base_offset: i64) -> Result<Self, Error> {
-        let entry_len = u64::try_from(ENTRY_LEN).expect("34 fits");
-        let torn = file.len()? % entry_len;
+        let torn = file.len()? % ENTRY_BYTES;
         let len = file.len()? - torn;
         if torn > 0 {
             file.set_len(len)?;
@@ -113,23 +114,9 @@ impl TxnIndex {
         assert!(txn.last_offset > self.last_offset, "{txn:?} ended before {}", self.last_offset);
         let entry = txn.encode();
         self.file.write_at(&[IoSlice::new(&entry)], self.len)?;
-        self.len += u64::try_from(entry.len()).expect("34 fits");
+        self.len += ENTRY_BYTES;
         self.last_offset = txn.last_offset;
         Ok(())
-    }
-
-    /// Adds to `found` what overlaps the offsets from `from` up to, and without, `up_to`, in the order of last
-    /// offsets. Answers false if later segments may hold more.
-    pub fn collect(&self, from: i64, up_to: i64, found: &mut Vec<AbortedTxn>) -> Result<bool, Error> {
-        let mut complete = false;
-        self.walk(|_, txn| {
-            if txn.last_offset >= from && txn.first_offset < up_to {
-                found.push(txn);
-            }
-            complete = txn.last_stable_offset >= up_to;
-            Ok(!complete)
-        })?;
-        Ok(complete)
     }
 
     /// Drops transactions whose marker is at or above `offset`.
@@ -162,24 +149,66 @@ impl TxnIndex {
     }
 
     /// Shows each entry with its position until `visit` answers false.
-    fn walk(&self, mut visit: impl FnMut(u64, AbortedTxn) -> Result<bool, Error>) -> Result<(), Error> {
-        let mut chunk = vec![0; CHUNK_LEN.min(usize::try_from(self.len).unwrap_or(CHUNK_LEN))];
-        let mut position = 0;
-        while position < self.len {
-            let left = usize::try_from(self.len - position).unwrap_or(CHUNK_LEN);
-            let chunk_len = left.min(chunk.len());
-            let bytes = &mut chunk[..chunk_len];
-            self.file.read_exact_at(bytes, position)?;
-            for entry in bytes.chunks_exact(ENTRY_LEN) {
-                let txn = AbortedTxn::decode(entry).map_err(|_| Error::Corrupt(position))?;
-                if !visit(position, txn)? {
-                    return Ok(());
-                }
-                position += u64::try_from(ENTRY_LEN).expect("34 fits");
-            }
-        }
-        Ok(())
+    fn walk(&self, visit: impl FnMut(u64, AbortedTxn) -> Result<bool, Error>) -> Result<(), Error> {
+        walk(&*self.file, 0..self.len, visit)
     }
+}
+
+/// Adds to `found` what of an index overlaps the offsets from `from` up to, and without, `up_to`, in the order of last
+/// offsets. Answers false if later segments may hold more. Somebody may be adding to the file: what is not whole yet
+/// is above all that may be read, and stays as it is.
+pub fn collect(file: &dyn File, from: i64, up_to: i64, found: &mut Vec<AbortedTxn>) -> Result<bool, Error> {
+    let count = file.len()? / ENTRY_BYTES;
+    let mut complete = false;
+    walk(file, first_ending_at(file, count, from)? * ENTRY_BYTES..count * ENTRY_BYTES, |_, txn| {
+        if txn.last_offset >= from && txn.first_offset < up_to {
+            found.push(txn);
+        }
+        complete = txn.last_stable_offset >= up_to;
+        Ok(!complete)
+    })?;
+    Ok(complete)
+}
+
+/// The first of `count` entries that ends at or above `offset`.
+fn first_ending_at(file: &dyn File, count: u64, offset: i64) -> Result<u64, Error> {
+    let (mut low, mut high) = (0, count);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let mut entry = [0; ENTRY_LEN];
+        file.read_exact_at(&mut entry, middle * ENTRY_BYTES)?;
+        let txn = AbortedTxn::decode(&entry).map_err(|_| Error::Corrupt(middle * ENTRY_BYTES))?;
+        if txn.last_offset < offset {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(low)
+}
+
+/// Shows the entries at `positions`, each with its own, until `visit` answers false.
+fn walk(
+    file: &dyn File,
+    positions: Range<u64>,
+    mut visit: impl FnMut(u64, AbortedTxn) -> Result<bool, Error>,
+) -> Result<(), Error> {
+    let Range { start: mut position, end } = positions;
+    let mut chunk = vec![0; CHUNK_LEN.min(usize::try_from(end - position).unwrap_or(CHUNK_LEN))];
+    while position < end {
+        let left = usize::try_from(end - position).unwrap_or(CHUNK_LEN);
+        let chunk_len = left.min(chunk.len());
+        let bytes = &mut chunk[..chunk_len];
+        file.read_exact_at(bytes, position)?;
+        for entry in bytes.chunks_exact(ENTRY_LEN) {
+            let txn = AbortedTxn::decode(entry).map_err(|_| Error::Corrupt(position))?;
+            if !visit(position, txn)? {
+                return Ok(());
+            }
+            position += ENTRY_BYTES;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -208,7 +237,7 @@ mod tests {
 
     fn collect(index: &TxnIndex, from: i64, up_to: i64) -> (Vec<i64>, bool) {
         let mut found = Vec::new();
-        let complete = index.collect(from, up_to, &mut found).unwrap();
+        let complete = super::collect(&*index.file, from, up_to, &mut found).unwrap();
         (found.iter().map(|txn| txn.last_offset).collect(), complete)
     }
 

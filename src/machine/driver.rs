@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{Decision, Machine, Moment, Sink, Token};
+use super::{Decision, Machine, Moment, Rejected, Sink, Token};
 
 /// Why a driver did not carry out a decision. It takes no input from then on: what the machine believes may not be
 /// in the log, so the driver is to be dropped and the state loaded again.
@@ -63,14 +63,21 @@ impl<M: Machine, S: Sink<M::Record>, Asker> Driver<M, S, Asker> {
         &mut self.sink
     }
 
-    /// Gives the machine one input; the answer leaves through [`Driver::release`].
-    pub fn step(&mut self, now_ms: i64, input: M::Input, asker: Asker) -> Result<(), Failed<S::Error>> {
+    /// Gives the machine one input; the answer leaves through [`Driver::release`]. What the log refuses is told at once,
+    /// and nothing has happened.
+    pub fn step(
+        &mut self,
+        now_ms: i64,
+        input: M::Input,
+        asker: Asker,
+    ) -> Result<Option<(Asker, S::Refusal)>, Failed<S::Error>> {
         let token = Token(self.token_next);
         self.token_next += 1;
         self.unanswered.insert(token, asker);
         let at = self.moment(now_ms)?;
         let decision = self.machine.step(at, token, input);
-        self.carry_out(at, decision)
+        let refusal = self.carry_out(at, decision)?;
+        Ok(refusal.and_then(|refusal| Some((self.unanswered.remove(&token)?, refusal))))
     }
 
     /// When [`Driver::expire`] is due, in ms since 1970.
@@ -85,7 +92,9 @@ impl<M: Machine, S: Sink<M::Record>, Asker> Driver<M, S, Asker> {
             return Ok(());
         }
         let decision = self.machine.expire(at);
-        self.carry_out(at, decision)
+        let refusal = self.carry_out(at, decision)?;
+        assert!(refusal.is_none(), "a log refuses nothing that nobody asked for");
+        Ok(())
     }
 
     /// Notes that everything before `committed` is committed; it never goes back.
@@ -131,18 +140,22 @@ impl<M: Machine, S: Sink<M::Record>, Asker> Driver<M, S, Asker> {
         &mut self,
         at: Moment,
         decision: Decision<M::Record, M::Reply>,
-    ) -> Result<(), Failed<S::Error>> {
+    ) -> Result<Option<S::Refusal>, Failed<S::Error>> {
+        // Before the replay, which has no inverse.
+        if !decision.records.is_empty() {
+            match self.sink.append(at.now_ms, &decision.records) {
+                Ok(()) => {}
+                Err(Rejected::Refused(refusal)) => return Ok(Some(refusal)),
+                Err(Rejected::Failed(error)) => {
+                    self.failed = true;
+                    return Err(Failed::Append(error));
+                }
+            }
+        }
         let mut end_offset = at.next_offset;
         for record in &decision.records {
             self.machine.replay(end_offset, record).expect("a machine replays what it decided");
             end_offset += 1;
-        }
-        if !decision.records.is_empty()
-            && let Err(error) = self.sink.append(at.now_ms, &decision.records)
-        {
-            // Not rolled back: replay has no inverse, and loading again is exercised at every start.
-            self.failed = true;
-            return Err(Failed::Append(error));
         }
         assert_eq!(self.sink.next_offset(), end_offset, "a sink gives each record one offset");
         // An answer without records waits as well: the machine may have seen what is not committed yet.
@@ -150,7 +163,7 @@ impl<M: Machine, S: Sink<M::Record>, Asker> Driver<M, S, Asker> {
             let asker = self.unanswered.remove(&token).expect("a machine answers a token once");
             self.parked.push_back(Parked { end_offset, asker, reply });
         }
-        Ok(())
+        Ok(None)
     }
 }
 

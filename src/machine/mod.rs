@@ -1,7 +1,7 @@
 //! Layer 2: the one pattern for control state, and the driver that runs it.
 //!
 //! ```text
-//! input ──► step ──► records ──► replay ──► append ──► park the replies at the last written offset
+//! input ──► step ──► records ──► append ──► replay ──► park the replies at the last written offset
 //!                                                      release them once that offset is committed
 //! ```
 //! A [`Machine`] decides and replays; it knows no log, no clock and no requester. The [`Driver`] owns the order
@@ -9,10 +9,14 @@
 //! in as `now_ms`, the log is a [`Sink`].
 
 mod driver;
+mod entry;
 #[cfg(test)]
 pub(crate) mod story;
+mod timers;
 
 pub use self::driver::{Driver, Failed};
+pub use self::entry::{Ended, Entry};
+pub use self::timers::Timers;
 
 /// Names one input until it is answered; the driver makes them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -34,6 +38,12 @@ pub struct Decision<Record, Reply> {
     pub records: Vec<Record>,
     /// Answers to this input or to earlier ones, in the order to be given.
     pub replies: Vec<(Token, Reply)>,
+}
+
+impl<Record, Reply> From<Decision<Record, Reply>> for Decision<Entry<Record>, Reply> {
+    fn from(plain: Decision<Record, Reply>) -> Self {
+        Self { records: plain.records.into_iter().map(Entry::Plain).collect(), replies: plain.replies }
+    }
 }
 
 impl<Record, Reply> Decision<Record, Reply> {
@@ -81,14 +91,28 @@ pub trait Machine {
     fn expire(&mut self, at: Moment) -> Decision<Self::Record, Self::Reply>;
 }
 
+/// What became of an append that is none.
+#[derive(Debug)]
+pub enum Rejected<R, E> {
+    /// Nothing is appended, nothing is replayed, and whoever asked is told so. For decisions that answer nobody but who
+    /// asked.
+    Refused(R),
+    /// The log is not what it was.
+    Failed(E),
+}
+
 /// The log behind a driver.
 pub trait Sink<Record> {
     /// Why an append failed; the driver takes no other after it.
     type Error: std::error::Error;
+    /// Why a log does not take what its machine has decided, as with a producer that is fenced there; others may
+    /// follow. [`std::convert::Infallible`] where it always does.
+    type Refusal;
 
     /// The offset that the next record gets.
     fn next_offset(&self) -> i64;
 
     /// Appends `records`, which are not empty, as one batch: all of them or none are read back.
-    fn append(&mut self, now_ms: i64, records: &[Record]) -> Result<(), Self::Error>;
+    fn append(&mut self, now_ms: i64, records: &[Record])
+    -> Result<(), Rejected<Self::Refusal, Self::Error>>;
 }

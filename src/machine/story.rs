@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Sink;
+use super::{Rejected, Sink};
 
 /// The words of a command: those with a `=` by key, and the others.
 pub(crate) struct Words<'a> {
@@ -38,12 +38,13 @@ impl<Record> Default for Log<Record> {
 
 impl<Record: Clone> Sink<Record> for Log<Record> {
     type Error = std::fmt::Error;
+    type Refusal = std::convert::Infallible;
 
     fn next_offset(&self) -> i64 {
         i64::try_from(self.0.len()).unwrap()
     }
 
-    fn append(&mut self, _: i64, records: &[Record]) -> Result<(), std::fmt::Error> {
+    fn append(&mut self, _: i64, records: &[Record]) -> Result<(), Rejected<Self::Refusal, Self::Error>> {
         self.0.extend_from_slice(records);
         Ok(())
     }

@@ -53,7 +53,7 @@ pub const KNOWN: [Known; 6] = [
     Known { name: GROUP_VERSION, accepted: 0..=1, served: 1, initial: 1 },
     Known { name: SHARE_VERSION, accepted: 0..=1, served: 0, initial: 0 },
     Known { name: STREAMS_VERSION, accepted: 0..=1, served: 0, initial: 0 },
-    Known { name: TRANSACTION_VERSION, accepted: 0..=2, served: 0, initial: 0 },
+    Known { name: TRANSACTION_VERSION, accepted: 0..=2, served: 2, initial: 2 },
 ];
 
 /// The finalized levels; a feature at level 0 is not in it.

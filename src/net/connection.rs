@@ -1,7 +1,8 @@
 //! One client connection: reads ahead, runs requests side by side, answers in request order.
 //!
 //! The whole connection is one task. A request is polled once when its frame arrives, in arrival order, so
-//! whatever a handler does before its first wait happens in request order.
+//! whatever a handler does before its first wait happens in request order. One that has to wait first, a transaction's
+//! first batch in a partition, holds the others back until it has appended.
 
 use std::collections::VecDeque;
 use std::io;
@@ -270,9 +271,16 @@ impl Connection {
     }
 
     /// Whether the next request may start. Only produce requests overlap: anything else sees what the requests
-    /// before it have done, and no pile of answers is made for a client that does not read them.
+    /// before it have done, and no pile of answers is made for a client that does not read them. Nor does anything
+    /// overtake a request that has to wait before it appends.
     fn may_start(&self) -> bool {
-        self.slots.is_empty() || peek_api_key(&self.input[4..]) == Some(ApiKey::Produce)
+        match self.slots.back() {
+            None => true,
+            Some(Slot::Running { call, .. }) if call.holds_back() => false,
+            Some(Slot::Running { .. } | Slot::Done(_)) => {
+                peek_api_key(&self.input[4..]) == Some(ApiKey::Produce)
+            }
+        }
     }
 
     /// Starts every whole frame in the input that there is room for; whether there was one.

@@ -25,12 +25,14 @@ pub struct Pace {
     pub window: Window,
 }
 
-/// The limits `max.connections`, `max.connections.per.ip`, `max.connections.per.ip.overrides` and
+/// The limits `max.connections` (of the broker and of listeners), `max.connections.per.ip`, `max.connections.per.ip.overrides` and
 /// `max.connection.creation.rate`.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// All connections of the broker.
     pub total: usize,
+    /// Connections of single listeners, besides.
+    pub listeners: HashMap<Arc<str>, usize>,
     /// Connections from one address.
     pub per_ip: usize,
     /// Exceptions by address.
@@ -57,23 +59,32 @@ impl Rates {
 pub(super) struct Quota {
     limits: Limits,
     total: Arc<Semaphore>,
+    listeners: HashMap<Arc<str>, Arc<Semaphore>>,
     by_ip: Mutex<HashMap<IpAddr, usize>>,
     rates: Mutex<Rates>,
     start: Instant,
+}
+
+/// Room for one connection.
+pub(super) struct Slot {
+    _listener: Option<OwnedSemaphorePermit>,
+    _total: OwnedSemaphorePermit,
 }
 
 /// One counted connection.
 pub(super) struct Counted {
     quota: Arc<Quota>,
     ip: IpAddr,
-    _total: OwnedSemaphorePermit,
+    _slot: Slot,
 }
 
 impl Quota {
     pub(super) fn new(limits: Limits) -> Arc<Self> {
-        let total = Arc::new(Semaphore::new(limits.total.min(Semaphore::MAX_PERMITS)));
+        let semaphore = |max: usize| Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS)));
+        let total = semaphore(limits.total);
+        let listeners = limits.listeners.iter().map(|(name, max)| (name.clone(), semaphore(*max))).collect();
         let rates = Mutex::new(Rates::new(&limits.pace));
-        Arc::new(Self { limits, total, by_ip: Mutex::default(), rates, start: Instant::now() })
+        Arc::new(Self { limits, total, listeners, by_ip: Mutex::default(), rates, start: Instant::now() })
     }
 
     /// Counts a new connection on `listener` and waits as long as it is too early for it; meanwhile the listener
@@ -95,13 +106,17 @@ impl Quota {
         of_all.max(own)
     }
 
-    /// Waits until the total allows another connection, as Kafka's acceptor does.
-    pub(super) async fn slot(&self) -> Option<OwnedSemaphorePermit> {
-        self.total.clone().acquire_owned().await.ok()
+    /// Waits until the listener's limit and the total allow another connection, as Kafka's acceptor does.
+    pub(super) async fn slot(&self, listener: &str) -> Option<Slot> {
+        let own = match self.listeners.get(listener) {
+            Some(own) => Some(own.clone().acquire_owned().await.ok()?),
+            None => None,
+        };
+        Some(Slot { _listener: own, _total: self.total.clone().acquire_owned().await.ok()? })
     }
 
     /// Counts a connection from `ip`, or refuses it.
-    pub(super) fn admit(self: &Arc<Self>, ip: IpAddr, total: OwnedSemaphorePermit) -> Option<Counted> {
+    pub(super) fn admit(self: &Arc<Self>, ip: IpAddr, slot: Slot) -> Option<Counted> {
         let max = self.limits.overrides.get(&ip).copied().unwrap_or(self.limits.per_ip);
         let mut by_ip = self.by_ip.lock();
         let count = by_ip.entry(ip).or_insert(0);
@@ -112,7 +127,7 @@ impl Quota {
             return None;
         }
         *count += 1;
-        Some(Counted { quota: self.clone(), ip, _total: total })
+        Some(Counted { quota: self.clone(), ip, _slot: slot })
     }
 }
 
@@ -136,7 +151,25 @@ mod tests {
         let window = Window { sample: Duration::from_secs(1), samples: 1 };
         let listeners = HashMap::from([("SLOW".into(), 0)]);
         let pace = Pace { broker, listeners, exempt: Some("INTERNAL".into()), window };
-        Limits { total: 10, per_ip: 1, overrides: HashMap::new(), pace }
+        Limits {
+            total: 10,
+            listeners: HashMap::from([("SMALL".into(), 1)]),
+            per_ip: 1,
+            overrides: HashMap::new(),
+            pace,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_listener_waits_and_the_others_do_not() {
+        let quota = Quota::new(limits(None));
+        let first = quota.slot("SMALL").await;
+        let mut second = std::pin::pin!(quota.slot("SMALL"));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(second.as_mut().poll(&mut context).is_pending());
+        assert!(quota.slot("CLIENTS").await.is_some());
+        drop(first);
+        assert!(second.await.is_some());
     }
 
     #[tokio::test]
@@ -152,10 +185,10 @@ mod tests {
     async fn an_address_gets_its_limit_back_when_a_connection_ends() {
         let ip: IpAddr = "127.0.0.1".parse().unwrap();
         let quota = Quota::new(limits(None));
-        let first = quota.admit(ip, quota.slot().await.unwrap()).unwrap();
-        assert!(quota.admit(ip, quota.slot().await.unwrap()).is_none());
+        let first = quota.admit(ip, quota.slot("CLIENTS").await.unwrap()).unwrap();
+        assert!(quota.admit(ip, quota.slot("CLIENTS").await.unwrap()).is_none());
         drop(first);
-        assert!(quota.admit(ip, quota.slot().await.unwrap()).is_some());
+        assert!(quota.admit(ip, quota.slot("CLIENTS").await.unwrap()).is_some());
         assert_eq!(quota.total.available_permits(), 10);
     }
 }

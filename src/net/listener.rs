@@ -218,8 +218,8 @@ impl Acceptor {
                 Ok((stream, from)) => {
                     let from = SocketAddr::new(from.ip().to_canonical(), from.port());
                     self.quota.pace(&self.name).await;
-                    // At the limit the next connections wait in the backlog.
-                    let Some(slot) = self.quota.slot().await else { return };
+                    // At a limit the next connections wait in the backlog.
+                    let Some(slot) = self.quota.slot(&self.name).await else { return };
                     let Some(counted) = self.quota.admit(from.ip(), slot) else {
                         debug!(%from, "too many connections from this address");
                         continue;

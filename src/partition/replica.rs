@@ -1,7 +1,5 @@
 //! One replica: its log, its replication state, and who waits on it.
 
-mod retention;
-
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +15,7 @@ use super::settings::Settings;
 use crate::base::id::{TopicId, TopicPartition};
 use crate::log;
 use crate::log::committer::{Dirty, Synced, Ticket};
-use crate::log::producers::Origin;
+use crate::log::producers::{Guard, Origin};
 use crate::log::read::ReadPlan;
 use crate::log::{AppendError, Appended, Leading, Log, Tail, TimestampOffset};
 use crate::metrics;
@@ -25,6 +23,13 @@ use crate::purgatory::{Arrivals, Countdown, Offsets, Signal, Wakes};
 use crate::replication::{LeaderState, Leadership};
 use crate::wire::batch::Batch;
 use crate::wire::validator::Rules;
+
+mod cleaning;
+mod retention;
+mod transactions;
+
+pub(super) use cleaning::{Done, Means};
+pub use transactions::{ActiveProducer, Own};
 
 /// Which records a reader may see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +123,7 @@ pub struct Replica {
     ticket: Ticket,
     /// Whether the replica is on its directory's list for later.
     is_marked_later: AtomicBool,
+    cleaning: cleaning::Progress,
 }
 
 struct State {
@@ -135,6 +141,33 @@ struct State {
     /// The high watermark while this replica does not lead.
     known_high_watermark: i64,
     deleted: bool,
+}
+
+/// Whose batch is appended.
+#[derive(Clone, Copy)]
+enum Source {
+    /// A client's.
+    Client(Option<Guard>),
+    /// A transaction coordinator's, which does not know what else is in the log.
+    Markers(Own),
+    /// That of the coordinator which alone writes to the partition.
+    Owner(Own),
+}
+
+impl Source {
+    fn is_owner(self) -> bool {
+        matches!(self, Self::Owner(_))
+    }
+
+    fn leading(self, leader_epoch: i32) -> Leading {
+        match self {
+            Self::Client(guard) => Leading { guard, ..Leading::plain(leader_epoch) },
+            Self::Markers(Own { guard, transaction_version })
+            | Self::Owner(Own { guard, transaction_version }) => {
+                Leading { leader_epoch, origin: Origin::Coordinator, transaction_version, guard }
+            }
+        }
+    }
 }
 
 /// What the checkpoint files hold of a replica.
@@ -246,6 +279,7 @@ impl Replica {
             metrics,
             ticket: Ticket::default(),
             is_marked_later: AtomicBool::new(false),
+            cleaning: cleaning::Progress::default(),
         })
     }
 
@@ -265,32 +299,35 @@ impl Replica {
     }
 
     /// Appends one validated batch as the leader, and says what it became. The caller then waits with
-    /// [`Replica::wait_committed`] if its client wants to.
+    /// [`Replica::wait_committed`] if its client wants to. A transaction's first batch here needs the guard of its
+    /// [`Replica::begin_verification`].
     pub fn append(
         self: &Arc<Self>,
         batch: &Batch,
+        guard: Option<Guard>,
         all_in_sync: bool,
         now_ms: i64,
     ) -> Result<Appended, Error> {
-        self.append_in(batch, None, all_in_sync, now_ms)
+        self.append_in(batch, Source::Client(guard), all_in_sync, now_ms)
     }
 
     /// Appends one batch of a coordinator's, if this replica still leads in the epoch in its header and the log still
-    /// ends where it begins: the coordinator has seen everything before it, and nothing else.
-    pub fn append_own(self: &Arc<Self>, batch: &Batch, now_ms: i64) -> Result<Appended, Error> {
-        self.append_in(batch, Some(batch.header.partition_leader_epoch), true, now_ms)
+    /// ends where it begins: the coordinator has seen everything before it, and nothing else. May be of a transaction,
+    /// and a marker.
+    pub fn append_own(self: &Arc<Self>, batch: &Batch, own: Own, now_ms: i64) -> Result<Appended, Error> {
+        self.append_in(batch, Source::Owner(own), true, now_ms)
     }
 
-    /// `own_epoch` is that of a coordinator's batch.
     fn append_in(
         self: &Arc<Self>,
         batch: &Batch,
-        own_epoch: Option<i32>,
+        source: Source,
         all_in_sync: bool,
         now_ms: i64,
     ) -> Result<Appended, Error> {
         let mut state = self.state.lock();
         self.directory.check_online()?;
+        let own_epoch = source.is_owner().then_some(batch.header.partition_leader_epoch);
         let leader = state.leader_for(own_epoch.unwrap_or(-1))?;
         if all_in_sync {
             leader.check_enough_in_sync()?;
@@ -300,9 +337,7 @@ impl Replica {
         if own_epoch.is_some() && batch.header.base_offset != start {
             return Err(Error::OffsetOutOfRange);
         }
-        let origin = if own_epoch.is_some() { Origin::Coordinator } else { Origin::Client };
-        let leading = Leading { leader_epoch, origin, transaction_version: 0 };
-        let appended = match state.log.append_leading(batch, leading, now_ms) {
+        let appended = match state.log.append_leading(batch, source.leading(leader_epoch), now_ms) {
             Ok(appended) => appended,
             Err(error) => {
                 if state.log.is_poisoned() {

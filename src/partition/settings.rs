@@ -6,6 +6,7 @@ use crate::base::id::NodeId;
 use crate::config::broker::Config;
 use crate::config::dynamic::{Layers, Overrides};
 use crate::config::topic::{CompressionType, TimestampType, TopicConfig};
+use crate::config::value::Value;
 use crate::log;
 use crate::meta::Image;
 use crate::meta::configs::ResourceKind;
@@ -17,6 +18,8 @@ use crate::wire::validator::{self, Rules, decompression_budget};
 pub struct Settings {
     /// For the log.
     pub log: log::Settings,
+    /// For the cleaner.
+    pub cleaner: log::cleaner::Rules,
     /// Whether the page cache is enough for an acknowledgement (`write.caching`).
     pub write_caching: bool,
     /// `min.insync.replicas`.
@@ -24,6 +27,9 @@ pub struct Settings {
     /// What a produced batch has to satisfy.
     pub rules: Rules,
 }
+
+/// Whether a transaction begins in a partition only with its coordinator's word.
+const VERIFICATION: &str = "transaction.partition.verification.enable";
 
 /// What is set dynamically for one resource.
 pub fn overrides(image: &Image, kind: ResourceKind, name: &str) -> Overrides {
@@ -39,10 +45,12 @@ impl Settings {
         let default = overrides(image, ResourceKind::Broker, "");
         let layers = Layers { config, broker: &broker, default: &default };
         let topic = TopicConfig::resolve(&overrides(image, ResourceKind::Topic, topic), &layers);
-        Self::of(&topic, config.logs.producer_id_expiration_ms)
+        let verify_transactions = layers.value(VERIFICATION) != Some(Value::Boolean(false));
+        let producer_id_expiration_ms = config.logs.producer_id_expiration_ms;
+        Self::of(&topic, producer_id_expiration_ms, verify_transactions)
     }
 
-    fn of(topic: &TopicConfig, producer_id_expiration_ms: i64) -> Self {
+    fn of(topic: &TopicConfig, producer_id_expiration_ms: i64, verify_transactions: bool) -> Self {
         Self {
             log: log::Settings {
                 segment_bytes: topic.segment_bytes,
@@ -53,12 +61,19 @@ impl Settings {
                 flush_messages: topic.flush_messages,
                 flush_ms: topic.flush_ms,
                 producer_id_expiration_ms,
+                verify_transactions,
                 preallocate: topic.preallocate,
                 delete: topic.delete,
                 retention_ms: topic.retention_ms,
                 retention_bytes: topic.retention_bytes,
                 file_delete_delay_ms: topic.file_delete_delay_ms,
                 compact: topic.compact,
+            },
+            cleaner: log::cleaner::Rules {
+                min_compaction_lag_ms: topic.min_compaction_lag_ms,
+                max_compaction_lag_ms: topic.max_compaction_lag_ms,
+                min_cleanable_dirty_ratio: topic.min_cleanable_dirty_ratio,
+                delete_retention_ms: topic.delete_retention_ms,
             },
             write_caching: topic.write_caching,
             min_insync: usize::try_from(topic.min_insync_replicas).unwrap_or(1),

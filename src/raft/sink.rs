@@ -1,5 +1,6 @@
 //! The metadata log as the driver sees it, and how its end becomes durable.
 
+use std::convert::Infallible;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use super::error::Error;
 use crate::base::id::TopicPartition;
 use crate::log::disk::Disk;
 use crate::log::{AppendError, Log, checkpoint};
-use crate::machine;
+use crate::machine::{self, Rejected};
 use crate::wire::batch::Batch;
 use crate::wire::kraft::Record;
 
@@ -32,13 +33,15 @@ pub(super) struct Sink {
 
 impl machine::Sink<Record> for Sink {
     type Error = AppendError;
+    type Refusal = Infallible;
 
     fn next_offset(&self) -> i64 {
         self.log.end_offset()
     }
 
-    fn append(&mut self, now_ms: i64, records: &[Record]) -> Result<(), AppendError> {
-        self.append_batch(&batches::of_records(records, self.place(now_ms)), now_ms)
+    fn append(&mut self, now_ms: i64, records: &[Record]) -> Result<(), Rejected<Infallible, AppendError>> {
+        let batch = batches::of_records(records, self.place(now_ms));
+        self.append_batch(&batch, now_ms).map_err(Rejected::Failed)
     }
 }
 

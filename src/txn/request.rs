@@ -83,7 +83,7 @@ pub struct VerifyPartitions {
     pub partitions: Vec<TopicPartition>,
 }
 
-/// EndTxn.
+/// EndTxn. Answered with the producer as it is from then on; with none where the client's epoch stays.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct EndTxn {
     /// Whose transaction.
@@ -102,14 +102,22 @@ pub struct EndTxn {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DescribeTransaction(pub Arc<str>);
 
-/// ListTransactions of this machine; the expression is compiled by whoever asks.
+/// ListTransactions of this machine. The pattern, and states that do not exist, are for whoever asks.
 #[derive(Clone, Debug)]
 pub struct ListTransactions(pub ListTransactionsRequest);
 
 /// Asks for transactions that are decided and whose markers are to be written. Answered when there are some, and
-/// when their decision is committed.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct NextMarkers;
+/// when their decision is committed; each is handed out once. Who asks after another one takes its place: that one is
+/// told of none.
+///
+/// Refused with [`Refusal::NeedsProducerId`] when a transaction has run out of time whose epochs are used up.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct NextMarkers {
+    /// Hands out again what was handed out before and is not written: an answer was lost.
+    pub again: bool,
+    /// See [`Refusal::NeedsProducerId`].
+    pub fresh_producer_id: Option<i64>,
+}
 
 /// A decided transaction, for whoever writes its markers.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -126,6 +134,15 @@ pub struct Ending {
     pub transaction_version: i16,
     /// Where the markers go.
     pub partitions: Vec<TopicPartition>,
+    /// Offset of the decision, which tells this transaction from all others of the same producer.
+    pub decided_at: i64,
+}
+
+impl Ending {
+    /// What is to be told once the markers are committed.
+    pub fn written(&self) -> MarkersWritten {
+        MarkersWritten { transactional_id: self.transactional_id.clone(), decided_at: self.decided_at }
+    }
 }
 
 /// All markers of a transaction are committed, or their partitions are gone: it is complete.
@@ -133,8 +150,8 @@ pub struct Ending {
 pub struct MarkersWritten {
     /// Whose transaction.
     pub transactional_id: Arc<str>,
-    /// See [`Ending::producer`].
-    pub producer: Producer,
+    /// See [`Ending::decided_at`].
+    pub decided_at: i64,
 }
 
 macro_rules! requests {
@@ -172,6 +189,6 @@ requests! {
     EndTxn -> Result<Producer, Refusal>,
     DescribeTransaction -> Described,
     ListTransactions -> Vec<Listed>,
-    NextMarkers -> Vec<Ending>,
+    NextMarkers -> Result<Vec<Ending>, Refusal>,
     MarkersWritten -> (),
 }

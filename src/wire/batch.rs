@@ -27,7 +27,8 @@ pub const CRC_FROM: usize = 21;
 
 pub(super) const COMPRESSION_MASK: i16 = 0x07;
 pub(super) const LOG_APPEND_TIME: i16 = 0x08;
-pub(super) const TRANSACTIONAL: i16 = 0x10;
+/// Attribute of a batch that belongs to a transaction.
+pub const TRANSACTIONAL: i16 = 0x10;
 pub(super) const CONTROL: i16 = 0x20;
 const DELETE_HORIZON: i16 = 0x40;
 

@@ -189,6 +189,11 @@ impl<'a> Output<'a> {
         }
     }
 
+    /// An array that is null.
+    pub(super) fn no_array(&mut self) {
+        self.count(true, None);
+    }
+
     /// The end of a structure without tagged fields.
     pub(super) fn end(&mut self) {
         if self.flexible {

@@ -16,6 +16,7 @@ pub mod offset_commit;
 pub mod offset_fetch;
 pub mod record;
 pub mod schema;
+pub mod txn_records;
 pub mod validator;
 pub mod versions;
 

@@ -37,6 +37,7 @@ impl ApacheKafka {
              listeners={listeners},CONTROLLER://127.0.0.1:{controller}\nlog.dirs={}\n\
              listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SECOND:PLAINTEXT\n\
              inter.broker.listener.name=PLAINTEXT\noffsets.topic.replication.factor=1\n\
+             transaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\n\
              group.initial.rebalance.delay.ms=0\n",
             dir.display()
         );

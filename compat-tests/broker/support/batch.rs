@@ -16,6 +16,7 @@ pub struct Records {
     codec: Codec,
     producer: (i64, i16, i32),
     control: bool,
+    transactional: bool,
 }
 
 impl Records {
@@ -23,7 +24,7 @@ impl Records {
     pub fn of<V: AsRef<[u8]>>(values: impl IntoIterator<Item = V>) -> Self {
         let now = now_ms();
         let records = values.into_iter().map(|v| (now, None, Some(v.as_ref().to_vec()))).collect();
-        Self { records, codec: Codec::None, producer: (-1, -1, -1), control: false }
+        Self { records, codec: Codec::None, producer: (-1, -1, -1), control: false, transactional: false }
     }
 
     /// One record of `size` bytes that do not compress.
@@ -69,6 +70,12 @@ impl Records {
         self
     }
 
+    /// Makes it a part of its producer's transaction.
+    pub fn transactional(mut self) -> Self {
+        self.transactional = true;
+        self
+    }
+
     /// The bytes of the batch.
     pub fn bytes(&self) -> Bytes {
         let mut builder = BatchBuilder::new();
@@ -76,8 +83,15 @@ impl Records {
             builder.push(*timestamp, key.as_deref(), value.as_deref(), &[]);
         }
         let (producer_id, producer_epoch, base_sequence) = self.producer;
-        let fields =
-            Fields { producer_id, producer_epoch, base_sequence, control: self.control, ..Fields::default() };
+        let (control, transactional) = (self.control, self.transactional);
+        let fields = Fields {
+            producer_id,
+            producer_epoch,
+            base_sequence,
+            control,
+            transactional,
+            ..Fields::default()
+        };
         builder.build(&fields, self.codec.into()).unwrap().bytes
     }
 

@@ -8,6 +8,7 @@ mod calls;
 mod client;
 pub mod groups;
 mod process;
+pub mod transactions;
 mod wait;
 
 pub use batch::{Records, header_of, headers_in, now_ms, seal, values_in};

@@ -10,7 +10,7 @@ use super::apache_kafka::ApacheKafka;
 use super::{Client, eventually, has_come};
 
 /// How long a test waits for something that must happen; only ever reached by a failure.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Whether the tests run against Apache Kafka, or another broker, instead of barnabas.
 pub fn tests_kafka() -> bool {
@@ -156,6 +156,7 @@ impl Broker {
             self.ports.clone_from(&kafka.ports);
             self.port = self.ports[0];
             let address = (self.host.clone(), self.port);
+            has_come("Apache Kafka is there", || std::net::TcpStream::connect(&address).is_ok());
             has_come("Apache Kafka answers", || ApacheKafka::answers(&address));
             return;
         }

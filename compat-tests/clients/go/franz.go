@@ -174,6 +174,9 @@ func (f *franz) consumer(o consumerOptions) (consumer, error) {
 		kgo.FetchMaxWait(o.wait),
 		kgo.FetchMinBytes(1),
 	}
+	if o.committed {
+		opts = append(opts, kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	}
 	if o.bytesMax > 0 {
 		opts = append(opts, kgo.FetchMaxPartitionBytes(o.bytesMax), kgo.FetchMaxBytes(o.bytesMax))
 	}

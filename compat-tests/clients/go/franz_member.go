@@ -248,10 +248,13 @@ func (m *franzMember) resume(ctx context.Context, chosen []place) error {
 	return m.between(ctx, func() { m.base.ResumeFetchPartitions(partitionsByTopic(chosen)) })
 }
 
-func (m *franzMember) close(context.Context) error {
-	m.base.CloseAllowingRebalance()
-	<-m.closed
-	return nil
+// close happens between two polls as well: it tells of what is revoked, and no record may be told of after that.
+func (m *franzMember) close(ctx context.Context) error {
+	err := m.between(ctx, m.base.CloseAllowingRebalance)
+	if err == nil {
+		<-m.closed
+	}
+	return err
 }
 
 func (f *franz) groups(ctx context.Context) ([]string, error) {

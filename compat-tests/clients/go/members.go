@@ -182,9 +182,17 @@ func members(c groupClient) {
 func obey(c groupClient, name string, queue <-chan command) {
 	r := &reporter{name: name, next: map[place]int64{}}
 	m := c.member(r)
+	t, _ := c.(transactor)
+	acting := &acting{c: t, r: r}
 	for cmd := range queue {
 		ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
-		answer, err := perform(ctx, c, m, r, cmd)
+		var answer string
+		var err error
+		if strings.HasPrefix(cmd.verb, "txn-") {
+			err = acting.perform(ctx, cmd)
+		} else {
+			answer, err = perform(ctx, c, m, r, cmd)
+		}
 		cancel()
 		var missing unsupported
 		switch {

@@ -14,16 +14,18 @@ import (
 
 // Error codes of the protocol that the scenarios expect.
 const (
-	codeOffsetOutOfRange        = 1
-	codeUnknownTopic            = 3
-	codeMessageTooLarge         = 10
-	codeInvalidTopic            = 17
-	codeTopicExists             = 36
-	codeInvalidPartitions       = 37
-	codeInvalidConfig           = 40
-	codeInvalidRecord           = 87
-	offsetEarliest        int64 = -2
-	offsetLatest          int64 = -1
+	codeOffsetOutOfRange           = 1
+	codeUnknownTopic               = 3
+	codeMessageTooLarge            = 10
+	codeInvalidTopic               = 17
+	codeTopicExists                = 36
+	codeInvalidPartitions          = 37
+	codeInvalidConfig              = 40
+	codeInvalidProducerEpoch       = 47
+	codeInvalidRecord              = 87
+	codeProducerFenced             = 90
+	offsetEarliest           int64 = -2
+	offsetLatest             int64 = -1
 )
 
 type header struct {
@@ -54,10 +56,11 @@ type producerOptions struct {
 }
 
 type consumerOptions struct {
-	topic    string
-	from     map[int32]int64 // partition to first offset
-	wait     time.Duration   // the fetch's max wait
-	bytesMax int32
+	topic     string
+	from      map[int32]int64 // partition to first offset
+	wait      time.Duration   // the fetch's max wait
+	bytesMax  int32
+	committed bool // read_committed
 }
 
 // client is what a scenario needs from a client library. Errors keep the library's type, so that errorCode finds the code.

@@ -176,6 +176,9 @@ func (s *ibm) consumer(o consumerOptions) (consumer, error) {
 	config.Consumer.Return.Errors = true
 	config.Consumer.MaxWaitTime = o.wait
 	config.Consumer.Fetch.Min = 1
+	if o.committed {
+		config.Consumer.IsolationLevel = sarama.ReadCommitted
+	}
 	if o.bytesMax > 0 {
 		config.Consumer.Fetch.Default = o.bytesMax
 	}

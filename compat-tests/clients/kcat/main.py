@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 
-import members
+import serve
 
 BOOTSTRAP, SCENARIO, SUFFIX = sys.argv[1:]
 TOPIC = f"{SCENARIO}-{SUFFIX}"
@@ -334,7 +334,7 @@ SCENARIOS = {
 }
 
 if SCENARIO == "members":
-    members.serve(BOOTSTRAP)
+    serve.serve(BOOTSTRAP)
 try:
     SCENARIOS[SCENARIO]()
 except (Failure, subprocess.TimeoutExpired, OSError) as failure:

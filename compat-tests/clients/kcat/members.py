@@ -43,6 +43,15 @@ class Member:
             sys.stdout.flush()
 
     def obey(self, verb, given):
+        try:
+            self.perform(verb, given)
+            self.tell("done")
+        except Unsupported as reason:
+            self.tell(f"unsupported {reason}")
+        except (OSError, subprocess.TimeoutExpired) as error:
+            self.tell(f"failed - {error}")
+
+    def perform(self, verb, given):
         if verb == "join":
             self.join(given)
         elif verb == "close":
@@ -51,6 +60,10 @@ class Member:
             self.reader.join()
         else:
             raise Unsupported(f"kcat cannot {verb}")
+
+    def end(self):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
 
     def join(self, given):
         group, topics, pattern = given.pop("group"), given.pop("topics", None), given.pop("pattern", None)
@@ -127,22 +140,3 @@ class Lines:
             self.ended = not read
         *whole, self.rest = self.rest.split(b"\n")
         return [line.decode(errors="replace") for line in whole]
-
-
-def serve(bootstrap):
-    members = {}
-    for line in sys.stdin:
-        name, verb, *words = line.rstrip("\n").split(" ")
-        member = members.setdefault(name, Member(bootstrap, name))
-        try:
-            member.obey(verb, dict(word.split("=", 1) for word in words))
-            member.tell("done")
-        except Unsupported as reason:
-            member.tell(f"unsupported {reason}")
-        except (OSError, subprocess.TimeoutExpired) as error:
-            member.tell(f"failed - {error}")
-    for member in members.values():
-        if member.process and member.process.poll() is None:
-            member.process.kill()
-    sys.stdout.flush()
-    os._exit(0)

@@ -2,10 +2,12 @@
 // the same requests and decoders (Fetch 11, ListOffsets 3) without the group around them.
 import { createRequire } from 'node:module'
 import { KafkaJsGroupAdmin, KafkaJsMember } from './kafkajs_member.js'
+import { KafkaJsLoop, KafkaJsTransactional } from './kafkajs_txn.js'
 import { lz4Compress, lz4Decompress, snappyCompress, snappyDecompress } from '@platformatic/wasm-utils'
 
 const require = createRequire(import.meta.url)
 const { Kafka, CompressionTypes, CompressionCodecs, logLevel } = require('kafkajs')
+const Batch = require('kafkajs/src/consumer/batch')
 const Cluster = require('kafkajs/src/cluster')
 const { createLogger } = require('kafkajs/src/loggers')
 const socketFactory = require('kafkajs/src/network/socketFactory')
@@ -51,6 +53,14 @@ export class KafkaJs {
 
   member (reporter) {
     return new KafkaJsMember(reporter, this.brokers, this.groupAdmin)
+  }
+
+  async transactional (id, timeoutMs) {
+    return await new KafkaJsTransactional(this.brokers, id, timeoutMs).open()
+  }
+
+  async loop (reporter, options) {
+    return await new KafkaJsLoop(this, reporter, options).start()
   }
 
   async createTopic (topic, numPartitions, configs) {
@@ -118,18 +128,16 @@ export class KafkaJs {
     }
   }
 
-  async fetch (topic, positions, waitMs, bytesMax) {
+  async fetch (topic, positions, waitMs, bytesMax, committed) {
     const broker = await this.leader(topic)
     const partitions = [...positions].map(([partition, offset]) => ({ partition, fetchOffset: `${offset}`, maxBytes: bytesMax }))
-    const { responses } = await broker.fetch({ maxWaitTime: waitMs, minBytes: 1, maxBytes: bytesMax, isolationLevel: 0, topics: [{ topic, partitions }] })
+    const { responses } = await broker.fetch({ maxWaitTime: waitMs, minBytes: 1, maxBytes: bytesMax, isolationLevel: committed ? 1 : 0, topics: [{ topic, partitions }] })
     const answer = { records: [], next: new Map() }
     for (const { partitions } of responses) {
-      for (const { partition, messages } of partitions) {
-        for (const message of messages) {
-          const record = fromMessage(partition, message)
-          answer.records.push(record)
-          answer.next.set(partition, record.offset + 1)
-        }
+      for (const found of partitions) {
+        const batch = new Batch(topic, `${positions.get(found.partition)}`, found)
+        answer.records.push(...batch.messages.map(message => fromMessage(found.partition, message)))
+        if (found.messages.length > 0) answer.next.set(found.partition, Number(found.messages.at(-1).offset) + 1)
       }
     }
     return answer

@@ -84,6 +84,8 @@ export class KafkaJsMember {
   async deliver ({ batch, resolveOffset, isStale }) {
     if (this.closing || isStale() || batch.messages.length === 0) return
     const part = `${batch.topic}:${batch.partition}`
+    // Fetched before a rebalance and handed over after it was told of. Who has the partition then reads it from what is committed.
+    if (!this.reporter.next.has(part)) return
     this.reporter.records(part, batch.messages.map(({ offset }) => Number(offset)))
     resolveOffset(batch.lastOffset())
     if (this.options.commitEach) {

@@ -5,6 +5,7 @@
 // and close(); its admin has groups(), describe(group), offsets(group), alter(group, offsets), deleteOffsets(group, parts) and
 // deleteGroup(group). Whatever is missing there is unsupported.
 import { createInterface } from 'node:readline'
+import { Acting } from './transactions.js'
 
 export class Unsupported extends Error {}
 
@@ -104,7 +105,7 @@ function print (offsets) {
 
 const list = text => (text ?? '').split(',').filter(Boolean)
 
-function parseOffsets (text) {
+export function parseOffsets (text) {
   return new Map(list(text).map(word => {
     const [topic, number, at, metadata = ''] = word.split(':')
     return [`${topic}:${number}`, { at: Number(at), metadata }]
@@ -161,6 +162,7 @@ class Obeying {
     this.library = library
     this.reporter = new Reporter(name, error => library.errorCode(error))
     this.member = library.member(this.reporter)
+    this.acting = new Acting(library, this.reporter)
   }
 
   enqueue (verb, options) {
@@ -169,7 +171,7 @@ class Obeying {
 
   async obey (verb, options) {
     try {
-      const answer = await this.perform(verb, options)
+      const answer = await (verb.startsWith('txn-') ? this.acting : this).perform(verb, options)
       this.reporter.tell(`done ${answer ?? ''}`.trim())
     } catch (error) {
       if (error instanceof Unsupported) this.reporter.tell(`unsupported ${error.message}`)

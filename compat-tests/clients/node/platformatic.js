@@ -1,7 +1,11 @@
 // Adapter of @platformatic/kafka. Its streams consume in groups only; Consumer.fetch is public and needs no membership.
-import { Admin, Consumer, Producer } from '@platformatic/kafka'
+import { Admin, Consumer, FetchIsolationLevels, Producer } from '@platformatic/kafka'
 import { PlatformaticGroupAdmin, PlatformaticMember } from './platformatic_member.js'
+import { PlatformaticTransactional } from './platformatic_txn.js'
 import zlib from 'node:zlib'
+
+// Attribute of batches that hold markers.
+const IS_CONTROL = 1 << 5
 
 export class Platformatic {
   canIdempotent = true
@@ -18,6 +22,10 @@ export class Platformatic {
 
   member (reporter) {
     return new PlatformaticMember(reporter, this.options, this.groupAdmin)
+  }
+
+  async transactional (id, timeoutMs) {
+    return await new PlatformaticTransactional(this.options, id, timeoutMs).open()
   }
 
   async createTopic (topic, partitions, configs) {
@@ -88,7 +96,7 @@ export class Platformatic {
     }
   }
 
-  async fetch (topic, positions, waitMs, bytesMax) {
+  async fetch (topic, positions, waitMs, bytesMax, committed) {
     if (!this.targets.has(topic)) this.targets.set(topic, await this.metadata(topic))
     const target = this.targets.get(topic)
     const partitions = [...positions].map(([partition, offset]) => ({
@@ -103,13 +111,14 @@ export class Platformatic {
       maxWaitTime: waitMs,
       minBytes: 1,
       maxBytes: bytesMax,
+      isolationLevel: committed ? FetchIsolationLevels.READ_COMMITTED : FetchIsolationLevels.READ_UNCOMMITTED,
       topics: [{ topicId: target.id, partitions }]
     })
     const answer = { records: [], next: new Map() }
     for (const { partitions } of responses) {
       for (const { partitionIndex, records } of partitions) {
         for (const batch of records ?? []) {
-          answer.records.push(...batch.records.map(record => fromRecord(partitionIndex, batch, record)))
+          if (!(batch.attributes & IS_CONTROL)) answer.records.push(...batch.records.map(record => fromRecord(partitionIndex, batch, record)))
           answer.next.set(partitionIndex, Number(batch.firstOffset) + batch.lastOffsetDelta + 1)
         }
       }

@@ -45,9 +45,9 @@ function sameBytes (a, b) {
 }
 
 // Reads a set of partitions from given offsets on, and goes on after lost connections.
-class Reader {
-  constructor (client, topic, from, { waitMs = 500, bytesMax = 1 << 20 } = {}) {
-    Object.assign(this, { client, topic, waitMs, bytesMax, positions: new Map(from), pending: [] })
+export class Reader {
+  constructor (client, topic, from, { waitMs = 500, bytesMax = 1 << 20, committed = false } = {}) {
+    Object.assign(this, { client, topic, waitMs, bytesMax, committed, positions: new Map(from), pending: [] })
   }
 
   // The next record, or null if none comes in time. A fetch under way is kept for the next call.
@@ -63,10 +63,16 @@ class Reader {
     return this.pending.shift()
   }
 
+  // All that one fetch brings.
+  async batch () {
+    await this.fetch()
+    return this.pending.splice(0)
+  }
+
   async fetch () {
     let answer
     try {
-      answer = await this.client.fetch(this.topic, this.positions, this.waitMs, this.bytesMax)
+      answer = await this.client.fetch(this.topic, this.positions, this.waitMs, this.bytesMax, this.committed)
     } catch (error) {
       if (![0, ...LEADER_MOVED].includes(this.client.errorCode(error))) throw error
       await sleep(200)

@@ -123,11 +123,11 @@ class Sender:
 
 
 class Reader:
-    def __init__(self, bootstrap, topic, partitions, start, wait_ms):
+    def __init__(self, bootstrap, topic, partitions, start, wait_ms, isolation="read_uncommitted"):
         self.topic = topic
         self.consumer = run(make(
             AIOKafkaConsumer, bootstrap_servers=bootstrap, auto_offset_reset="none", enable_auto_commit=False,
-            fetch_max_wait_ms=wait_ms, fetch_min_bytes=1))
+            fetch_max_wait_ms=wait_ms, fetch_min_bytes=1, isolation_level=isolation))
         tps = [TopicPartition(topic, p) for p in partitions]
         loop.call_soon_threadsafe(self.consumer.assign, tps)
         for tp in tps:

@@ -87,8 +87,9 @@ class Client:
     def producer(self, **options):
         return Sender(self.bootstrap, **options)
 
-    def consumer(self, topic, partitions, start=0, wait_ms=500):
-        return Reader(self.raw_consumer({"fetch.wait.max.ms": wait_ms}), topic, partitions, start)
+    def consumer(self, topic, partitions, start=0, wait_ms=500, isolation="read_committed"):
+        settings = {"fetch.wait.max.ms": wait_ms, "isolation.level": isolation}
+        return Reader(self.raw_consumer(settings), topic, partitions, start)
 
 
 class Sender:

@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient
 from base import FENCED_INSTANCE_ID, UNRELEASED_INSTANCE_ID, Fault, Unsupported
 
 REQUEST_TIMEOUT_S = 20
+BATCH_MAX = 500
 RESET = {"none": "error"}
 FATAL = {"fenced": FENCED_INSTANCE_ID, "still used": UNRELEASED_INSTANCE_ID}
 
@@ -60,7 +61,7 @@ class Consumer:
     tells_of_close = True
 
     def __init__(self, told, bootstrap, options):
-        self.told, self.async_result = told, None
+        self.told, self.async_result, self.read = told, None, []
         self.raw = Raw({
             "bootstrap.servers": bootstrap, "group.id": options.group, "enable.auto.commit": options.auto_commit_ms > 0,
             "auto.commit.interval.ms": options.auto_commit_ms or 5000, "auto.offset.reset": RESET.get(options.reset, options.reset),
@@ -84,12 +85,15 @@ class Consumer:
                 "session.timeout.ms": options.session_ms, "heartbeat.interval.ms": options.heartbeat_ms}
 
     def on_assign(self, raw, partitions):
+        self.deliver()
         self.told.assigned(keys(partitions), None, raw.memberid())
 
     def on_revoke(self, raw, partitions):
+        self.deliver()
         self.told.revoked(keys(partitions))
 
     def on_lost(self, raw, partitions):
+        self.deliver()
         self.told.lost(keys(partitions))
 
     def on_commit(self, error, partitions):
@@ -98,19 +102,16 @@ class Consumer:
             self.async_result = errors[0] if errors else "done"
 
     def poll(self, seconds):
-        first = guarded(self.raw.poll, seconds)
-        if first is None:
-            return
-        # Told at once: the next call may take the partition away before it returns.
-        self.deliver([first])
-        self.deliver(self.raw.consume(500, 0))
-
-    def deliver(self, messages):
-        records = []
-        for message in messages:
+        # One call for each message: a call may take partitions away before it returns, and what was read before is told first.
+        while len(self.read) < BATCH_MAX and (message := guarded(self.raw.poll, 0 if self.read else seconds)):
             if message.error():
+                self.deliver()
                 raise fault(message.error())
-            records.append((message.topic(), message.partition(), message.offset()))
+            self.read.append((message.topic(), message.partition(), message.offset()))
+        self.deliver()
+
+    def deliver(self):
+        records, self.read = self.read, []
         self.told.deliver(records)
 
     def commit(self, offsets):

@@ -155,6 +155,8 @@ class Member(threading.Thread):
             if not self.consumer.tells_of_close:
                 self.revoked(self.owned)
             self.consumer.close()
+            # aiokafka goes on with a rebalance meanwhile.
+            self.revoked(self.owned)
             self.consumer = None
         else:
             return self.administer(verb, given)
@@ -249,6 +251,8 @@ def serve(adapter, bootstrap):
     module, members = importlib.import_module(f"groups_{adapter}"), {}
     for line in sys.stdin:
         name, verb, *words = line.rstrip("\n").split(" ")
-        if name not in members:
+        if name not in members and verb.startswith("txn-"):
+            members[name] = importlib.import_module("transactions").Actor(adapter, bootstrap, name)
+        elif name not in members:
             members[name] = Member(module, bootstrap, name)
         members[name].commands.put((verb, dict(word.split("=", 1) for word in words)))

@@ -76,11 +76,11 @@ class Sender:
 
 
 class Reader:
-    def __init__(self, bootstrap, topic, partitions, start, wait_ms):
+    def __init__(self, bootstrap, topic, partitions, start, wait_ms, **settings):
         self.topic = topic
         self.consumer = KafkaConsumer(
             bootstrap_servers=bootstrap, auto_offset_reset="none", fetch_max_wait_ms=wait_ms, fetch_min_bytes=1,
-            enable_auto_commit=False)
+            enable_auto_commit=False, **settings)
         tps = [TopicPartition(topic, p) for p in partitions]
         self.consumer.assign(tps)
         for tp in tps:

@@ -11,7 +11,11 @@ use crate::connection::put_varint;
 
 const CRC_AT: usize = 17;
 const CRC_FROM: usize = 21;
+const LENGTH_AT: usize = 8;
+const ATTRIBUTES_LOW_AT: usize = 22;
+const TRANSACTIONAL: u8 = 0x10;
 const PRODUCER_AT: usize = 43;
+const COUNT_AT: usize = 57;
 pub(crate) const HEADER_BYTES: usize = 61;
 const LZ4: u16 = 3;
 
@@ -60,6 +64,18 @@ pub(crate) fn stamp(batch: &mut [u8], producer_id: i64, epoch: i16, sequence: i3
     batch[PRODUCER_AT + 8..PRODUCER_AT + 10].copy_from_slice(&epoch.to_be_bytes());
     batch[PRODUCER_AT + 10..PRODUCER_AT + 14].copy_from_slice(&sequence.to_be_bytes());
     seal(batch);
+}
+
+/// Makes a batch, even one that was read, ready to be written in a transaction; to be stamped afterwards.
+pub(crate) fn make_transactional(batch: &mut [u8]) {
+    // Kafka takes no other base offset.
+    batch[..LENGTH_AT].fill(0);
+    batch[ATTRIBUTES_LOW_AT] |= TRANSACTIONAL;
+}
+
+/// How many records a batch has.
+pub(crate) fn count(batch: &[u8]) -> Result<i32> {
+    Ok(i32::from_be_bytes(batch[COUNT_AT..HEADER_BYTES].try_into()?))
 }
 
 /// Sets the checksum after a change.

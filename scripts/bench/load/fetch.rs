@@ -69,7 +69,7 @@ fn drive(
     let mut connection = Connection::open(bootstrap)?;
     let mut bytes = 0;
     while !expired() && !positions.is_empty() {
-        connection.write(&[&request(topic, &positions, 500, partition_bytes)?])?;
+        connection.write(&[&request(topic, &positions, 500, partition_bytes, Isolation::Uncommitted)?])?;
         let frame = connection.read()?;
         let got = each_partition(frame, |partition, records| {
             let position =
@@ -88,12 +88,20 @@ fn drive(
     Ok(bytes)
 }
 
+/// What a reader gets to see.
+#[derive(Clone, Copy)]
+pub(crate) enum Isolation {
+    Uncommitted = 0,
+    Committed = 1,
+}
+
 /// Fetch 17 without a session.
 pub(crate) fn request(
     topic: Topic,
     positions: &[Position],
     wait_ms: i32,
     partition_bytes: i32,
+    isolation: Isolation,
 ) -> Result<Vec<u8>> {
     let mut out = Vec::with_capacity(64 + positions.len() * 33);
     out.extend_from_slice(&[0; 4]);
@@ -104,7 +112,7 @@ pub(crate) fn request(
     out.extend_from_slice(&wait_ms.to_be_bytes());
     out.extend_from_slice(&1_i32.to_be_bytes()); // min bytes
     out.extend_from_slice(&FETCH_BYTES_MAX.to_be_bytes());
-    out.push(0); // read uncommitted
+    out.push(isolation as u8);
     out.extend_from_slice(&0_i32.to_be_bytes());
     out.extend_from_slice(&(-1_i32).to_be_bytes()); // no session
     out.push(2);

@@ -14,6 +14,7 @@ mod group;
 mod open_loop;
 mod produce;
 mod report;
+mod transactions;
 mod wait;
 
 use anyhow::{Result, bail};
@@ -35,6 +36,7 @@ fn main() -> Result<()> {
         "group-rebalance" => group::rebalance(&args)?,
         "group-many" => group::many(&args)?,
         "group-commit" => group::commit(&args)?,
+        "transactions" => transactions::run(&args)?,
         other => bail!("unknown command {other}"),
     };
     println!("{report}");

@@ -16,7 +16,7 @@ use crate::admin::{self, LATEST};
 use crate::args::Args;
 use crate::batch;
 use crate::connection::{Connection, write_all};
-use crate::fetch::{self, Position};
+use crate::fetch::{self, Isolation, Position};
 use crate::produce;
 use crate::report::{Report, float, histogram};
 
@@ -109,7 +109,13 @@ fn receive(connection: &mut Connection, plan: &Plan, from: i64) -> Result<Histog
     let mut position = Position { partition: 0, offset: from, end: i64::MAX };
     let mut seen = 0;
     while seen < plan.count {
-        connection.write(&[&fetch::request(plan.topic, std::slice::from_ref(&position), 500, 1 << 20)?])?;
+        connection.write(&[&fetch::request(
+            plan.topic,
+            std::slice::from_ref(&position),
+            500,
+            1 << 20,
+            Isolation::Uncommitted,
+        )?])?;
         let frame = connection.read()?;
         let now = plan.epoch.elapsed();
         fetch::each_partition(frame, |_, records| {

@@ -12,7 +12,7 @@ use crate::admin::{self, LATEST};
 use crate::args::Args;
 use crate::batch;
 use crate::connection::Connection;
-use crate::fetch::{self, Position};
+use crate::fetch::{self, Isolation, Position};
 use crate::produce;
 use crate::report::{Report, float};
 
@@ -72,7 +72,7 @@ pub(crate) fn readable(args: &Args) -> Result<Report> {
         insist(args.bootstrap()?, |connection| {
             let Ok(topic) = admin::look_up(connection, name, false)? else { return Ok(None) };
             let position = Position { partition, offset: end - 1, end };
-            connection.write(&[&fetch::request(topic, &[position], 0, 1 << 20)?])?;
+            connection.write(&[&fetch::request(topic, &[position], 0, 1 << 20, Isolation::Uncommitted)?])?;
             let read = fetch::each_partition(connection.read()?, |_, _| Ok(()))?;
             Ok((read > 0).then_some(()))
         })?;

@@ -25,8 +25,9 @@ use tracing::{debug, info, warn};
 
 use self::manifest::Manifest;
 use super::stored::{State, Stored};
-use crate::base::id::TopicId;
+use crate::base::id::{Producer, TopicId};
 use crate::base::reader::Reader;
+use crate::machine::Entry;
 use crate::partition::{self, Replica};
 use crate::wire::batch::{BatchHeader, HEADER_LEN};
 
@@ -268,10 +269,15 @@ fn remove(dir: &Path) {
 }
 
 fn append<M: Stored>(stated: &State<M::Record>, chunk: &mut Vec<u8>) {
-    let (key, value) = M::encode(&stated.record);
+    let (producer_id, (key, value)) = match M::encode(&stated.record) {
+        Entry::Plain(record) => (NO_PRODUCER, record),
+        Entry::Transactional { producer, record } => (producer.id, record),
+        // What has ended is no state.
+        Entry::End(_) => return,
+    };
     let len = |bytes: &[u8]| i32::try_from(bytes.len()).expect("a record is smaller than 2 GiB");
     chunk.extend_from_slice(&stated.offset.to_be_bytes());
-    chunk.extend_from_slice(&stated.producer_id.unwrap_or(NO_PRODUCER).to_be_bytes());
+    chunk.extend_from_slice(&producer_id.to_be_bytes());
     chunk.extend_from_slice(&len(&key).to_be_bytes());
     chunk.extend_from_slice(&key);
     chunk.extend_from_slice(&value.as_deref().map_or(-1, len).to_be_bytes());
@@ -287,12 +293,12 @@ fn restore_chunk<M: Stored>(machine: &mut M, chunk: &[u8]) -> Option<()> {
         let key = reader.take(key_len).ok()?;
         let value_len = usize::try_from(reader.i32().ok()?).ok();
         let value = value_len.map(|len| reader.take(len)).transpose().ok()?;
-        let record = M::decode(key, value).ok()??;
-        let replayed = match producer_id {
-            NO_PRODUCER => machine.replay(offset, &record),
-            _ => machine.replay_transactional(offset, producer_id, &record),
+        let record = (key, value);
+        let entry = match producer_id {
+            NO_PRODUCER => Entry::Plain(record),
+            id => Entry::Transactional { producer: Producer { id, ..Producer::NONE }, record },
         };
-        replayed.ok()?;
+        machine.replay(offset, &M::decode(entry).ok()??).ok()?;
     }
     Some(())
 }

@@ -33,7 +33,7 @@ fn machine_of(count: i64) -> Groups {
         let partition = i32::try_from(offset).unwrap();
         let record =
             Record::OffsetCommit { group: "g".into(), topic: "t".into(), partition, value: Some(value) };
-        machine.replay(offset, &record).unwrap();
+        machine.replay(offset, &Entry::Plain(record)).unwrap();
     }
     machine
 }
@@ -43,7 +43,7 @@ fn position(partition: i32) -> Position {
     Position { topic_id, partition, leader_epoch: 2, end_offset: 5_000, crc: 77 }
 }
 
-fn states(machine: &Groups) -> Vec<State<Record>> {
+fn states(machine: &Groups) -> Vec<State<Entry<Record>>> {
     Stored::state(machine).collect()
 }
 

@@ -29,6 +29,8 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+pub use self::regex::compiled as compiled_regex;
+
 use self::member::{Member, Partitions};
 use self::regex::Resolved;
 use self::subscription::SubscriberCount;

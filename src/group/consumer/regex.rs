@@ -50,7 +50,8 @@ pub(super) fn validate(regex: &str) -> Result<(), Refused> {
     })
 }
 
-fn compiled(regex: &str) -> Result<Regex, String> {
+/// An expression in RE2's syntax that stands for whole names; what is wrong with it otherwise, in RE2/J's words.
+pub fn compiled(regex: &str) -> Result<Regex, String> {
     if regex.len() > REGEX_BYTES_MAX {
         return Err("expression is too long".to_owned());
     }

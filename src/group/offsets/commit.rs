@@ -26,7 +26,8 @@ impl Groups {
         ask: Ask<OffsetCommitRequest>,
     ) -> Outcome {
         let request = &ask.body;
-        if let Err(code) = fits(request).and_then(|()| self.validate_commit(request, ask.version)) {
+        let is_valid = fits(&request.group_id, bytes(request));
+        if let Err(code) = is_valid.and_then(|()| self.validate_commit(request, ask.version)) {
             let refused = |topic: &CommitTopic| committed(topic, |_| code.code());
             let response = OffsetCommitResponse { topics: request.topics.iter().map(refused).collect() };
             return Decision::answer(token, Reply::OffsetCommit(response), vec![]);
@@ -78,27 +79,44 @@ impl Groups {
     }
 
     /// The copy of a group's id that is kept anyway.
-    fn name_of(&self, group: &str) -> Arc<str> {
+    pub(super) fn name_of(&self, group: &str) -> Arc<str> {
         self.groups.get_key_value(group).map_or_else(|| Arc::from(group), |(name, _)| name.clone())
     }
 
     /// Kafka counts UTF-16 units, of which UTF-8 never has fewer bytes.
-    fn is_too_large(&self, metadata: Option<&StrBytes>) -> bool {
+    pub(super) fn is_too_large(&self, metadata: Option<&StrBytes>) -> bool {
         let max = self.settings.offset_metadata_bytes_max;
         metadata.is_some_and(|text| text.len() > max && text.encode_utf16().count() > max)
     }
 }
 
+/// What the offsets of one topic take.
+pub(super) struct OffsetBytes {
+    pub(super) name: usize,
+    pub(super) partitions: usize,
+    /// Of all partitions together.
+    pub(super) metadata: usize,
+}
+
 /// Whether the log takes it: each offset repeats the names of group and topic.
-fn fits(request: &OffsetCommitRequest) -> Result<(), Code> {
-    let of_topic = |topic: &CommitTopic| {
-        let names = request.group_id.len() + topic.name.len() + OFFSET_RECORD_BYTES;
-        let metadata =
-            topic.partitions.iter().map(|p| p.committed_metadata.as_ref().map_or(0, |text| text.len()));
-        metadata.fold(topic.partitions.len().saturating_mul(names), usize::saturating_add)
+pub(super) fn fits(group: &str, topics: impl Iterator<Item = OffsetBytes>) -> Result<(), Code> {
+    let of_topic = |topic: OffsetBytes| {
+        let names = group.len() + topic.name + OFFSET_RECORD_BYTES;
+        topic.partitions.saturating_mul(names).saturating_add(topic.metadata)
     };
-    let bytes = request.topics.iter().map(of_topic).fold(0, usize::saturating_add);
+    let bytes = topics.map(of_topic).fold(0, usize::saturating_add);
     if bytes <= DECISION_BYTES_MAX { Ok(()) } else { Err(Code::UnknownServerError) }
+}
+
+fn bytes(request: &OffsetCommitRequest) -> impl Iterator<Item = OffsetBytes> {
+    request.topics.iter().map(|topic| {
+        let metadata = topic.partitions.iter().filter_map(|p| p.committed_metadata.as_ref());
+        OffsetBytes {
+            name: topic.name.len(),
+            partitions: topic.partitions.len(),
+            metadata: metadata.map(|text| text.len()).sum(),
+        }
+    })
 }
 
 fn committed(topic: &CommitTopic, code: impl FnMut(&CommitPartition) -> i16) -> CommittedTopic {

@@ -10,6 +10,7 @@ mod fetch;
 mod list;
 mod pending;
 mod table;
+mod transactional;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,8 +18,10 @@ use std::sync::Arc;
 pub use self::list::{GroupOffsets, TopicOffsets};
 use self::pending::Pending;
 use self::table::{Offset, Table};
+pub use self::transactional::refused as refused_transactional;
 use super::{Groups, ReplayError, Stated};
-use crate::machine::Machine;
+use crate::base::id::Producer;
+use crate::machine::Entry;
 use crate::wire::group_records::{OffsetCommitValue, Record};
 
 /// The committed offsets of all groups of a machine.
@@ -60,7 +63,11 @@ fn stated(
         partition,
         value: Some(offset.value()),
     };
-    Stated { offset: offset.record_offset, producer_id, record }
+    let record = match producer_id {
+        None => Entry::Plain(record),
+        Some(id) => Entry::Transactional { producer: Producer { id, ..Producer::NONE }, record },
+    };
+    Stated { offset: offset.record_offset, record }
 }
 
 impl Offsets {
@@ -76,14 +83,14 @@ impl Offsets {
 
 impl Groups {
     /// Makes true what a batch of the open transaction of `producer_id` holds; offsets wait for its end.
-    pub fn replay_transactional(
+    pub(in crate::group) fn replay_transactional(
         &mut self,
         offset: i64,
         producer_id: i64,
         record: &Record,
     ) -> Result<(), ReplayError> {
         let Record::OffsetCommit { group, topic, partition, value: Some(value) } = record else {
-            return self.replay(offset, record);
+            return self.replay_plain(offset, record);
         };
         self.ensure_group(group);
         let key = (group.clone(), topic.clone(), *partition);
@@ -92,7 +99,7 @@ impl Groups {
     }
 
     /// The transaction of `producer_id` has ended; nothing happens if it had written nothing here.
-    pub fn end_transaction(&mut self, producer_id: i64, is_committed: bool) {
+    pub(in crate::group) fn end_transaction(&mut self, producer_id: i64, is_committed: bool) {
         let written = self.offsets.pending.take(producer_id);
         if !is_committed {
             return;

@@ -292,7 +292,7 @@ pub(super) fn durable(name: &Arc<str>, group: &crate::group::classic::Group) -> 
 
 fn loaded(value: GroupMetadataValue) -> Groups {
     let mut groups = Groups::new(settings(), Arc::new(Image::empty()));
-    groups.replay(0, &Record::GroupMetadata { group: "g".into(), value: Some(value) }).unwrap();
+    groups.replay(0, &Entry::Plain(Record::GroupMetadata { group: "g".into(), value: Some(value) })).unwrap();
     groups
 }
 
@@ -342,7 +342,7 @@ fn offsets_of_a_group_that_does_not_say_since_when_it_is_empty_expire_by_their_o
 #[test]
 fn the_tombstone_of_a_group_that_was_compacted_away_is_nothing() {
     let mut groups = Groups::new(settings(), Arc::new(Image::empty()));
-    groups.replay(0, &Record::GroupMetadata { group: "g".into(), value: None }).unwrap();
+    groups.replay(0, &Entry::Plain(Record::GroupMetadata { group: "g".into(), value: None })).unwrap();
     assert!(groups.groups.is_empty());
 }
 

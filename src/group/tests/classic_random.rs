@@ -183,9 +183,13 @@ impl World {
     fn look(&mut self) {
         let records = &self.run.driver.sink_mut().0;
         // An empty group expires; the next of its name begins anew.
-        for group in records.split(|record| matches!(record, Record::GroupMetadata { value: None, .. })) {
+        for group in
+            records.split(|record| matches!(record, Entry::Plain(Record::GroupMetadata { value: None, .. })))
+        {
             let generations = group.iter().map(|record| {
-                let Record::GroupMetadata { value: Some(value), .. } = record else { panic!("{record:?}") };
+                let Entry::Plain(Record::GroupMetadata { value: Some(value), .. }) = record else {
+                    panic!("{record:?}")
+                };
                 value.generation
             });
             assert!(generations.is_sorted(), "{group:?}");

@@ -113,7 +113,7 @@ fn code(code: i16) -> String {
 struct Run {
     settings: Settings,
     image: Arc<Image>,
-    driver: Driver<Groups, Log<Record>, String>,
+    driver: Driver<Groups, Log<Entry<Record>>, String>,
     now_ms: i64,
     asked: u128,
     is_held: bool,
@@ -182,8 +182,7 @@ impl Run {
     /// What a machine is that was given the state of this one.
     fn restored(&self) -> Groups {
         let mut groups = Groups::new(self.settings.clone(), self.image.clone());
-        for Stated { offset, producer_id, record } in self.driver.machine().state() {
-            assert_eq!(producer_id, None);
+        for Stated { offset, record } in self.driver.machine().state() {
             groups.replay(offset, &record).unwrap();
         }
         groups
@@ -230,12 +229,17 @@ impl Run {
             },
             [] => panic!("an empty command"),
         }
-        for record in &self.driver.sink_mut().0[written..] {
+        for entry in &self.driver.sink_mut().0[written..] {
+            let (prefix, record) = offsets::entry(entry);
+            let Some(record) = record else {
+                writeln!(out, "log {prefix}").unwrap();
+                continue;
+            };
             let shown = classic::record(record)
                 .or_else(|| consumer::record(record))
                 .or_else(|| offsets::record(record))
                 .unwrap_or_else(|| format!("{record:?}"));
-            writeln!(out, "log {shown}").unwrap();
+            writeln!(out, "log {prefix}{shown}").unwrap();
         }
         if !self.is_held {
             self.commit();

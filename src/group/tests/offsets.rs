@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! CLIENT commit GROUP TOPIC:PARTITION:OFFSET ...  [member= generation= instance= epoch= meta= retention= id=]
+//! CLIENT txn-commit GROUP TOPIC:PARTITION:OFFSET ...  producer=ID [member= generation= instance= epoch= meta=]
+//! CLIENT end commit|abort producer=ID
 //! CLIENT fetch GROUP [TOPIC:PARTITION ...]        [member= epoch= stable= id=]
 //! CLIENT delete-offsets GROUP TOPIC:PARTITION ...
 //! CLIENT list MAX
@@ -13,11 +15,19 @@ use kafka_protocol::messages::offset_delete_request::{
     OffsetDeleteRequest, OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
 };
 use kafka_protocol::messages::offset_delete_response::{OffsetDeleteResponse, OffsetDeleteResponsePartition};
-use kafka_protocol::messages::{GroupId, TopicName};
+use kafka_protocol::messages::txn_offset_commit_request::{
+    TxnOffsetCommitRequest, TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
+};
+use kafka_protocol::messages::txn_offset_commit_response::{
+    TxnOffsetCommitResponse, TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
+};
+use kafka_protocol::messages::{GroupId, ProducerId, TopicName};
 use kafka_protocol::protocol::StrBytes;
 use proptest::prelude::*;
 
 use super::*;
+use crate::base::id::Producer;
+use crate::machine::Ended;
 use crate::wire::group_records::OffsetCommitValue;
 use crate::wire::offset_commit::{
     CommitPartition, CommitTopic, CommittedTopic, OffsetCommitRequest, OffsetCommitResponse,
@@ -60,6 +70,27 @@ fn commit(words: &Words<'_>) -> OffsetCommitRequest {
     }
 }
 
+fn txn_commit(words: &Words<'_>) -> TxnOffsetCommitRequest {
+    let topic = |word: &&str| {
+        let (topic, partition_index, committed_offset) = split(word);
+        let partition = TxnOffsetCommitRequestPartition::default()
+            .with_partition_index(partition_index)
+            .with_committed_offset(committed_offset)
+            .with_committed_leader_epoch(words.number("epoch", -1))
+            .with_committed_metadata(words.text("meta").map(text));
+        TxnOffsetCommitRequestTopic::default()
+            .with_name(TopicName(text(topic)))
+            .with_partitions(vec![partition])
+    };
+    TxnOffsetCommitRequest::default()
+        .with_group_id(GroupId(text(words.plain[2])))
+        .with_producer_id(ProducerId(words.number("producer", 0)))
+        .with_generation_id(words.number("generation", -1))
+        .with_member_id(text(words.text("member").unwrap_or_default()))
+        .with_group_instance_id(words.text("instance").map(text))
+        .with_topics(words.plain[3..].iter().map(topic).collect())
+}
+
 fn fetch(words: &Words<'_>) -> OffsetFetch {
     let topic = |word: &&str| {
         let (topic, partition, _) = split(word);
@@ -89,6 +120,13 @@ fn delete(words: &Words<'_>) -> OffsetDeleteRequest {
 pub(super) fn input(client: &str, words: &Words<'_>, id: Uuid) -> Option<Input> {
     Some(match words.plain[1] {
         "commit" => words.ask(client, commit(words), 10, id).into_input(),
+        "txn-commit" => words.ask(client, txn_commit(words), 5, id).into_input(),
+        "end" => {
+            let producer = producer(words.number("producer", 0));
+            let is_committed = words.plain[2] == "commit";
+            EndTransaction(Ended { producer, coordinator_epoch: 0, is_committed, transaction_version: 2 })
+                .into_input()
+        }
         "fetch" => words.ask(client, fetch(words), 10, id).into_input(),
         "delete-offsets" => words.ask(client, delete(words), 0, id).into_input(),
         "list" => ListOffsets { offsets_max: words.plain[2].parse().unwrap() }.into_input(),
@@ -112,6 +150,16 @@ fn fetched(topic: &str, partition: &FetchedPartition) -> String {
 fn committed(response: &OffsetCommitResponse) -> Vec<String> {
     let topic = |topic: &CommittedTopic| {
         let one = |(partition, error): &(i32, i16)| format!("{}-{partition} {}", topic.name, code(*error));
+        topic.partitions.iter().map(one).collect::<Vec<_>>()
+    };
+    response.topics.iter().flat_map(topic).collect()
+}
+
+fn txn_committed(response: &TxnOffsetCommitResponse) -> Vec<String> {
+    let topic = |topic: &TxnOffsetCommitResponseTopic| {
+        let one = |p: &TxnOffsetCommitResponsePartition| {
+            format!("{}-{} {}", *topic.name, p.partition_index, code(p.error_code))
+        };
         topic.partitions.iter().map(one).collect::<Vec<_>>()
     };
     response.topics.iter().flat_map(topic).collect()
@@ -144,6 +192,10 @@ fn listed(groups: &[GroupOffsets]) -> Vec<String> {
 pub(super) fn reply(reply: &Reply) -> Option<String> {
     let parts = if let Reply::OffsetCommit(response) = reply {
         committed(response)
+    } else if let Reply::TxnOffsetCommit(response) = reply {
+        txn_committed(response)
+    } else if let Reply::EndTransaction(()) = reply {
+        vec!["ended".into()]
     } else if let Reply::OffsetFetch(group) = reply {
         fetched_group(group)
     } else if let Reply::OffsetDelete(response) = reply {
@@ -154,6 +206,18 @@ pub(super) fn reply(reply: &Reply) -> Option<String> {
         return None;
     };
     Some(parts.join(", "))
+}
+
+/// What an entry says of a transaction, and its record.
+pub(super) fn entry(entry: &Entry<Record>) -> (String, Option<&Record>) {
+    match entry {
+        Entry::Plain(record) => (String::new(), Some(record)),
+        Entry::Transactional { producer, record } => (format!("producer {} ", producer.id), Some(record)),
+        Entry::End(ended) => {
+            let end = if ended.is_committed { "commit" } else { "abort" };
+            (format!("producer {} {end}", ended.producer.id), None)
+        }
+    }
 }
 
 pub(super) fn record(record: &Record) -> Option<String> {
@@ -180,110 +244,50 @@ stories! {
     members_commit_for_their_generation_alone: "offsets_members.txt",
     offsets_expire_once_nobody_can_want_them: "offsets_expiry.txt",
     offsets_are_deleted_by_hand_and_with_their_topics: "offsets_deletion.txt",
-}
-
-/// A machine with offsets of transactions, which only a log brings.
-struct Transactions {
-    run: Run,
-    offset: i64,
-}
-
-impl Transactions {
-    fn new() -> Self {
-        Self { run: Run::new(), offset: 0 }
-    }
-
-    fn write(&mut self, producer_id: Option<i64>, partition: i32, offset: Option<i64>) {
-        let value = offset.map(|offset| OffsetCommitValue {
-            offset,
-            leader_epoch: -1,
-            metadata: "".into(),
-            commit_timestamp: 0,
-            expire_timestamp: -1,
-            topic_id: Uuid::nil(),
-        });
-        let record = Record::OffsetCommit { group: "g".into(), topic: "t".into(), partition, value };
-        let groups = self.run.driver.machine_mut();
-        match producer_id {
-            Some(producer_id) => groups.replay_transactional(self.offset, producer_id, &record).unwrap(),
-            None => groups.replay(self.offset, &record).unwrap(),
-        }
-        self.offset += 1;
-    }
-
-    fn end(&mut self, producer_id: i64, is_committed: bool) {
-        self.run.driver.machine_mut().end_transaction(producer_id, is_committed);
-        self.offset += 1;
-    }
-
-    /// What comes of a command, without the check that a replay of the log gives the same.
-    fn ask(&mut self, line: &str) -> String {
-        let words = Words::of(line);
-        self.run.ask("a", &words);
-        self.run.commit();
-        reply(&self.run.driver.release().unwrap().1).unwrap()
-    }
+    offsets_of_a_transaction_wait_for_its_end: "offsets_transactions.txt",
+    what_a_transaction_may_still_change_stays: "offsets_pending.txt",
+    producers_commit_for_their_members_generation: "offsets_transactions_members.txt",
 }
 
 #[test]
-fn offsets_of_a_transaction_wait_for_its_end() {
-    let mut it = Transactions::new();
-    it.write(None, 0, Some(1));
-    it.write(Some(7), 0, Some(2));
-    it.write(Some(8), 1, Some(3));
-    assert_eq!(it.ask("a fetch g t:0 t:1"), r#"ok, t-0 1 epoch -1 "", t-1 -1 epoch -1 """#);
-    let unstable = "ok, t-0 UnstableOffsetCommit, t-1 UnstableOffsetCommit";
-    assert_eq!(it.ask("a fetch g t:0 t:1 stable=true"), unstable);
-    it.end(7, true);
-    it.end(8, false);
-    it.end(9, true);
-    let committed = r#"ok, t-0 2 epoch -1 "", t-1 -1 epoch -1 """#;
-    assert_eq!(it.ask("a fetch g t:0 t:1 stable=true"), committed);
-}
-
-#[test]
-fn a_state_holds_what_transactions_have_written_too() {
-    let mut it = Transactions::new();
-    it.write(None, 0, Some(1));
-    it.write(Some(7), 0, Some(2));
-    it.write(Some(8), 0, Some(3));
-    let groups = it.run.driver.machine();
-    let mut restored = Groups::new(settings(), it.run.image.clone());
-    for Stated { offset, producer_id, record } in groups.state() {
-        match producer_id {
-            Some(producer_id) => restored.replay_transactional(offset, producer_id, &record).unwrap(),
-            None => restored.replay(offset, &record).unwrap(),
-        }
+fn a_tombstone_after_an_offset_of_a_transaction_outlives_its_end() {
+    let mut run = Run::new();
+    for (offset, (producer_id, partition, value)) in
+        (0..).zip([(Some(7), 0, Some(2)), (None, 0, None), (Some(7), 1, Some(2)), (Some(7), 2, None)])
+    {
+        run.driver.machine_mut().replay(offset, &replayed(producer_id, partition, value)).unwrap();
     }
-    assert_eq!(durable(&restored), durable(groups));
+    let ended =
+        Ended { producer: producer(7), coordinator_epoch: 0, is_committed: true, transaction_version: 0 };
+    run.driver.machine_mut().replay(4, &Entry::End(ended)).unwrap();
+    assert_eq!(ask(&mut run, "a fetch g"), r#"ok, t-1 2 epoch -1 """#);
 }
 
-#[test]
-fn a_commit_or_tombstone_after_that_of_a_transaction_outlives_its_end() {
-    let mut it = Transactions::new();
-    it.write(Some(7), 0, Some(2));
-    it.write(None, 0, Some(1));
-    it.write(Some(7), 1, Some(2));
-    it.write(None, 1, None);
-    it.write(Some(7), 2, Some(2));
-    it.end(7, true);
-    assert_eq!(it.ask("a fetch g"), r#"ok, t-0 1 epoch -1 "", t-2 2 epoch -1 """#);
+fn producer(id: i64) -> Producer {
+    Producer { id, epoch: 0 }
 }
 
-#[test]
-fn what_a_transaction_may_still_change_neither_expires_nor_lets_its_group_go() {
-    let mut it = Transactions::new();
-    it.write(None, 0, Some(1));
-    it.write(Some(7), 0, Some(2));
-    it.run.driver.machine_mut().arm_offsets_expiry(0);
-    let year_ms = 365 * 86_400_000;
-    it.run.driver.expire(year_ms).unwrap();
-    assert!(it.run.driver.sink_mut().0.is_empty());
-    // Deleting by hand covers both.
-    assert_eq!(it.ask("a delete-offsets g t:0"), "ok, t-0 ok");
-    assert_eq!(it.ask("a fetch g stable=true"), "ok");
-    it.end(7, true);
-    assert_eq!(it.ask("a fetch g"), "ok");
+fn replayed(producer_id: Option<i64>, partition: i32, offset: Option<i64>) -> Entry<Record> {
+    let value = offset.map(|offset| OffsetCommitValue {
+        offset,
+        leader_epoch: -1,
+        metadata: "".into(),
+        commit_timestamp: 0,
+        expire_timestamp: -1,
+        topic_id: Uuid::nil(),
+    });
+    let record = Record::OffsetCommit { group: "g".into(), topic: "t".into(), partition, value };
+    match producer_id {
+        Some(id) => Entry::Transactional { producer: producer(id), record },
+        None => Entry::Plain(record),
+    }
+}
+
+/// What comes of a command, without the check that a replay of the log gives the same.
+fn ask(run: &mut Run, line: &str) -> String {
+    run.ask("a", &Words::of(line));
+    run.commit();
+    reply(&run.driver.release().unwrap().1).unwrap()
 }
 
 #[test]
@@ -359,17 +363,17 @@ proptest! {
 
 #[test]
 fn a_commit_that_no_batch_takes_is_refused_alone() {
-    let mut it = Transactions::new();
+    let mut run = Run::new();
     let group = "g".repeat(32_000);
     let entries: Vec<String> = (0..600).map(|_| "t:0:1".to_owned()).collect();
-    let answer = it.ask(&format!("a commit {group} {}", entries.join(" ")));
+    let answer = ask(&mut run, &format!("a commit {group} {}", entries.join(" ")));
     assert!(answer.contains("UnknownServerError"), "{}", &answer[..200]);
-    assert!(it.run.driver.sink_mut().0.is_empty());
-    assert!(!it.ask(&format!("a commit {group} t:0:1")).contains("UnknownServerError"));
+    assert!(run.driver.sink_mut().0.is_empty());
+    assert!(!ask(&mut run, &format!("a commit {group} t:0:1")).contains("UnknownServerError"));
     // Deleting an offset twice over is one record.
-    let written = it.run.driver.sink_mut().0.len();
-    it.ask(&format!("a delete-offsets {group} t:0 t:0"));
-    assert_eq!(it.run.driver.sink_mut().0.len() - written, 1);
+    let written = run.driver.sink_mut().0.len();
+    ask(&mut run, &format!("a delete-offsets {group} t:0 t:0"));
+    assert_eq!(run.driver.sink_mut().0.len() - written, 1);
 }
 
 #[test]

@@ -25,7 +25,13 @@ const RULES: Rules = Rules {
 };
 
 fn settings() -> Settings {
-    Settings { compact: true, delete: false, segment_bytes: 1200, ..testing::settings() }
+    Settings {
+        compact: true,
+        delete: false,
+        segment_bytes: 1200,
+        verify_transactions: false,
+        ..testing::settings()
+    }
 }
 
 /// A record as a reader sees it.
@@ -259,7 +265,7 @@ impl World {
     }
 
     fn append(&mut self, batch: &Batch, origin: Origin) -> i64 {
-        let leading = Leading { leader_epoch: 0, origin, transaction_version: 0 };
+        let leading = Leading { origin, ..Leading::plain(0) };
         self.log.append_leading(batch, leading, self.model.now_ms).unwrap().first_offset
     }
 

@@ -13,6 +13,7 @@ use crate::base::random::Random;
 use crate::log::committer::rounds::{Rounds, Written};
 use crate::log::committer::{Dirty, Synced, Ticket};
 use crate::log::disk::MemDisk;
+use crate::log::names::Kind;
 use crate::log::testing::{self, NOW, built, contents};
 use crate::log::{Log, Opening, Settings, Tail, checkpoint};
 use crate::wire::builder::Fields;

@@ -1,7 +1,10 @@
 //! The control record that ends a transaction (`EndTransactionMarker`).
 
+use crate::base::id::Producer;
 use crate::base::reader::{ReadError, Reader};
-use crate::wire::batch::BatchHeader;
+use crate::wire::batch::{Batch, BatchHeader};
+use crate::wire::builder::{BatchBuilder, ControlRecord, Fields};
+use crate::wire::compress::Compression;
 
 /// How a transaction ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +62,44 @@ impl Marker {
         Ok(Some(Self { verdict, coordinator_epoch, timestamp_ms }))
     }
 }
+
+/// A marker to be written: who ends which producer's transaction, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndTxnMarker {
+    /// Whose transaction. From transactions version 2 on its epoch is newer than that of the transaction's batches.
+    pub producer: Producer,
+    /// Leader epoch of the coordinator's partition.
+    pub coordinator_epoch: i32,
+    /// Commit or abort.
+    pub verdict: Verdict,
+}
+
+impl EndTxnMarker {
+    /// The control batch, for the offset `base_offset` under the leader's `leader_epoch`.
+    pub fn batch(&self, base_offset: i64, leader_epoch: i32, now_ms: i64) -> Batch {
+        let kind = match self.verdict {
+            Verdict::Commit => ControlRecord::Commit,
+            Verdict::Abort => ControlRecord::Abort,
+        };
+        let mut value = VALUE_VERSION.to_be_bytes().to_vec();
+        value.extend_from_slice(&self.coordinator_epoch.to_be_bytes());
+        let fields = Fields {
+            base_offset,
+            partition_leader_epoch: leader_epoch,
+            producer_id: self.producer.id,
+            producer_epoch: self.producer.epoch,
+            transactional: true,
+            control: true,
+            ..Fields::default()
+        };
+        let mut builder = BatchBuilder::new();
+        builder.push(now_ms, Some(&kind.key()), Some(&value), &[]);
+        builder.build(&fields, Compression::None).expect("without compression nothing can fail")
+    }
+}
+
+/// Version of the marker's value (`EndTxnMarker.HIGHEST_SUPPORTED_VERSION`).
+const VALUE_VERSION: i16 = 0;
 
 fn field<'a>(reader: &mut Reader<'a>) -> Result<Reader<'a>, ReadError> {
     let len = usize::try_from(reader.varint()?).map_err(|_| ReadError::Truncated)?;

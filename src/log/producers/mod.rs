@@ -16,11 +16,12 @@ mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::base::id::Producer;
 use crate::wire::batch::{BatchHeader, add_sequence};
 
 pub use entry::{BATCHES_RETAINED, Entry, RecentBatch};
-pub use marker::{Marker, MarkerError, Verdict};
-pub use verification::{Guard, Verification};
+pub use marker::{EndTxnMarker, Marker, MarkerError, Verdict};
+pub use verification::{Guard, Proof, Verification};
 
 /// Where an append comes from, which decides how much of it is checked (`AppendOrigin`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +84,14 @@ pub enum ProducerError {
         producer_id: i64,
         /// The open transaction's first offset.
         open_since: i64,
+    },
+    /// A batch of a transaction that is not open here, and for which no coordinator vouches (KIP-890).
+    #[error("producer {producer_id} epoch {epoch}: the batch is not part of an ongoing transaction")]
+    NotVerified {
+        /// The producer.
+        producer_id: i64,
+        /// The batch's epoch.
+        epoch: i16,
     },
     /// The marker comes from a coordinator that has been replaced.
     #[error("producer {producer_id}: coordinator epoch {epoch} is fenced, {current} was seen")]
@@ -152,7 +161,12 @@ impl ProducerStates {
     }
 
     /// Whether a data batch may be appended. Changes nothing. Batches without a producer id always may.
-    pub fn check(&self, header: &BatchHeader, origin: Origin) -> Result<Outcome, ProducerError> {
+    pub fn check(
+        &self,
+        header: &BatchHeader,
+        origin: Origin,
+        proof: Proof,
+    ) -> Result<Outcome, ProducerError> {
         debug_assert!(!header.is_control(), "markers go to check_marker");
         if !header.has_producer() {
             return Ok(Outcome::Append);
@@ -167,15 +181,12 @@ impl ProducerStates {
                 timestamp_ms: duplicate.timestamp_ms,
             });
         }
-        if let Some(entry) = entry
-            && origin != Origin::Replication
-            && header.producer_epoch < entry.producer_epoch
-        {
-            return Err(ProducerError::InvalidProducerEpoch {
-                producer_id: header.producer_id,
-                epoch: header.producer_epoch,
-                current: entry.producer_epoch,
-            });
+        let producer = Producer { id: header.producer_id, epoch: header.producer_epoch };
+        if origin != Origin::Replication {
+            self.check_epoch(producer)?;
+            if header.is_transactional() {
+                self.check_verified(producer, proof)?;
+            }
         }
         if origin == Origin::Client {
             self.check_sequence(header, entry)?;
@@ -186,6 +197,32 @@ impl ProducerStates {
             }
             Some(_) | None => Ok(Outcome::Append),
         }
+    }
+
+    fn check_epoch(&self, producer: Producer) -> Result<(), ProducerError> {
+        let current = self.get(producer.id).map_or(-1, |entry| entry.producer_epoch);
+        if producer.epoch < current {
+            let Producer { id: producer_id, epoch } = producer;
+            return Err(ProducerError::InvalidProducerEpoch { producer_id, epoch, current });
+        }
+        Ok(())
+    }
+
+    fn check_verified(&self, producer: Producer, proof: Proof) -> Result<(), ProducerError> {
+        let is_verified = match proof {
+            Proof::NotRequired => true,
+            Proof::Required(guard) => guard.is_some_and(|guard| self.is_verified(producer.id, guard)),
+        };
+        if is_verified || self.has_ongoing_transaction(producer) {
+            return Ok(());
+        }
+        Err(ProducerError::NotVerified { producer_id: producer.id, epoch: producer.epoch })
+    }
+
+    /// Whether a coordinator's transactional batch may be appended; it has no sequence. Changes nothing.
+    pub fn check_transactional(&self, producer: Producer, proof: Proof) -> Result<(), ProducerError> {
+        self.check_epoch(producer)?;
+        self.check_verified(producer, proof)
     }
 
     fn check_sequence(&self, header: &BatchHeader, entry: Option<&Entry>) -> Result<(), ProducerError> {
@@ -218,16 +255,12 @@ impl ProducerStates {
     /// `transaction_version` is that of `WriteTxnMarkers`; followers do not know it and are not checked.
     pub fn check_marker(
         &self,
-        header: &BatchHeader,
-        marker: &Marker,
-        origin: Origin,
+        producer: Producer,
+        coordinator_epoch: i32,
         transaction_version: i16,
     ) -> Result<(), ProducerError> {
-        let Some(entry) = self.producers.get(&header.producer_id) else { return Ok(()) };
-        if origin == Origin::Replication {
-            return Ok(());
-        }
-        let (epoch, current) = (header.producer_epoch, entry.producer_epoch);
+        let Some(entry) = self.producers.get(&producer.id) else { return Ok(()) };
+        let (producer_id, epoch, current) = (producer.id, producer.epoch, entry.producer_epoch);
         let stale = if transaction_version >= 2 {
             // From version 2 on every transaction ends under a new epoch; an equal one is a retry of a marker that
             // was written, unless a transaction is open (KAFKA-19999). Epoch 32767 cannot be followed by a new one.
@@ -237,13 +270,12 @@ impl ProducerStates {
             epoch < current
         };
         if stale {
-            let producer_id = header.producer_id;
             return Err(ProducerError::InvalidProducerEpoch { producer_id, epoch, current });
         }
-        if marker.coordinator_epoch < entry.coordinator_epoch {
+        if coordinator_epoch < entry.coordinator_epoch {
             return Err(ProducerError::TransactionCoordinatorFenced {
-                producer_id: header.producer_id,
-                epoch: marker.coordinator_epoch,
+                producer_id,
+                epoch: coordinator_epoch,
                 current: entry.coordinator_epoch,
             });
         }
@@ -365,9 +397,9 @@ impl ProducerStates {
     }
 
     /// Whether the producer has a transaction open under this very epoch.
-    pub fn has_ongoing_transaction(&self, producer_id: i64, producer_epoch: i16) -> bool {
-        self.get(producer_id)
-            .is_some_and(|e| e.txn_first_offset.is_some() && e.producer_epoch == producer_epoch)
+    pub fn has_ongoing_transaction(&self, producer: Producer) -> bool {
+        self.get(producer.id)
+            .is_some_and(|e| e.txn_first_offset.is_some() && e.producer_epoch == producer.epoch)
     }
 
     /// When the producer of the oldest open transaction wrote last, in ms: shows transactions that hang.
@@ -377,15 +409,19 @@ impl ProducerStates {
     }
 
     /// Notes that a transaction's first batch waits for its coordinator's word, and gives what proves the word to be
-    /// about this wait (KIP-890). Until then no higher sequence of the producer is appended.
+    /// about this wait (KIP-890); none if the transaction is open here already. Until the batch is appended no higher
+    /// sequence of the producer is.
     pub fn begin_verification(
         &mut self,
-        producer_id: i64,
+        producer: Producer,
         wanted: Verification,
-        producer_epoch: i16,
         now_ms: i64,
-    ) -> Guard {
-        self.verifications.begin(producer_id, wanted, producer_epoch, now_ms)
+    ) -> Result<Option<Guard>, ProducerError> {
+        self.check_epoch(producer)?;
+        if self.has_ongoing_transaction(producer) {
+            return Ok(None);
+        }
+        Ok(Some(self.verifications.begin(producer, wanted, now_ms)))
     }
 
     /// Whether `guard` belongs to the wait that is under way for the producer.

@@ -38,7 +38,7 @@ fn marker(verdict: Verdict, coordinator_epoch: i32) -> Marker {
 }
 
 fn append(states: &mut ProducerStates, header: BatchHeader) -> Result<Outcome, ProducerError> {
-    let outcome = states.check(&header, Origin::Client)?;
+    let outcome = states.check(&header, Origin::Client, Proof::NotRequired)?;
     if outcome == Outcome::Append {
         states.apply(&at(states.end_offset(), header));
     }
@@ -90,9 +90,13 @@ fn a_new_epoch_starts_at_zero_and_fences_the_old_one_except_for_replication() {
 
     let stale = batch(1, 4, 77, 1);
     let error = ProducerError::InvalidProducerEpoch { producer_id: 1, epoch: 4, current: 5 };
-    assert_eq!(states.check(&stale, Origin::Client), Err(error), "no duplicate: its epoch is over");
-    assert_eq!(states.check(&stale, Origin::Coordinator), Err(error));
-    assert_eq!(states.check(&stale, Origin::Replication), Ok(Outcome::Append));
+    assert_eq!(
+        states.check(&stale, Origin::Client, Proof::NotRequired),
+        Err(error),
+        "no duplicate: its epoch is over"
+    );
+    assert_eq!(states.check(&stale, Origin::Coordinator, Proof::NotRequired), Err(error));
+    assert_eq!(states.check(&stale, Origin::Replication, Proof::NotRequired), Ok(Outcome::Append));
 }
 
 #[test]
@@ -100,7 +104,7 @@ fn a_coordinators_batches_have_no_sequence() {
     let mut states = ProducerStates::new(0);
     for _ in 0..3 {
         let header = transactional(batch(1, 0, -1, 2));
-        assert_eq!(states.check(&header, Origin::Coordinator), Ok(Outcome::Append));
+        assert_eq!(states.check(&header, Origin::Coordinator, Proof::NotRequired), Ok(Outcome::Append));
         states.apply(&at(states.end_offset(), header));
     }
     assert_eq!(states.end_offset(), 6);
@@ -143,23 +147,24 @@ fn markers_are_fenced_by_producer_epoch_and_coordinator_epoch() {
     states.apply_marker(&at(1, control(1, 3)), &marker(Verdict::Commit, 8)).unwrap();
     append(&mut states, transactional(batch(1, 3, 1, 1))).unwrap();
 
-    let check = |epoch, coordinator_epoch, origin, version| {
-        let marker = marker(Verdict::Commit, coordinator_epoch);
-        states.check_marker(&control(1, epoch), &marker, origin, version).err()
+    let check = |epoch, coordinator_epoch, version| {
+        states.check_marker(Producer { id: 1, epoch }, coordinator_epoch, version).err()
     };
     let stale = |epoch| ProducerError::InvalidProducerEpoch { producer_id: 1, epoch, current: 3 };
-    assert_eq!(check(2, 8, Origin::Coordinator, 1), Some(stale(2)));
-    assert_eq!(check(3, 8, Origin::Coordinator, 1), None);
-    assert_eq!(check(3, 8, Origin::Coordinator, 2), Some(stale(3)), "it would end a later transaction");
-    assert_eq!(check(4, 8, Origin::Coordinator, 2), None);
+    assert_eq!(check(2, 8, 1), Some(stale(2)));
+    assert_eq!(check(3, 8, 1), None);
+    assert_eq!(check(3, 8, 2), Some(stale(3)), "it would end a later transaction");
+    assert_eq!(check(4, 8, 2), None);
     let fenced = ProducerError::TransactionCoordinatorFenced { producer_id: 1, epoch: 7, current: 8 };
-    assert_eq!(check(4, 7, Origin::Coordinator, 2), Some(fenced));
-    assert_eq!(check(2, 7, Origin::Replication, 0), None);
+    assert_eq!(check(4, 7, 2), Some(fenced));
 
     states.apply_marker(&at(3, control(1, 4)), &marker(Verdict::Commit, 8)).unwrap();
-    let retry = states.check_marker(&control(1, 4), &marker(Verdict::Commit, 8), Origin::Coordinator, 2);
+    let retry = states.check_marker(Producer { id: 1, epoch: 4 }, 8, 2);
     assert_eq!(retry, Ok(()), "nothing is open, so it is a retry");
-    assert_eq!(out_of_order(states.check(&batch(1, 4, 2, 1), Origin::Client)), Some((2, -1)));
+    assert_eq!(
+        out_of_order(states.check(&batch(1, 4, 2, 1), Origin::Client, Proof::NotRequired)),
+        Some((2, -1))
+    );
 }
 
 #[test]
@@ -198,14 +203,18 @@ fn an_idle_producer_expires_unless_its_transaction_is_open() {
 fn a_verified_producer_of_transactions_version_2_starts_at_zero_and_in_order() {
     let mut states = ProducerStates::new(0);
     let wanted = |lowest_sequence| Verification { lowest_sequence, supports_epoch_bump: true };
-    let guard = states.begin_verification(1, wanted(5), 0, 0);
-    assert_eq!(out_of_order(states.check(&transactional(batch(1, 0, 5, 1)), Origin::Client)), Some((5, -1)));
-    assert_eq!(states.begin_verification(1, wanted(0), 0, 0), guard, "one wait per producer");
+    let first = Producer { id: 1, epoch: 0 };
+    let guard = states.begin_verification(first, wanted(5), 0).unwrap().unwrap();
+    assert_eq!(
+        out_of_order(states.check(&transactional(batch(1, 0, 5, 1)), Origin::Client, Proof::NotRequired)),
+        Some((5, -1))
+    );
+    assert_eq!(states.begin_verification(first, wanted(0), 0), Ok(Some(guard)), "one wait per producer");
     assert!(states.is_verified(1, guard));
 
     append(&mut states, transactional(batch(1, 0, 0, 1))).unwrap();
     assert!(!states.is_verified(1, guard), "the first batch ends the wait");
-    let later = states.begin_verification(1, wanted(3), 1, 0);
+    let later = states.begin_verification(Producer { id: 1, epoch: 1 }, wanted(3), 0).unwrap().unwrap();
     assert_ne!(later, guard);
     states.apply_marker(&at(1, control(1, 1)), &marker(Verdict::Commit, 0)).unwrap();
     assert!(states.is_verified(1, later), "the marker ended the transaction before");
@@ -355,6 +364,7 @@ fn name(result: &Result<Outcome, ProducerError>) -> &'static str {
         Err(ProducerError::InvalidProducerEpoch { .. }) => "epoch",
         Err(ProducerError::InvalidTxnState { .. }) => "transaction",
         Err(ProducerError::TransactionCoordinatorFenced { .. }) => "fenced",
+        Err(ProducerError::NotVerified { .. }) => "not verified",
     }
 }
 
@@ -384,7 +394,7 @@ proptest! {
                 states.apply_marker(&placed, &marker(Verdict::Abort, 0));
                 model.batches.push((placed, true));
             } else {
-                let result = states.check(&header, Origin::Client);
+                let result = states.check(&header, Origin::Client, Proof::NotRequired);
                 prop_assert_eq!(name(&result), model.expect(&header));
                 if result == Ok(Outcome::Append) {
                     states.apply(&placed);

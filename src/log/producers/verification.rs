@@ -2,11 +2,21 @@
 
 use std::collections::HashMap;
 
+use crate::base::id::Producer;
 use crate::wire::batch::BatchHeader;
 
 /// Proves that a coordinator's word is about the wait that is under way and not about an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Guard(u64);
+
+/// What a transactional batch has to show if its transaction is not open in the partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// Nothing: `transaction.partition.verification.enable` is off.
+    NotRequired,
+    /// The guard of the wait that is under way.
+    Required(Option<Guard>),
+}
 
 /// What a wait demands of the producer's next batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,13 +44,8 @@ pub(super) struct Verifications {
 }
 
 impl Verifications {
-    pub(super) fn begin(
-        &mut self,
-        producer_id: i64,
-        wanted: Verification,
-        producer_epoch: i16,
-        now_ms: i64,
-    ) -> Guard {
+    pub(super) fn begin(&mut self, producer: Producer, wanted: Verification, now_ms: i64) -> Guard {
+        let Producer { id: producer_id, epoch: producer_epoch } = producer;
         let guards_given = &mut self.guards_given;
         let waiting = self.waiting.entry(producer_id).or_insert_with(|| {
             *guards_given += 1;

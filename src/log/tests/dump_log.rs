@@ -27,7 +27,12 @@ const COMPLAINTS: &[&str] = &[
 /// Five segments with every codec, producers, epochs, an aborted transaction and timestamps that go back; the last one
 /// by appends after a clean restart, and left open.
 fn write_log(dir: &Path) {
-    let settings = Settings { segment_bytes: 60_000, index_interval_bytes: 1000, ..Settings::default() };
+    let settings = Settings {
+        segment_bytes: 60_000,
+        index_interval_bytes: 1000,
+        verify_transactions: false,
+        ..Settings::default()
+    };
     let disk = Arc::new(StdDisk);
     let topic_id = TopicId(uuid::Uuid::from_u128(0x1234_5678_9abc_4def_8000_0000_0000_0001));
     let mut log = Log::create(disk.clone(), dir, topic_id, settings, 0).unwrap();
@@ -60,8 +65,11 @@ fn write_log(dir: &Path) {
         let batch = builder.build(&fields, codecs[usize::try_from(round % 5).unwrap()]).unwrap();
         log.append_as_leader(&batch, round / 200, 0).unwrap();
         if round % 3 == 2 {
-            let leading =
-                Leading { leader_epoch: round / 200, origin: Origin::Coordinator, transaction_version: 1 };
+            let leading = Leading {
+                origin: Origin::Coordinator,
+                transaction_version: 1,
+                ..Leading::plain(round / 200)
+            };
             log.append_leading(&abort(), leading, 0).unwrap();
         }
         if round == 500 {

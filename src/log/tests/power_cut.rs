@@ -1,6 +1,6 @@
 //! Power cuts at every change of the disk, with all, none and some of what was not synced.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -22,6 +22,10 @@ struct Seen {
     len: usize,
     producers: Vec<u8>,
     epochs: LeaderEpochs,
+    /// First offset of the oldest open transaction.
+    undecided: Option<i64>,
+    /// First and last offset of every aborted transaction, by the indexes.
+    aborted: Vec<(i64, i64)>,
 }
 
 /// What a history got to.
@@ -37,7 +41,27 @@ fn seen(log: &Log) -> Seen {
     let mut epochs = log.epochs().clone();
     epochs.truncate_from_end(log.end_offset());
     let len = usize::try_from(log.size_bytes()).unwrap();
-    Seen { len, producers: snapshot::encode(log.producers()), epochs }
+    let producers = snapshot::encode(log.producers());
+    Seen {
+        len,
+        producers,
+        epochs,
+        undecided: log.producers().first_undecided_offset(),
+        aborted: aborted(log),
+    }
+}
+
+/// What readers of committed data are told, from segment to segment.
+fn aborted(log: &Log) -> Vec<(i64, i64)> {
+    let mut found = BTreeSet::new();
+    let mut from = 0;
+    while from < log.end_offset() {
+        let plan = log.plan_read(from, usize::MAX, i64::MAX, true).unwrap().unwrap();
+        let slice = plan.resolve().unwrap().unwrap();
+        found.extend(plan.aborted(&slice).unwrap().iter().map(|txn| (txn.first_offset, txn.last_offset)));
+        from = headers(&slice.read().unwrap()).last().unwrap().next_offset();
+    }
+    found.into_iter().collect()
 }
 
 /// A batch of one of four producers; `sequence` is the producer's next one.

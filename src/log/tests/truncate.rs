@@ -24,7 +24,7 @@ proptest! {
                 let fields = Fields { producer_id: *what, producer_epoch: 0, base_sequence: -1, ..Fields::default() };
                 log.append_leading(
                     &built(*count, *at, 50, &fields),
-                    crate::log::Leading { leader_epoch: epoch / 5, origin: crate::log::producers::Origin::Coordinator, transaction_version: 0 },
+                    crate::log::Leading { origin: crate::log::producers::Origin::Coordinator, ..crate::log::Leading::plain(epoch / 5) },
                     NOW,
                 ).unwrap();
                 kept.push((*count, *what, epoch / 5));

@@ -86,6 +86,9 @@ impl Machine for Adder {
     }
 }
 
+/// What the log does not take.
+const UNWANTED: i64 = 13;
+
 /// A log in memory.
 #[derive(Debug, Default)]
 struct Records {
@@ -99,14 +102,18 @@ struct DiskFull;
 
 impl Sink<i64> for Records {
     type Error = DiskFull;
+    type Refusal = &'static str;
 
     fn next_offset(&self) -> i64 {
         self.batches.iter().map(|batch| i64::try_from(batch.len()).unwrap()).sum()
     }
 
-    fn append(&mut self, _: i64, records: &[i64]) -> Result<(), DiskFull> {
+    fn append(&mut self, _: i64, records: &[i64]) -> Result<(), Rejected<&'static str, DiskFull>> {
         if self.fail_next {
-            return Err(DiskFull);
+            return Err(Rejected::Failed(DiskFull));
+        }
+        if records.contains(&UNWANTED) {
+            return Err(Rejected::Refused("unwanted"));
         }
         self.batches.push(records.to_vec());
         Ok(())
@@ -155,7 +162,11 @@ fn run(driver: &mut Option<Run>, now_ms: &mut i64, words: &[&str]) -> String {
             let left: Vec<String> = driver.take().unwrap().abandon().collect();
             return format!("no answer for {}\n", left.join(", "));
         }
-        [asker, rest @ ..] => run.step(*now_ms, input(rest), (*asker).to_owned()),
+        [asker, rest @ ..] => run.step(*now_ms, input(rest), (*asker).to_owned()).map(|refused| {
+            for (asker, refusal) in refused {
+                writeln!(out, "{asker}: refused, {refusal}").unwrap();
+            }
+        }),
         [] => panic!("an empty command"),
     };
     if let Err(failed) = result {
@@ -194,6 +205,12 @@ fn answers_wait_for_their_offset_and_reads_behind_what_they_saw() {
 #[test]
 fn a_machine_may_answer_later_and_when_time_passes() {
     let story = include_str!("testdata/later.txt");
+    assert_eq!(played(story), story);
+}
+
+#[test]
+fn what_the_log_refuses_is_told_at_once_and_leaves_no_trace() {
+    let story = include_str!("testdata/refused.txt");
     assert_eq!(played(story), story);
 }
 

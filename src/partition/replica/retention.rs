@@ -13,7 +13,7 @@ use crate::replication::LeaderState;
 const HIGH_WATERMARK: i64 = -1;
 
 impl State {
-    fn high_watermark(&self) -> i64 {
+    pub(super) fn high_watermark(&self) -> i64 {
         self.leader.as_ref().map_or(self.known_high_watermark, LeaderState::high_watermark)
     }
 }
@@ -48,6 +48,8 @@ impl Replica {
     /// Takes the segments out of the log that its settings do not keep. They are [set aside](Replica::set_aside)
     /// after a sync and a checkpoint.
     pub(in crate::partition) fn retire_segments(&self, now_ms: i64) -> Option<Retired> {
+        // While the log is being cleaned its old segments stay; the next round comes to it.
+        let _changing = self.cleaning.changing.try_lock()?;
         let mut state = self.state.lock();
         if state.deleted || self.directory.check_online().is_err() {
             return None;
@@ -63,6 +65,11 @@ impl Replica {
                 None
             }
         }
+    }
+
+    /// How long files stay that belong to no segment any more, in ms.
+    pub(in crate::partition) fn file_delete_delay_ms(&self) -> i64 {
+        self.state.lock().settings.log.file_delete_delay_ms
     }
 
     /// Renames the files of retired segments, unless the replica was deleted with all its files; says how long they

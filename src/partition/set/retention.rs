@@ -55,6 +55,13 @@ impl Set {
         }
     }
 
+    /// Has files removed that the cleaner has replaced, after `file.delete.delay.ms`.
+    pub(super) fn remove_later(&self, replica: &Replica, replaced: Vec<Retired>, now_ms: i64) {
+        let due_ms = now_ms.saturating_add(replica.file_delete_delay_ms());
+        let directory = replica.directory();
+        self.leaving.set_aside.lock().extend(replaced.into_iter().map(|r| (due_ms, directory.clone(), r)));
+    }
+
     /// Whether [`Set::remove_old_segments`] has something to do.
     pub fn has_segments_to_remove(&self) -> bool {
         let now_ms = self.parts.clock.now_ms();

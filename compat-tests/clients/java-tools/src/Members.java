@@ -21,6 +21,7 @@ import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.ConsumerGroupDescription;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.clients.admin.TransactionState;
 import org.apache.kafka.clients.consumer.CloseOptions;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
@@ -38,10 +39,12 @@ final class Members {
 
     private final String bootstrap;
     private final Map<String, Member> members = new HashMap<>();
+    private final Producers producers;
     private Admin admin;
 
     Members(String bootstrap) {
         this.bootstrap = bootstrap;
+        this.producers = new Producers(bootstrap);
     }
 
     /** Returns what the step prints. */
@@ -62,6 +65,12 @@ final class Members {
             case "leave": member(args).close(CloseOptions.GroupMembershipOperation.LEAVE_GROUP); return List.of();
             case "vanish": member(args).close(CloseOptions.GroupMembershipOperation.REMAIN_IN_GROUP); return List.of();
             case "until": awaitState(args.get(0), GroupState.parse(args.get(1)), Integer.parseInt(args.get(2))); return List.of();
+            case "transactional": producers.open(args.get(0), pairs(args.subList(1, args.size()))); return List.of();
+            case "begin": producers.begin(args.get(0)); return List.of();
+            case "send": producers.send(args.get(0), args.get(1), Integer.parseInt(args.get(2)), Integer.parseInt(args.get(3))); return List.of();
+            case "send-offsets": producers.sendOffsets(args.get(0), args.get(1), offsets(args.subList(2, args.size()))); return List.of();
+            case "end": producers.end(args.get(0), args.get(1)); return List.of();
+            case "ended": awaitEnd(args.get(0)); return List.of();
             case "sleep": Thread.sleep(Long.parseLong(args.get(0))); return List.of();
             default: throw new IllegalArgumentException("no step " + word);
         }
@@ -133,6 +142,20 @@ final class Members {
             Thread.sleep(20);
         } while (System.currentTimeMillis() < deadline);
         throw new IllegalStateException(found.groupState() + " with " + found.members().size() + " members");
+    }
+
+    /** {@code ended ID}: until the coordinator has completed the transaction. */
+    private void awaitEnd(String transactionalId) throws Exception {
+        long deadline = System.currentTimeMillis() + PATIENCE_MS;
+        TransactionState state;
+        do {
+            state = admin().describeTransactions(List.of(transactionalId)).description(transactionalId).get().state();
+            if (state == TransactionState.COMPLETE_COMMIT || state == TransactionState.COMPLETE_ABORT || state == TransactionState.EMPTY) {
+                return;
+            }
+            Thread.sleep(20);
+        } while (System.currentTimeMillis() < deadline);
+        throw new IllegalStateException(state.toString());
     }
 
     /** Returns when the last poll has. */

@@ -53,7 +53,9 @@ public final class Tools {
             case "kafka-reassign-partitions-list": reassignments(); return 0;
             case "kafka-metadata-quorum": return quorum();
             case "kafka-producer-perf-test": performance(); return 0;
+            case "kafka-producer-perf-test-transactions": transactionalPerformance(); return 0;
             case "kafka-dump-log": dumpLog(); return 0;
+            case "kafka-dump-log-transactions": dumpTransactions(); return 0;
             default: throw new IllegalArgumentException("no scenario " + name);
         }
     }
@@ -208,6 +210,48 @@ public final class Tools {
             "--throughput", "-1").out;
         check(out.contains("5000 records sent"), out);
         same(List.of(topic + ":0:5000"), ok(PACKAGE + "GetOffsetShell", "--topic", topic).lines());
+    }
+
+    /** Several transactions, each with a marker in the partition. */
+    private void transactionalPerformance() throws Exception {
+        create(1);
+        String out = perform(2000);
+        check(out.contains("2000 records sent"), out);
+        String offsets = ok(PACKAGE + "GetOffsetShell", "--topic", topic).out.trim();
+        int markers = Integer.parseInt(offsets.substring(offsets.lastIndexOf(':') + 1)) - 2000;
+        check(markers > 1, offsets + " has " + markers + " markers");
+        Tool.Result read = ok(PACKAGE + "consumer.ConsoleConsumer", "--topic", topic, "--partition", "0", "--offset", "earliest",
+            "--isolation-level", "read_committed", "--max-messages", "2000", "--timeout-ms", "20000");
+        check(read.err.contains("Processed a total of 2000 messages"), read.err);
+    }
+
+    private String perform(int records) throws Exception {
+        return ok(PACKAGE + "ProducerPerformance", "--topic", topic, "--num-records", "" + records, "--record-size", "100",
+            "--throughput", "4000", "--transactional-id", topic + "-id", "--transaction-duration-ms", "50").out;
+    }
+
+    /** What the coordinator has written, by Kafka's own reader: its own log, and the markers. */
+    private void dumpTransactions() throws Exception {
+        create(1);
+        perform(500);
+        String decoded = dump("__transaction_state-", "--transaction-log-decoder").stream()
+            .filter(line -> line.contains("\"" + topic + "-id\""))
+            .collect(Collectors.joining("\n"));
+        // Empty, Ongoing, PrepareCommit, CompleteCommit.
+        for (int state : new int[] {0, 1, 2, 4}) {
+            check(decoded.contains("\"transactionStatus\":" + state), "no record with state " + state + ": " + decoded);
+        }
+        List<String> markers = dump(topic + "-0", "--print-data-log").stream().filter(line -> line.contains("endTxnMarker: COMMIT")).toList();
+        check(markers.size() > 1, markers.size() + " markers in the partition");
+    }
+
+    private static List<String> dump(String folders, String how) throws Exception {
+        try (Stream<Path> found = Files.walk(Path.of(System.getenv("BROKER_DATA")), 2)) {
+            String files = found.filter(file -> file.toString().endsWith(".log") && file.toFile().length() > 0)
+                .filter(file -> file.getParent().getFileName().toString().startsWith(folders))
+                .map(Path::toString).sorted().collect(Collectors.joining(","));
+            return Tool.ok(PACKAGE + "DumpLogSegments", how, "--files", files).lines();
+        }
     }
 
     /** Kafka's own reader goes through the broker's segment files, indexes included. */

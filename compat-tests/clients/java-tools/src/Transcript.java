@@ -15,15 +15,17 @@ import org.slf4j.LoggerFactory;
  */
 public final class Transcript {
     private static final String PACKAGE = "org.apache.kafka.tools.";
-    private static final Map<String, String> TOOLS = Map.of(
-        "kafka-topics", PACKAGE + "TopicCommand",
-        "kafka-configs", "kafka.admin.ConfigCommand",
-        "kafka-groups", PACKAGE + "GroupsCommand",
-        "kafka-consumer-groups", PACKAGE + "consumer.group.ConsumerGroupCommand",
-        "kafka-get-offsets", PACKAGE + "GetOffsetShell",
-        "kafka-console-consumer", PACKAGE + "consumer.ConsoleConsumer",
-        "kafka-console-producer", PACKAGE + "ConsoleProducer",
-        "kafka-verifiable-consumer", PACKAGE + "VerifiableConsumer");
+    private static final Map<String, String> TOOLS = Map.ofEntries(
+        Map.entry("kafka-topics", PACKAGE + "TopicCommand"),
+        Map.entry("kafka-configs", "kafka.admin.ConfigCommand"),
+        Map.entry("kafka-groups", PACKAGE + "GroupsCommand"),
+        Map.entry("kafka-consumer-groups", PACKAGE + "consumer.group.ConsumerGroupCommand"),
+        Map.entry("kafka-get-offsets", PACKAGE + "GetOffsetShell"),
+        Map.entry("kafka-console-consumer", PACKAGE + "consumer.ConsoleConsumer"),
+        Map.entry("kafka-console-producer", PACKAGE + "ConsoleProducer"),
+        Map.entry("kafka-verifiable-consumer", PACKAGE + "VerifiableConsumer"),
+        Map.entry("kafka-transactions", PACKAGE + "TransactionsCommand"),
+        Map.entry("kafka-producer-perf-test", PACKAGE + "ProducerPerformance"));
 
     /** Apache Kafka answers before its brokers have taken a changed config over. */
     private static final long CONFIG_SETTLES_MS = 300;
@@ -68,8 +70,8 @@ public final class Transcript {
     private void tool(String name, List<String> given) throws Exception {
         List<String> all = new ArrayList<>(given);
         if (!given.contains("--validate-regex")) {
-            all.add("--bootstrap-server");
-            all.add(bootstrap);
+            // One tool takes its general options before the command alone.
+            all.addAll(name.equals("kafka-transactions") ? 0 : all.size(), List.of("--bootstrap-server", bootstrap));
         }
         Tool.Result result;
         try {

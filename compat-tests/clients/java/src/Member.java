@@ -6,7 +6,6 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.regex.Pattern;
 
@@ -56,7 +55,7 @@ final class Member implements ConsumerRebalanceListener {
                 boolean polls = consumer != null && !gaveUp;
                 Members.Command command = polls ? commands.poll() : commands.take();
                 if (command != null) {
-                    answer(command);
+                    Members.answer(name, command, this::obey);
                 } else {
                     poll();
                 }
@@ -65,18 +64,6 @@ final class Member implements ConsumerRebalanceListener {
             error.printStackTrace();
             System.out.println(name + ": " + error);
             Runtime.getRuntime().halt(1);
-        }
-    }
-
-    private void answer(Members.Command command) {
-        try {
-            String answer = obey(command);
-            Members.tell(name, ("done " + answer).trim());
-        } catch (Members.Unsupported reason) {
-            Members.tell(name, "unsupported " + reason.getMessage());
-        } catch (Exception error) {
-            Throwable cause = error instanceof ExecutionException ? error.getCause() : error;
-            Members.tell(name, "failed " + Members.code(cause) + " " + Members.text(cause));
         }
     }
 

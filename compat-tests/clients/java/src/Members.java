@@ -12,6 +12,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ExecutionException;
 import java.util.stream.Collectors;
 
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
@@ -26,6 +27,7 @@ final class Members {
 
     static void run(Cluster cluster) throws Exception {
         Map<String, Member> members = new HashMap<>();
+        Map<String, Transactor> transactors = new HashMap<>();
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         for (String line = in.readLine(); line != null; line = in.readLine()) {
             String[] words = line.split(" ");
@@ -33,7 +35,28 @@ final class Members {
             for (String word : Arrays.asList(words).subList(2, words.length)) {
                 command.options.put(word.substring(0, word.indexOf('=')), word.substring(word.indexOf('=') + 1));
             }
-            members.computeIfAbsent(words[0], name -> new Member(cluster, name)).take(command);
+            if (command.verb.startsWith("txn-")) {
+                transactors.computeIfAbsent(words[0], name -> new Transactor(cluster, name)).take(command);
+            } else {
+                members.computeIfAbsent(words[0], name -> new Member(cluster, name)).take(command);
+            }
+        }
+    }
+
+    interface Obedient {
+        String obey(Command command) throws Exception;
+    }
+
+    /** Obeys, and tells the answer. */
+    static void answer(String name, Command command, Obedient obedient) {
+        try {
+            String answer = obedient.obey(command);
+            tell(name, ("done " + answer).trim());
+        } catch (Unsupported reason) {
+            tell(name, "unsupported " + reason.getMessage());
+        } catch (Exception error) {
+            Throwable cause = error instanceof ExecutionException ? error.getCause() : error;
+            tell(name, "failed " + code(cause) + " " + text(cause));
         }
     }
 

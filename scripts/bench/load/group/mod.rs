@@ -25,8 +25,6 @@ const REBALANCE_IN_PROGRESS: i16 = 27;
 const NOT_YET: [i16; 3] = [14, 15, 16];
 const NOT_YET_PAUSE: Duration = Duration::from_millis(20);
 const GIVE_UP: Duration = Duration::from_secs(300);
-/// Connections opened at once at most; more would overflow the broker's accept queue and wait for TCP's retries.
-const OPENING_MAX: usize = 128;
 
 fn runtime() -> Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
@@ -133,7 +131,6 @@ impl Crowd {
         let is_classic = args.text_or("protocol", "classic") == "classic";
         coordinator(&bootstrap, &group(0)).await?;
         let board = Board::new(count);
-        let opening = Arc::new(tokio::sync::Semaphore::new(OPENING_MAX));
         let mut crowd = Self { tasks: JoinSet::new(), orders: Vec::new(), board: board.clone() };
         for index in 0..count {
             let (tell, order) = watch::channel(Order::Stay);
@@ -148,13 +145,7 @@ impl Crowd {
                 order,
                 board: board.clone(),
             };
-            let permit = opening.clone().acquire_owned().await?;
             crowd.tasks.spawn(async move {
-                // Given back once the connection has had its time to be accepted.
-                tokio::spawn(async move {
-                    tokio::time::sleep(Duration::from_millis(1)).await;
-                    drop(permit);
-                });
                 if is_classic { classic::run(member).await } else { consumer::run(member).await }
             });
         }

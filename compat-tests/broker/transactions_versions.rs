@@ -1,0 +1,73 @@
+//! How clients come to speak the second protocol, and what the topic of the transactions is.
+
+use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
+use kafka_protocol::messages::{ApiVersionsRequest, DescribeConfigsRequest, FindCoordinatorRequest};
+use kafka_protocol::protocol::StrBytes;
+
+use super::support::{Broker, Client, text, unique};
+
+/// Key, and highest version that a client may use.
+const HIGHEST: [(i16, i16, i16); 8] =
+    [(22, 0, 5), (24, 0, 5), (25, 0, 4), (26, 0, 5), (28, 0, 5), (61, 0, 0), (65, 0, 0), (66, 0, 2)];
+
+#[test]
+fn clients_are_told_of_the_second_protocol() {
+    let broker = Broker::shared();
+    let request = ApiVersionsRequest::default()
+        .with_client_software_name(text("test"))
+        .with_client_software_version(text("1"));
+    let answer = broker.connect().call(&request, 4);
+    assert!(answer.finalized_features_epoch >= 0, "clients ignore levels of no epoch");
+    let level = answer.finalized_features.iter().find(|f| f.name.as_str() == "transaction.version").unwrap();
+    assert_eq!((level.min_version_level, level.max_version_level), (2, 2));
+    let known = answer.supported_features.iter().find(|f| f.name.as_str() == "transaction.version").unwrap();
+    assert_eq!((known.min_version, known.max_version), (0, 2));
+    for (key, min, max) in HIGHEST {
+        let served = answer.api_keys.iter().find(|api| api.api_key == key).unwrap();
+        assert_eq!((served.min_version, served.max_version), (min, max), "key {key}");
+    }
+    assert!(answer.api_keys.iter().any(|api| api.api_key == 27));
+}
+
+/// Names and values of a topic's configs.
+fn configs_of(client: &mut Client, topic: &str) -> Vec<(String, String)> {
+    let resource = DescribeConfigsResource::default()
+        .with_resource_type(2)
+        .with_resource_name(text(topic))
+        .with_configuration_keys(None);
+    let request = DescribeConfigsRequest::default().with_resources(vec![resource]);
+    let found = client.call(&request, 4).results.remove(0);
+    found.configs.into_iter().map(|c| (c.name.to_string(), c.value.unwrap_or_default().to_string())).collect()
+}
+
+#[test]
+fn the_topic_of_the_transactions_is_made_when_somebody_looks_for_a_coordinator() {
+    let Some(broker) = Broker::start(&["transaction.state.log.num.partitions=7"]) else { return };
+    let mut client = broker.connect();
+    for version in [1, 3] {
+        let request = FindCoordinatorRequest::default().with_key_type(1).with_key(text(&unique("t")));
+        let found = client.settled(|client| {
+            let answer = client.call(&request, version);
+            (answer.error_code, answer)
+        });
+        assert_eq!((found.error_code, found.node_id.0), (0, client.metadata(None).brokers[0].node_id.0));
+    }
+    let keys: Vec<StrBytes> = (0..20).map(|_| text(&unique("t"))).collect();
+    let request = FindCoordinatorRequest::default().with_key_type(1).with_coordinator_keys(keys);
+    for version in 4..=6 {
+        let found = client.call(&request, version).coordinators;
+        assert!(found.len() == 20 && found.iter().all(|c| c.error_code == 0), "version {version}");
+    }
+    let topic = client.describe("__transaction_state");
+    assert_eq!((topic.error_code, topic.partitions.len(), topic.is_internal), (0, 7, true));
+    let configs = configs_of(&mut client, "__transaction_state");
+    for (name, value) in [
+        ("cleanup.policy", "compact"),
+        ("compression.type", "uncompressed"),
+        ("min.insync.replicas", "1"),
+        ("segment.bytes", "104857600"),
+        ("unclean.leader.election.enable", "false"),
+    ] {
+        assert!(configs.contains(&(name.to_owned(), value.to_owned())), "{name}: {configs:?}");
+    }
+}
