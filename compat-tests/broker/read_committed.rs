@@ -1,7 +1,6 @@
 //! What readers of committed data get: the last stable offset, aborted transactions, and when a waiting fetch ends.
 
 use std::io::Write;
-use std::time::{Duration, Instant};
 
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::list_offsets_response::ListOffsetsPartitionResponse;
@@ -87,15 +86,12 @@ fn a_waiting_fetch_gets_what_a_commit_makes_readable() {
     let topic = client.create("waits", 1);
     let txn = client.init(&unique("t"));
     client.append_in(&txn, &topic.name, 0, &txn.batch(0, &["open"]));
-    let patient = Duration::from_secs(20);
-    let wait_ms = i32::try_from(patient.as_millis()).unwrap();
-    let request = fetch_request(&topic.name, 0, 0).with_isolation_level(1).with_max_wait_ms(wait_ms);
-    let begun = Instant::now();
+    // Longer than the reader waits for its answer.
+    let request = fetch_request(&topic.name, 0, 0).with_isolation_level(1).with_max_wait_ms(i32::MAX);
     reader.stream.write_all(&frame(&request, 12, 1)).unwrap();
     client.append(&topic.name, 0, &Records::of(["more that is held back"]));
     client.finish(&txn, true);
     let answer = reader.receive::<FetchRequest>(1, 12);
     let found = &answer.responses[0].partitions[0];
     assert!(found.last_stable_offset > 1 && found.records.as_ref().is_some_and(|r| !r.is_empty()));
-    assert!(begun.elapsed() < patient, "the marker has woken it");
 }

@@ -55,12 +55,10 @@ async fn commit(
     }
     let code = match context.transactions.commit_offsets(groups::ask(context, request)).await {
         Ok(response) => return response.topics,
-        Err(unavailable) => match groups::code(unavailable) {
-            Code::CoordinatorLoadInProgress if request.version() < LOADING => Code::CoordinatorNotAvailable,
-            code => code,
-        },
+        Err(unavailable) => groups::code(unavailable),
     };
-    refuse_all(&request.body, code)
+    let is_unknown = code == Code::CoordinatorLoadInProgress && request.version() < LOADING;
+    refuse_all(&request.body, if is_unknown { Code::CoordinatorNotAvailable } else { code })
 }
 
 fn refuse_all(body: &TxnOffsetCommitRequest, code: Code) -> Vec<TxnOffsetCommitResponseTopic> {
