@@ -36,9 +36,11 @@ impl Markers {
             return None;
         }
         let token = self.asker.take()?;
-        if std::mem::take(&mut self.needs_producer_id) {
+        if self.endings.is_empty() {
+            self.needs_producer_id = false;
             return Some((token, Reply::NextMarkers(Err(Refusal::NeedsProducerId))));
         }
+        // First of all: producer ids may be long in coming.
         let count = self.endings.len().min(ENDINGS_MAX);
         Some((token, Reply::NextMarkers(Ok(self.endings.drain(..count).collect()))))
     }
