@@ -16,6 +16,7 @@ import argparse
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -91,18 +92,18 @@ class Torture:
         self.dice, self.seed = random.Random(args.seed), args.seed
         self.histories = scratch / "history"
         self.histories.mkdir()
-        self.alive, self.done, self.started = {}, dict.fromkeys(DEEDS, 0), 0
+        self.alive, self.started, self.done = {}, [], dict.fromkeys(DEEDS, 0)
         self.crew = args.crew.split(",")
 
     def command(self, kind, roles):
-        seed = f"{self.seed}.{self.started}"
+        seed = f"{self.seed}.{len(self.started)}"
         return [*self.commands[kind], self.broker.bootstrap, str(self.histories), seed, str(PARTITIONS), *roles]
 
     def start(self, name):
-        self.started += 1
         with open(self.scratch / f"{name}.log", "ab") as log:
             self.alive[name] = subprocess.Popen(self.command(*CREW[name]), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                                 cwd=self.scratch, start_new_session=True)
+        self.started.append(self.alive[name])
 
     def check_alive(self):
         for name, process in self.alive.items():
@@ -121,7 +122,10 @@ class Torture:
             self.done[deed] += 1
             getattr(self, deed.replace(" ", "_"))()
         self.check_alive()
-        for process in self.alive.values():
+        self.end()
+
+    def end(self):
+        for process in self.started:
             end_program(process)
 
     def await_commits(self):
@@ -184,8 +188,7 @@ def play(args, broker, commands, checker, scratch):
         torture.run(args.seconds, *map(float, args.pause.split(",")))
         seconds = torture.final()
     finally:
-        for process in torture.alive.values():
-            end_program(process)
+        torture.end()
     print("; ".join(f"{deed}: {count}" for deed, count in torture.done.items()), f"- read in {seconds:.0f} s", flush=True)
     files = sorted(map(str, torture.histories.iterdir()))
     checked = subprocess.run([checker, *files], text=True, stdout=subprocess.PIPE)
@@ -213,6 +216,7 @@ def main():
         return 1
     finally:
         factory.kill_all()
+    shutil.rmtree(scratch)
     print("the history holds")
     return 0
 

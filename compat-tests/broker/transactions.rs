@@ -403,8 +403,8 @@ fn transactions_side_by_side_end_in_any_order() {
     let topic = client.create("side-by-side", 1);
     let name = &topic.name;
     let txns: Vec<Txn> = (0..4).map(|_| client.init(&unique("t"))).collect();
-    for (number, txn) in txns.iter().enumerate() {
-        assert_eq!(client.append_in(txn, name, 0, &txn.batch(0, &[&format!("{number}")])), number as i64);
+    for (number, txn) in (0..).zip(&txns) {
+        assert_eq!(client.append_in(txn, name, 0, &txn.batch(0, &[&format!("{number}")])), number);
     }
     client.append(name, 0, &super::support::Records::of(["plain"]));
     client.finish(&txns[1], false);
