@@ -64,7 +64,7 @@ class Round:
         while (passed := time.monotonic() - begun) < ROUND_S:
             self.run.fed_up_to = passed / ROUND_S
             time.sleep(self.dice.uniform(shortest, longest))
-            deed = self.dice.choice([self.kill_instance, self.kill_instance, self.lose_instance, self.pause_instance, self.kill_broker])
+            deed = self.dice.choice([self.kill_instance, self.lose_instance, self.pause_instance, self.kill_broker, self.kill_broker])
             print(f"{self.run.progress():.0%} of the output, now: {deed.__name__}", flush=True)
             deed(self.dice.choice(INSTANCES))
             self.done[deed.__name__] = self.done.get(deed.__name__, 0) + 1

@@ -8,7 +8,7 @@ import time
 
 from . import clients, history
 
-ANSWER_TIMEOUT_S = 40
+ANSWER_TIMEOUT_S = 75
 ANSWERS = ("done", "failed", "unsupported")
 
 

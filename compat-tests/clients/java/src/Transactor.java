@@ -18,7 +18,7 @@ import org.apache.kafka.common.TopicPartition;
 
 /** A transactional producer, a reader of what was committed, or a loop of both, in a thread of its own. */
 final class Transactor {
-    private static final int LIMIT_MS = 30_000;
+    private static final int LIMIT_MS = 60_000;
     private static final Duration POLL = Duration.ofMillis(100);
     private static final int VALUES_PER_LINE = 200;
 
