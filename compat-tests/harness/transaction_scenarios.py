@@ -192,6 +192,8 @@ def loop(s):
     s.crew.await_that("transactions of the first", lambda: done(a, 1), LOOP_WITHIN_S)
     produce()
     a.process.stop()
+    # A fast one may have been through with all that there was.
+    produce()
     b = start("b", "two")
     s.crew.await_that("transactions of the second", lambda: done(b, 1), LOOP_WITHIN_S)
     a.process.go_on()
