@@ -25,6 +25,13 @@ impl Mount {
         None
     }
 
+    /// Gives it another size, for example `40m`.
+    pub fn resize(&self, size: &str) {
+        let options = format!("remount,size={size}");
+        let status = Command::new("mount").args(["-o", &options]).arg(&self.dir).status().unwrap();
+        assert!(status.success());
+    }
+
     fn mount(&self, options: &str) -> bool {
         let command =
             Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&self.dir).output();

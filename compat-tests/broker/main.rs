@@ -8,11 +8,13 @@
 
 mod api_versions;
 mod bounds;
+mod compaction;
 mod consumer_groups;
 mod coordinator_view;
 mod create_partitions;
 mod create_topics;
 mod data_directory;
+mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;

@@ -1,13 +1,12 @@
 //! What readers of committed data get: the last stable offset, aborted transactions, and when a waiting fetch ends.
 
 use std::io::Write;
-use std::time::{Duration, Instant};
 
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::list_offsets_response::ListOffsetsPartitionResponse;
 use kafka_protocol::messages::{BrokerId, FetchRequest, ListOffsetsRequest, TopicName};
 
-use super::support::{Broker, Client, Records, fetch_request, frame, unique};
+use super::support::{Broker, Client, Records, eventually, fetch_request, frame, tests_kafka, unique};
 
 /// ListOffsets as a read_committed consumer sends it.
 fn committed_offset(client: &mut Client, topic: &TopicName, timestamp: i64) -> ListOffsetsPartitionResponse {
@@ -56,13 +55,18 @@ fn aborted_transactions_come_by_first_offset_and_only_those_that_overlap() {
     // Markers at 3 (b), 4 (c, committed) and 5 (a); then a plain record.
     for (at, (txn, committed)) in [(3, (&b, false)), (4, (&c, true)), (5, (&a, false))] {
         client.finish(txn, committed);
-        super::support::eventually("the marker is there", || {
+        eventually("the marker is there", || {
             (client.list_offset(&topic.name, 0, -1).offset > at).then_some(())
         });
     }
     client.append(&topic.name, 0, &Records::of(["plain"]));
     let seen = client.await_stable(&topic.name, 0);
-    assert_eq!(seen.aborted, [(a.producer.0, 0), (b.producer.0, 1)]);
+    let mut aborted = seen.aborted;
+    if tests_kafka() {
+        // By their markers: consumers sort them, and may be spared that.
+        aborted.reverse();
+    }
+    assert_eq!(aborted, [(a.producer.0, 0), (b.producer.0, 1)]);
     assert_eq!(seen.values, [(2, "c".to_owned()), (6, "plain".to_owned())]);
     let firsts = |client: &mut Client, from| {
         let found = client.fetch_committed(&topic.name, 0, from);
@@ -82,15 +86,12 @@ fn a_waiting_fetch_gets_what_a_commit_makes_readable() {
     let topic = client.create("waits", 1);
     let txn = client.init(&unique("t"));
     client.append_in(&txn, &topic.name, 0, &txn.batch(0, &["open"]));
-    let patient = Duration::from_secs(20);
-    let wait_ms = i32::try_from(patient.as_millis()).unwrap();
-    let request = fetch_request(&topic.name, 0, 0).with_isolation_level(1).with_max_wait_ms(wait_ms);
-    let begun = Instant::now();
+    // Longer than the reader waits for its answer.
+    let request = fetch_request(&topic.name, 0, 0).with_isolation_level(1).with_max_wait_ms(i32::MAX);
     reader.stream.write_all(&frame(&request, 12, 1)).unwrap();
     client.append(&topic.name, 0, &Records::of(["more that is held back"]));
     client.finish(&txn, true);
     let answer = reader.receive::<FetchRequest>(1, 12);
     let found = &answer.responses[0].partitions[0];
     assert!(found.last_stable_offset > 1 && found.records.as_ref().is_some_and(|r| !r.is_empty()));
-    assert!(begun.elapsed() < patient, "the marker has woken it");
 }

@@ -180,8 +180,9 @@ fn end_txn_is_answered_by_what_was_decided() {
     let broker = Broker::shared();
     let mut client = broker.connect();
     let topic = client.create("ended", 2);
-    let mut code = |txn: &Txn, committed, version| client.end(txn, committed, version).error_code;
     let stranger = Txn { id: transactional(&unique("t")), producer: ProducerId(1), epoch: 0 };
+    client.await_transaction_coordinator(&stranger.id);
+    let mut code = |txn: &Txn, committed, version| client.end(txn, committed, version).error_code;
     assert_eq!(code(&stranger, true, END_V2), 49, "an id that nobody knows");
     assert_eq!(code(&Txn { id: transactional(""), ..stranger }, true, END_V2), 42);
 
@@ -402,8 +403,8 @@ fn transactions_side_by_side_end_in_any_order() {
     let topic = client.create("side-by-side", 1);
     let name = &topic.name;
     let txns: Vec<Txn> = (0..4).map(|_| client.init(&unique("t"))).collect();
-    for (number, txn) in txns.iter().enumerate() {
-        assert_eq!(client.append_in(txn, name, 0, &txn.batch(0, &[&format!("{number}")])), number as i64);
+    for (number, txn) in (0..).zip(&txns) {
+        assert_eq!(client.append_in(txn, name, 0, &txn.batch(0, &[&format!("{number}")])), number);
     }
     client.append(name, 0, &super::support::Records::of(["plain"]));
     client.finish(&txns[1], false);

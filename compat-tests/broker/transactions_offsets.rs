@@ -167,7 +167,7 @@ fn what_txn_offset_commit_refuses() {
 }
 
 #[test]
-fn pending_offsets_keep_a_group_from_being_deleted_and_leave_with_the_abort() {
+fn pending_offsets_leave_with_the_abort() {
     let broker = Broker::shared();
     let mut client = broker.connect();
     let (topic, id, txn) = parts(&mut client, "kept");

@@ -1,10 +1,15 @@
 //! How clients come to speak the second protocol, and what the topic of the transactions is.
 
+use barnabas::wire::builder::{BatchBuilder, Fields};
+use barnabas::wire::compress::Codec;
+use barnabas::wire::kraft::control::{ControlRecord, SnapshotFooter, SnapshotHeader};
+use barnabas::wire::kraft::{FeatureLevelRecord, Record};
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::{ApiVersionsRequest, DescribeConfigsRequest, FindCoordinatorRequest};
 use kafka_protocol::protocol::StrBytes;
 
-use super::support::{Broker, Client, text, unique};
+use super::support::transactions::{END_V1, PRODUCE_V1, Txn};
+use super::support::{Broker, Client, tests_kafka, text, unique};
 
 /// Key, and highest version that a client may use.
 const HIGHEST: [(i16, i16, i16); 8] =
@@ -69,5 +74,73 @@ fn the_topic_of_the_transactions_is_made_when_somebody_looks_for_a_coordinator()
         ("unclean.leader.election.enable", "false"),
     ] {
         assert!(configs.contains(&(name.to_owned(), value.to_owned())), "{name}: {configs:?}");
+    }
+}
+
+/// What `kafka-storage format --feature transaction.version=<level>` leaves for a new cluster.
+fn bootstrap(level: i16) -> Vec<u8> {
+    let control = |record: ControlRecord, base_offset: i64| {
+        let mut value = Vec::new();
+        record.encode_value(&mut value);
+        let mut builder = BatchBuilder::new();
+        builder.push(0, Some(&record.key()), Some(&value), &[]);
+        let fields = Fields { control: true, base_offset, partition_leader_epoch: 0, ..Fields::default() };
+        builder.build(&fields, Codec::None.into()).unwrap().bytes
+    };
+    let mut builder = BatchBuilder::new();
+    for (name, feature_level) in [("metadata.version", 30), ("transaction.version", level)] {
+        let mut value = Vec::new();
+        Record::from(FeatureLevelRecord { name: name.into(), feature_level }).encode(&mut value);
+        builder.push(0, None, Some(&value), &[]);
+    }
+    let fields = Fields { base_offset: 1, partition_leader_epoch: 0, ..Fields::default() };
+    let records = builder.build(&fields, Codec::None.into()).unwrap().bytes;
+    let header = SnapshotHeader { version: 0, last_contained_log_timestamp: 0 };
+    let footer = SnapshotFooter { version: 0 };
+    [&control(header.into(), 0)[..], &records[..], &control(footer.into(), 3)[..]].concat()
+}
+
+#[test]
+fn a_cluster_of_the_first_protocol_stays_with_it() {
+    for level in [0, 1] {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = temp.path().join("data");
+        std::fs::create_dir(&dir).unwrap();
+        std::fs::write(dir.join("bootstrap.checkpoint"), bootstrap(level)).unwrap();
+        if tests_kafka() {
+            return;
+        }
+        let quick = ["transaction.state.log.num.partitions=2"];
+        let Some(mut broker) = Broker::start_in(&dir, &quick) else { return };
+        let mut client = broker.connect();
+        let request = ApiVersionsRequest::default()
+            .with_client_software_name(text("test"))
+            .with_client_software_version(text("1"));
+        let features = client.call(&request, 4).finalized_features;
+        let told = features.iter().find(|feature| feature.name.as_str() == "transaction.version");
+        assert_eq!(told.map_or(0, |feature| feature.max_version_level), level);
+
+        let topic = client.create("first", 1).name;
+        let write = |client: &mut Client, txn: &Txn, sequence: i32| {
+            assert_eq!(client.add(txn, &topic, &[0]), [0]);
+            let batch = txn.batch(sequence, &[&format!("{}", txn.epoch)]);
+            assert_eq!(client.send_in(txn, &topic, 0, &batch, PRODUCE_V1).error_code, 0);
+        };
+        let first = client.init(&unique("t"));
+        write(&mut client, &first, 0);
+        assert_eq!(client.end(&first, true, END_V1).error_code, 0);
+        write(&mut client, &first, 1);
+        let second = client.init(first.id.as_str());
+        write(&mut client, &second, 0);
+        broker.kill();
+        broker.restart();
+        let mut client = broker.connect();
+        assert_eq!(client.end(&second, true, END_V1).error_code, 0);
+        let slow = client.init_with(&unique("t"), 300);
+        write(&mut client, &slow, 0);
+        client.await_transaction(&slow.id, "CompleteAbort");
+        let seen = client.await_stable(&topic, 0);
+        assert_eq!((seen.values.len(), seen.aborted.len()), (2, 2), "level {level}");
+        assert_eq!(client.end(&slow, true, END_V1).error_code, 90);
     }
 }

@@ -27,6 +27,8 @@ SETTINGS = {
     "group.consumer.min.heartbeat.interval.ms": "500",
     "group.consumer.heartbeat.interval.ms": "500",
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "500",
+    # On a busy machine a dozen programs fill the default of 50 at once, and who is turned away asks again after 1, 3 and 7 s.
+    "socket.listen.backlog.size": "1000",
 }
 
 

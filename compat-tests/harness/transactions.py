@@ -141,8 +141,8 @@ class Stage:
         found = wire.committed_if_stable(self.port, group, topic or self.topic, self.partitions)
         return None if found is None else {name: offset for name, (offset, _) in found.items()}
 
-    def restart(self):
-        self.target.restart(gracefully=False)
+    def restart(self, gracefully):
+        self.target.restart(gracefully)
 
     def refused(self, call, *args):
         """That a call fails as one of a producer does whose time is over."""

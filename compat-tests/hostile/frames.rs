@@ -348,6 +348,7 @@ pub fn every_version_of_every_api() -> Vec<Hostile> {
         (18, 0..=4),
         (19, 2..=7),
         (20, 1..=6),
+        (21, 0..=2),
         (22, 0..=5),
         (23, 2..=4),
         (24, 0..=5),
@@ -449,6 +450,13 @@ fn honest_body(api: ApiKey, version: i16) -> RequestKind {
             let topic = delete_topics_request::DeleteTopicState::default().with_name(Some(topic));
             DeleteTopicsRequest::default().with_topics(vec![topic])
         }),
+        ApiKey::DeleteRecords => {
+            let partition = delete_records_request::DeleteRecordsPartition::default();
+            let topic = delete_records_request::DeleteRecordsTopic::default()
+                .with_name(topic)
+                .with_partitions(vec![partition]);
+            RequestKind::DeleteRecords(DeleteRecordsRequest::default().with_topics(vec![topic]))
+        }
         ApiKey::InitProducerId => {
             RequestKind::InitProducerId(InitProducerIdRequest::default().with_transactional_id(None))
         }

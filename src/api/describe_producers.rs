@@ -26,16 +26,27 @@ pub(super) async fn handle(
 }
 
 fn describe_topic(context: &Context, topic: TopicRequest) -> TopicResponse {
-    let invalid = names::validate(&topic.name).err();
-    let partitions = topic.partition_indexes.iter().map(|index| match &invalid {
-        Some(error) => PartitionResponse::default()
+    let refused = check_topic(context, &topic.name).err();
+    let partitions = topic.partition_indexes.iter().map(|index| match &refused {
+        Some((code, message)) => PartitionResponse::default()
             .with_partition_index(*index)
-            .with_error_code(Code::InvalidTopicException.code())
-            .with_error_message(Some(StrBytes::from_string(error.message.to_string()))),
+            .with_error_code(code.code())
+            .with_error_message(Some(message.clone())),
         None => describe_partition(context, &topic.name, *index),
     });
     let partitions = partitions.collect();
     TopicResponse::default().with_name(topic.name).with_partitions(partitions)
+}
+
+/// What is wrong with a topic is told in words, what is wrong with a partition is not.
+fn check_topic(context: &Context, name: &str) -> Result<(), (Code, StrBytes)> {
+    names::validate(name)
+        .map_err(|error| (Code::InvalidTopicException, StrBytes::from_string(error.message.to_string())))?;
+    if context.quorum.image().topics.by_name(name).is_none() {
+        let message = StrBytes::from_static_str("This server does not host this topic-partition.");
+        return Err((Code::UnknownTopicOrPartition, message));
+    }
+    Ok(())
 }
 
 fn describe_partition(context: &Context, topic: &str, index: i32) -> PartitionResponse {

@@ -20,6 +20,7 @@ impl From<&partition::Error> for Code {
             Error::FencedLeaderEpoch => Self::FencedLeaderEpoch,
             Error::UnknownLeaderEpoch => Self::UnknownLeaderEpoch,
             Error::OffsetOutOfRange => Self::OffsetOutOfRange,
+            Error::PolicyViolation => Self::PolicyViolation,
             Error::OffsetNotAvailable => Self::OffsetNotAvailable,
             Error::Storage => Self::KafkaStorageError,
             Error::NotEnoughReplicas(_) => Self::NotEnoughReplicas,

@@ -6,7 +6,7 @@ use super::context::Context;
 use super::dispatch::{Call, Raw, simple};
 use super::{
     add_offsets_to_txn, add_partitions_to_txn, alter_configs, api_versions, consumer_group_describe,
-    consumer_group_heartbeat, create_partitions, create_topics, delete_groups, delete_topics,
+    consumer_group_heartbeat, create_partitions, create_topics, delete_groups, delete_records, delete_topics,
     describe_cluster, describe_configs, describe_groups, describe_log_dirs, describe_producers,
     describe_topic_partitions, describe_transactions, end_txn, fetch, find_coordinator, heartbeat,
     incremental_alter_configs, init_producer_id, join_group, leave_group, list_config_resources, list_groups,
@@ -33,6 +33,7 @@ pub(super) fn start(context: &Arc<Context>, raw: Raw) -> Call {
         ApiKey::ApiVersions => simple(context, raw, api_versions::handle),
         ApiKey::CreateTopics => simple(context, raw, create_topics::handle),
         ApiKey::DeleteTopics => simple(context, raw, delete_topics::handle),
+        ApiKey::DeleteRecords => simple(context, raw, delete_records::handle),
         ApiKey::InitProducerId => simple(context, raw, init_producer_id::handle),
         ApiKey::OffsetForLeaderEpoch => simple(context, raw, offset_for_leader_epoch::handle),
         ApiKey::AddPartitionsToTxn => simple(context, raw, add_partitions_to_txn::handle),

@@ -50,18 +50,23 @@ async fn commit(
     context: &Context,
     request: &Request<TxnOffsetCommitRequest>,
 ) -> Vec<TxnOffsetCommitResponseTopic> {
+    if request.body.group_id.is_empty() {
+        return refuse_all(&request.body, Code::InvalidGroupId);
+    }
     let code = match context.transactions.commit_offsets(groups::ask(context, request)).await {
         Ok(response) => return response.topics,
-        Err(unavailable) => match groups::code(unavailable) {
-            Code::CoordinatorLoadInProgress if request.version() < LOADING => Code::CoordinatorNotAvailable,
-            code => code,
-        },
+        Err(unavailable) => groups::code(unavailable),
     };
+    let is_unknown = code == Code::CoordinatorLoadInProgress && request.version() < LOADING;
+    refuse_all(&request.body, if is_unknown { Code::CoordinatorNotAvailable } else { code })
+}
+
+fn refuse_all(body: &TxnOffsetCommitRequest, code: Code) -> Vec<TxnOffsetCommitResponseTopic> {
     let all = |topic: &TxnOffsetCommitRequestTopic| {
         let partitions: Vec<i32> = topic.partitions.iter().map(|p| p.partition_index).collect();
         refused(topic, &partitions, code)
     };
-    request.body.topics.iter().map(all).collect()
+    body.topics.iter().map(all).collect()
 }
 
 /// Takes out what does not exist.

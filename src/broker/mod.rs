@@ -114,6 +114,7 @@ pub async fn run(config: Config) -> Result<()> {
     pages.set_state(BrokerState::Running);
     announce(&config);
     background::start(&partitions, &config, &clock, &stop);
+    background::start_cleaners(&partitions, &config, &stop);
 
     signals.wait().await;
     pages.set_state(BrokerState::ShuttingDown);

@@ -308,14 +308,14 @@ enum Failure {
     Panic,
 }
 
-/// Completes when a companion has ended, which is not before its shard unless it has failed.
-async fn ended(companion: &mut Option<JoinHandle<()>>) {
-    match companion {
-        Some(running) => {
-            let _ = running.await;
-            *companion = None;
-        }
-        None => std::future::pending().await,
+/// Completes when a companion has ended although its shard is to go on.
+async fn failed(companion: &mut Option<JoinHandle<()>>, stop: &CancellationToken) {
+    let Some(running) = companion else { return std::future::pending().await };
+    let _ = running.await;
+    *companion = None;
+    if stop.is_cancelled() {
+        // The shard takes nothing more, and still answers.
+        std::future::pending().await
     }
 }
 
@@ -375,7 +375,7 @@ impl<M: Stored> Inner<M> {
         let ended = tokio::select! {
             biased;
             ended = shard.run(&place, inputs) => Some(ended),
-            () = ended(&mut companion) => None,
+            () = failed(&mut companion, &place.stop) => None,
         };
         stop.cancel();
         if let Some(companion) = companion {

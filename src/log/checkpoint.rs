@@ -28,6 +28,8 @@ pub const RECOVERY_POINT_FILE: &str = "recovery-point-offset-checkpoint";
 pub const LOG_START_OFFSET_FILE: &str = "log-start-offset-checkpoint";
 /// Each partition's high watermark.
 pub const HIGH_WATERMARK_FILE: &str = "replication-offset-checkpoint";
+/// Up to where each partition's log was cleaned.
+pub const CLEANED_UP_TO_FILE: &str = "cleaner-offset-checkpoint";
 /// The leader epochs of one partition.
 pub const LEADER_EPOCH_FILE: &str = "leader-epoch-checkpoint";
 /// The topic id of one partition.

@@ -50,6 +50,8 @@ pub trait Disk: Send + Sync + 'static {
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>>;
     /// A file's length in bytes, without opening it.
     fn file_len(&self, path: &Path) -> io::Result<u64>;
+    /// When a file was last written, in ms since 1970.
+    fn modified_ms(&self, path: &Path) -> io::Result<i64>;
     /// Whether a file or directory exists.
     fn exists(&self, path: &Path) -> io::Result<bool>;
     /// Makes a directory and its parents.

@@ -46,6 +46,26 @@ fn tidy_names(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<i64>> {
     Ok(bases)
 }
 
+/// Removes the segments that lie wholly below the log's start, and gives the others: their deletion was cut short, and
+/// what is left of them may have holes.
+pub(super) fn remove_below(
+    disk: &dyn Disk,
+    dir: &Path,
+    mut bases: Vec<i64>,
+    log_start_offset: i64,
+) -> Result<Vec<i64>, Error> {
+    let count = bases.windows(2).take_while(|pair| pair[1] <= log_start_offset).count();
+    for base_offset in bases.drain(..count) {
+        for kind in Kind::OF_A_SEGMENT.into_iter().chain([Kind::Snapshot]) {
+            match disk.remove_file(&dir.join(kind.name(base_offset))) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(Error::io(dir, e)),
+                Ok(()) | Err(_) => {}
+            }
+        }
+    }
+    Ok(bases)
+}
+
 /// Removes the segments whose offsets the swap files cover.
 fn remove_replaced(
     disk: &dyn Disk,

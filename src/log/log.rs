@@ -187,9 +187,9 @@ impl Log {
         self.segments.len()
     }
 
-    /// The first offset of the oldest open transaction.
+    /// The first offset of the oldest open transaction, as far as it is still in the log.
     pub fn last_stable_bound(&self) -> Option<i64> {
-        self.producers.first_unstable_offset()
+        self.producers.first_unstable_offset().map(|offset| offset.max(self.start_offset))
     }
 
     /// What is known of producers.

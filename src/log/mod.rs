@@ -5,6 +5,7 @@
 mod active;
 mod append;
 pub mod checkpoint;
+pub mod cleaner;
 pub mod committer;
 pub mod directory;
 pub mod disk;
@@ -22,6 +23,7 @@ pub mod producers;
 pub mod read;
 mod recovery;
 mod replay;
+pub mod retention;
 mod scan;
 mod segment;
 mod settings;

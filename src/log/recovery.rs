@@ -60,6 +60,7 @@ impl Log {
         now_ms: i64,
     ) -> Result<(Self, Recovered), Error> {
         let bases = leftovers::tidy(&disk, dir)?;
+        let bases = leftovers::remove_below(&*disk, dir, bases, opening.log_start_offset)?;
         let topic_id = read_topic_id(&*disk, dir)?;
         let mut opener = Opener {
             disk,
@@ -302,6 +303,10 @@ impl Opener {
         log.unflushed.names();
         if log.topic_id.is_some() {
             log.unflushed.file(self.dir.join(checkpoint::PARTITION_METADATA_FILE));
+        }
+        // Nor are the transaction indexes that the scan has written anew, which nothing else can tell.
+        for segment in log.segments.clone().iter().filter(|s| s.base_offset >= first_offset) {
+            log.unflushed.file(segment.path(Kind::TxnIndex));
         }
         // What was scanned is in the page cache, but perhaps nowhere else.
         if recovery_point < log.end_offset {

@@ -1,15 +1,15 @@
 //! One segment: a `.log` file and its indexes. Shared between the log and its readers, who hold no lock.
 
 use std::io::{self, IoSlice};
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
 use super::disk::{Disk, File, Mode};
 use super::index::{Anchor, IndexFiles, Indexes, TimeEntry};
-use super::names::Kind;
+use super::names::{DELETED, Kind};
 use super::producers::{CompletedTxn, Verdict};
 use super::txn_index::{self, AbortedTxn, TxnIndex};
 use super::walk::{Found, Walk, invalid};
@@ -32,6 +32,10 @@ pub(super) struct Segment {
     misled: AtomicBool,
     /// Whether there is no transaction index, as for most segments.
     has_no_aborted: AtomicBool,
+    /// Whether the files bear the suffix of those that are about to be removed; changes under the lock of `open`.
+    is_set_aside: AtomicBool,
+    /// The largest timestamp, once it was asked for.
+    largest_timestamp: OnceLock<i64>,
 }
 
 #[derive(Default)]
@@ -62,6 +66,8 @@ impl Segment {
             used: AtomicBool::new(true),
             misled: AtomicBool::new(false),
             has_no_aborted: AtomicBool::new(false),
+            is_set_aside: AtomicBool::new(false),
+            largest_timestamp: OnceLock::new(),
         }
     }
 
@@ -71,8 +77,12 @@ impl Segment {
     }
 
     /// Path of one of the files.
-    pub(super) fn path(&self, kind: Kind) -> std::path::PathBuf {
-        self.dir.join(kind.name(self.base_offset))
+    pub(super) fn path(&self, kind: Kind) -> PathBuf {
+        let mut name = kind.name(self.base_offset);
+        if self.is_set_aside.load(Ordering::Acquire) {
+            name.push_str(DELETED);
+        }
+        self.dir.join(name)
     }
 
     /// The log file.
@@ -141,17 +151,51 @@ impl Segment {
 
     /// The index entry to start at for `offset`, from the files.
     pub(super) fn anchor(&self, offset: i64) -> io::Result<Anchor> {
-        self.index_files()?.lookup(offset)
+        self.ask_index(|files| files.lookup(offset), || Ok(Anchor::START))
     }
 
     /// The time index entry to start at for `timestamp`, from the files.
     pub(super) fn time_entry(&self, timestamp: i64) -> io::Result<TimeEntry> {
-        self.index_files()?.lookup_time(timestamp)
+        self.ask_index(|files| files.lookup_time(timestamp), || Ok(TimeEntry::none(self.base_offset)))
     }
 
     /// The largest timestamp, from the files.
     pub(super) fn max_time(&self) -> io::Result<TimeEntry> {
-        self.index_files()?.last_time()
+        self.ask_index(IndexFiles::last_time, || Ok(self.index(&*self.log()?, DEFAULT_INTERVAL_BYTES)?.max))
+    }
+
+    /// Asks the index files, or does `without` them if the segment is set aside: its readers are few, and no file is
+    /// made for them.
+    fn ask_index<T>(
+        &self,
+        ask: impl Fn(&IndexFiles) -> io::Result<T>,
+        without: impl Fn() -> io::Result<T>,
+    ) -> io::Result<T> {
+        match self.index_files() {
+            Ok(files) => ask(&files),
+            Err(e) if e.kind() == io::ErrorKind::NotFound && self.is_set_aside.load(Ordering::Acquire) => {
+                without()
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    /// The largest timestamp of a segment that does not grow, in ms; if no record has one, when its file was last
+    /// written (`LogSegment.largestTimestamp`).
+    pub(super) fn largest_timestamp(&self) -> io::Result<i64> {
+        if let Some(timestamp) = self.largest_timestamp.get() {
+            return Ok(*timestamp);
+        }
+        let timestamp = self.max_time()?.timestamp;
+        if timestamp < 0 {
+            return self.modified_ms();
+        }
+        Ok(*self.largest_timestamp.get_or_init(|| timestamp))
+    }
+
+    /// When the log file was last written, in ms.
+    pub(super) fn modified_ms(&self) -> io::Result<i64> {
+        self.disk.modified_ms(&self.path(Kind::Log))
     }
 
     /// The index files; missing or broken ones are made anew from the log. Only for a segment whose files are as long
@@ -162,6 +206,9 @@ impl Segment {
         let misled = self.misled.load(Ordering::Relaxed);
         if let Some(indexes) = open.indexes.as_ref().filter(|_| !misled) {
             return Ok(indexes.clone());
+        }
+        if self.is_set_aside.load(Ordering::Acquire) {
+            return Err(io::ErrorKind::NotFound.into());
         }
         let log = match &open.log {
             Some(log) => log.clone(),
@@ -361,6 +408,21 @@ impl Segment {
     pub(super) fn remove(&self) -> io::Result<()> {
         self.close();
         self.remove_kinds(&Kind::OF_A_SEGMENT)
+    }
+
+    /// Gives the files the suffix of those that are about to be removed. Who reads the segment still finds them.
+    pub(super) fn set_aside(&self) -> io::Result<()> {
+        let _open = self.open.lock();
+        let names = Kind::OF_A_SEGMENT.map(|kind| self.path(kind));
+        // Whoever opens one waits for the lock, and looks under the new name then.
+        self.is_set_aside.store(true, Ordering::Release);
+        for (from, kind) in names.into_iter().zip(Kind::OF_A_SEGMENT) {
+            match self.disk.rename(&from, &self.path(kind)) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
     }
 
     fn remove_kinds(&self, kinds: &[Kind]) -> io::Result<()> {

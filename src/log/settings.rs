@@ -25,6 +25,14 @@ pub struct Settings {
     pub verify_transactions: bool,
     /// `preallocate`: taken, but without effect; segments grow as they are written.
     pub preallocate: bool,
+    /// Whether `cleanup.policy` has `delete`: only then do time and size count.
+    pub delete: bool,
+    /// `retention.ms`: records so old go with their segment; -1 for none.
+    pub retention_ms: i64,
+    /// `retention.bytes`: what the log may have at most, but for a segment; -1 for any.
+    pub retention_bytes: i64,
+    /// `file.delete.delay.ms`: how long files stay that belong to no segment any more.
+    pub file_delete_delay_ms: i64,
     /// Whether `cleanup.policy` has `compact`: only then may offsets be missing between two segments.
     pub compact: bool,
 }
@@ -43,6 +51,10 @@ impl Default for Settings {
             producer_id_expiration_ms: 24 * 3_600_000,
             verify_transactions: true,
             preallocate: false,
+            delete: true,
+            retention_ms: 7 * 24 * 3_600_000,
+            retention_bytes: -1,
+            file_delete_delay_ms: 60_000,
             compact: false,
         }
     }

@@ -5,4 +5,5 @@ mod damage;
 mod dump_log;
 mod power_cut;
 mod read;
+mod retention;
 mod truncate;

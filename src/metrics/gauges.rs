@@ -46,11 +46,11 @@ gauges! {
     offline_partitions_count(offline_partitions_count: u32): "kafka_controller_kafkacontroller_offlinepartitionscount", "Partitions of the cluster that have no leader.";
     /// Topics of the cluster.
     global_topic_count(global_topic_count: u32): "kafka_controller_kafkacontroller_globaltopiccount", "Topics of the cluster.";
-    /// Partitions of the cluster.
     /// Producer ids that partitions here remember.
     producer_id_count(producer_id_count: u32): "kafka_server_replicamanager_produceridcount", "Producer ids that partitions here remember, once for each partition.";
     /// Partitions led here with a transaction that is open for too long.
     late_transaction_count(late_transaction_count: u32): "kafka_server_replicamanager_partitionswithlatetransactionscount", "Partitions led by this broker with a transaction that is open for longer than any may be.";
+    /// Partitions of the cluster.
     global_partition_count(global_partition_count: u32): "kafka_controller_kafkacontroller_globalpartitioncount", "Partitions of the cluster.";
     /// Brokers that serve clients.
     active_broker_count(active_broker_count: u32): "kafka_controller_kafkacontroller_activebrokercount", "Registered brokers that are not fenced.";

@@ -36,8 +36,8 @@ pub struct Directory {
     /// Whether a log was synced since the checkpoints were written.
     has_progress: AtomicBool,
     removal: Mutex<Removal>,
-    /// Hashes of what the three checkpoint files hold, so that an idle broker writes nothing.
-    written: Mutex<[Option<u64>; 3]>,
+    /// Hashes of what the checkpoint files hold, so that an idle broker writes nothing.
+    written: Mutex<[Option<u64>; 4]>,
 }
 
 /// Directories of deleted replicas, and whether a thread removes them.
@@ -95,7 +95,8 @@ impl Directory {
             replicas: AtomicUsize::new(0),
             has_progress: AtomicBool::new(false),
             removal: Mutex::default(),
-            written: Mutex::default(),
+            // Most directories never need the last one.
+            written: Mutex::new([None, None, None, Some(hash(&Offsets::new()))]),
         }))
     }
 
@@ -163,19 +164,33 @@ impl Directory {
     }
 
     /// Writes recovery points, log start offsets and high watermarks, each file only if it changed.
-    pub(super) fn write_checkpoints(&self, mut offsets: [Offsets; 3]) -> io::Result<()> {
-        for (offsets, kept) in offsets.iter_mut().zip(self.kept.lock().iter()) {
+    pub(super) fn write_checkpoints(&self, offsets: [Offsets; 3]) -> io::Result<()> {
+        let files = [OffsetFile::RecoveryPoint, OffsetFile::LogStartOffset, OffsetFile::HighWatermark];
+        files.into_iter().zip(offsets).try_for_each(|(file, offsets)| self.write_checkpoint(file, offsets))
+    }
+
+    /// Writes one of the checkpoint files, if it changed.
+    pub(super) fn write_checkpoint(&self, file: OffsetFile, mut offsets: Offsets) -> io::Result<()> {
+        let at = match file {
+            OffsetFile::RecoveryPoint => 0,
+            OffsetFile::LogStartOffset => 1,
+            OffsetFile::HighWatermark => 2,
+            OffsetFile::CleanedUpTo => 3,
+        };
+        if let Some(kept) = self.kept.lock().get(at) {
             offsets.extend(kept.iter().map(|(name, mark)| (name.clone(), *mark)));
         }
-        let files = [OffsetFile::RecoveryPoint, OffsetFile::LogStartOffset, OffsetFile::HighWatermark];
-        let mut written = self.written.lock();
-        for ((file, offsets), written) in files.into_iter().zip(offsets).zip(written.iter_mut()) {
-            if *written != Some(hash(&offsets)) {
-                self.log_directory.write_offsets(file, &offsets)?;
-                *written = Some(hash(&offsets));
-            }
+        let written = &mut self.written.lock()[at];
+        if *written != Some(hash(&offsets)) {
+            self.log_directory.write_offsets(file, &offsets)?;
+            *written = Some(hash(&offsets));
         }
         Ok(())
+    }
+
+    /// Takes note of what a checkpoint file holds.
+    pub(super) fn has_read_cleaned(&self, offsets: &Offsets) {
+        self.written.lock()[3] = Some(hash(offsets));
     }
 
     /// Has the committer sync everything that was marked for later.

@@ -22,6 +22,9 @@ pub enum Error {
     /// Below the log start offset or above the log end offset.
     #[error("offset out of range")]
     OffsetOutOfRange,
+    /// The topic's `cleanup.policy` does not allow it.
+    #[error("the topic's cleanup policy does not allow it")]
+    PolicyViolation,
     /// The high watermark does not speak for this leader epoch yet.
     #[error("offset not available yet")]
     OffsetNotAvailable,

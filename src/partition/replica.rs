@@ -24,8 +24,11 @@ use crate::replication::{LeaderState, Leadership};
 use crate::wire::batch::Batch;
 use crate::wire::validator::Rules;
 
+mod cleaning;
+mod retention;
 mod transactions;
 
+pub(super) use cleaning::{Done, Means};
 pub use transactions::{ActiveProducer, Own};
 
 /// Which records a reader may see.
@@ -124,6 +127,7 @@ pub struct Replica {
     ticket: Ticket,
     /// Whether the replica is on its directory's list for later.
     is_marked_later: AtomicBool,
+    cleaning: cleaning::Progress,
 }
 
 struct State {
@@ -279,6 +283,7 @@ impl Replica {
             metrics,
             ticket: Ticket::default(),
             is_marked_later: AtomicBool::new(false),
+            cleaning: cleaning::Progress::default(),
         })
     }
 

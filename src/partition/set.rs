@@ -1,5 +1,8 @@
 //! All replicas on this node, kept as the metadata image says.
 
+mod cleaning;
+mod retention;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Weak};
 
@@ -22,6 +25,8 @@ use crate::meta::delta::Changes;
 use crate::meta::topics::{Partition, Topic};
 use crate::metrics::Metrics;
 use crate::replication::Leadership;
+
+pub use cleaning::CleanerSettings;
 
 type Topics = HashMap<TopicId, Arc<Replicas>>;
 
@@ -60,6 +65,8 @@ pub struct Set {
     unopened: HashSet<(TopicId, i32)>,
     /// Held while checkpoints are gathered and written, so that older ones never overtake newer ones.
     checkpointing: Mutex<()>,
+    leaving: retention::Leaving,
+    cleaners: cleaning::Cleaners,
 }
 
 /// On a thread of its own: whoever met the error may hold a replica's lock.
@@ -105,11 +112,15 @@ impl Set {
             changing: Mutex::new(()),
             unopened,
             checkpointing: Mutex::new(()),
+            leaving: retention::Leaving::default(),
+            cleaners: cleaning::Cleaners::default(),
         };
         let all: Vec<TopicId> = image.topics.iter().map(|t| t.id).collect();
+        set.load_cleaned();
         set.apply(image, &all);
         // What the files say of topics that are gone must not meet their successors.
         set.checkpoint(true);
+        set.checkpoint_cleaned();
         let set = Arc::new(set);
         for directory in &set.parts.directories {
             let set = Arc::downgrade(&set);
@@ -179,6 +190,7 @@ impl Set {
                 self.topic_deleted(gone);
             }
             self.checkpoint(true);
+            self.checkpoint_cleaned();
         }
         for id in kept {
             if let Some(topic) = image.topics.by_id(*id) {

@@ -18,6 +18,8 @@ use crate::wire::validator::{self, Rules, decompression_budget};
 pub struct Settings {
     /// For the log.
     pub log: log::Settings,
+    /// For the cleaner.
+    pub cleaner: log::cleaner::Rules,
     /// Whether the page cache is enough for an acknowledgement (`write.caching`).
     pub write_caching: bool,
     /// `min.insync.replicas`.
@@ -61,7 +63,17 @@ impl Settings {
                 producer_id_expiration_ms,
                 verify_transactions,
                 preallocate: topic.preallocate,
+                delete: topic.delete,
+                retention_ms: topic.retention_ms,
+                retention_bytes: topic.retention_bytes,
+                file_delete_delay_ms: topic.file_delete_delay_ms,
                 compact: topic.compact,
+            },
+            cleaner: log::cleaner::Rules {
+                min_compaction_lag_ms: topic.min_compaction_lag_ms,
+                max_compaction_lag_ms: topic.max_compaction_lag_ms,
+                min_cleanable_dirty_ratio: topic.min_cleanable_dirty_ratio,
+                delete_retention_ms: topic.delete_retention_ms,
             },
             write_caching: topic.write_caching,
             min_insync: usize::try_from(topic.min_insync_replicas).unwrap_or(1),

@@ -13,6 +13,7 @@
 
 use bytes::Bytes;
 
+use super::compress::Codec;
 use crate::base::reader::Reader;
 
 /// Bytes before the records.
@@ -184,6 +185,17 @@ impl BatchHeader {
     /// Whether the base timestamp is a delete horizon (KIP-534).
     pub fn has_delete_horizon(&self) -> bool {
         self.attributes & DELETE_HORIZON != 0
+    }
+
+    /// Sets whether the base timestamp is a delete horizon.
+    pub fn set_delete_horizon(&mut self, has_it: bool) {
+        self.attributes =
+            if has_it { self.attributes | DELETE_HORIZON } else { self.attributes & !DELETE_HORIZON };
+    }
+
+    /// Sets the codec.
+    pub fn set_codec(&mut self, codec: Codec) {
+        self.attributes = self.attributes & !COMPRESSION_MASK | codec.id();
     }
 
     /// Whether the batch has a producer id.

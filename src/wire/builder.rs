@@ -110,7 +110,7 @@ impl BatchBuilder {
     }
 
     /// An empty batch whose timestamps are relative to this one instead of the first record's.
-    pub(super) fn relative_to(base_timestamp: i64) -> Self {
+    pub fn relative_to(base_timestamp: i64) -> Self {
         Self { base_timestamp: Some(base_timestamp), ..Self::new() }
     }
 
@@ -134,11 +134,16 @@ impl BatchBuilder {
 
     /// Adds a copy of `record` at the next offset, with its headers byte for byte.
     pub(super) fn push_record(&mut self, record: &Record<'_>) {
+        self.push_at(record, self.count);
+    }
+
+    /// Adds a copy of `record` at an offset relative to the batch's, which is above that of the record before.
+    pub fn push_at(&mut self, record: &Record<'_>, offset_delta: i32) {
         let base = *self.base_timestamp.get_or_insert(record.timestamp);
         let timestamp_delta = record.timestamp.saturating_sub(base);
         let length = 1
             + varlong_len(timestamp_delta)
-            + varlong_len(i64::from(self.count))
+            + varlong_len(i64::from(offset_delta))
             + nullable_len(record.key)
             + nullable_len(record.value)
             + varlong_len(len_i64(record.header_count))
@@ -147,7 +152,7 @@ impl BatchBuilder {
         put_varlong(out, len_i64(length));
         out.push(record.attributes.cast_unsigned());
         put_varlong(out, timestamp_delta);
-        put_varlong(out, i64::from(self.count));
+        put_varlong(out, i64::from(offset_delta));
         put_nullable(out, record.key);
         put_nullable(out, record.value);
         put_varlong(out, len_i64(record.header_count));
@@ -174,6 +179,22 @@ impl BatchBuilder {
     /// The records alone, not compressed.
     pub(super) fn into_records(self) -> Vec<u8> {
         self.records
+    }
+
+    /// The records, possibly none, under a header that is there already; its codec, length and CRC are made right.
+    pub fn build_as(
+        self,
+        mut header: BatchHeader,
+        compression: Compression,
+    ) -> Result<Batch, compress::Error> {
+        header.set_codec(compression.codec());
+        let records = match compression {
+            Compression::None => self.records,
+            Compression::Gzip(_) | Compression::Snappy | Compression::Lz4(_) | Compression::Zstd(_) => {
+                compress::compress(compression, &self.records)?
+            }
+        };
+        Ok(assemble(header, &records))
     }
 
     /// The batch, with a valid CRC. There must be a record.

@@ -72,6 +72,7 @@ apis! {
     18 ApiVersions 0-4 from 0 flexible 3 SMALL;
     19 CreateTopics 2-7 from 2 flexible 5 LIST;
     20 DeleteTopics 1-6 from 1 flexible 4 LIST;
+    21 DeleteRecords 0-2 from 0 flexible 2 LIST;
     22 InitProducerId 0-5 from 0 flexible 2 SMALL;
     23 OffsetForLeaderEpoch 2-4 from 2 flexible 4 LIST;
     24 AddPartitionsToTxn 0-5 from 0 flexible 3 LIST;

@@ -134,6 +134,7 @@ type franzLoop struct {
 	ended   chan struct{}
 }
 
+// transactionLoop asks for its producer id at once: that ends the transaction of a dead one, whose offsets the group waits for.
 func (f *franz) transactionLoop(r *reporter, o loopOptions) (txnLoop, error) {
 	session, err := kgo.NewGroupTransactSession(append(f.transactionalOptions(o.id, time.Minute),
 		kgo.ConsumerGroup(o.group),
@@ -147,6 +148,12 @@ func (f *franz) transactionLoop(r *reporter, o loopOptions) (txnLoop, error) {
 		kgo.RequireStableFetchOffsets(),
 	)...)
 	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
+	defer cancel()
+	if _, _, err := session.Client().ProducerID(ctx); err != nil {
+		session.Close()
 		return nil, err
 	}
 	l := &franzLoop{r, o, session, make(chan struct{}), make(chan struct{})}

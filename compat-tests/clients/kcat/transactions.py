@@ -13,8 +13,9 @@ import zlib
 
 from members import Unsupported, now_us, tell_lock
 
-SENT_WITHIN_S = 30
+SENT_WITHIN_S = 15
 ENDED_WITHIN_S = 30
+BLOCK_BYTES = 4096
 
 
 class Failed(Exception):
@@ -119,6 +120,8 @@ class Producer:
         numbers = itertools.count()
         key = next(key for key in map(str, numbers) if zlib.crc32(key.encode()) % self.partitions == int(partition))
         lines = "".join(f"{key}:{value}\n" for value in values).encode()
+        # It reads whole blocks, and skips empty lines.
+        lines += b"\n" * (-len(lines) % BLOCK_BYTES)
         self.write(lines)
         deadline = time.monotonic() + SENT_WITHIN_S
         while not self.wait_for(values):
@@ -152,11 +155,16 @@ class Producer:
         self.end()
 
     def abort(self):
+        # It looks at the signal when it has read something, if only the end.
         self.process.send_signal(signal.SIGINT)
+        self.process.stdin.close()
         self.end(aborted=True)
 
     def end(self, aborted=False):
-        code = self.process.wait(ENDED_WITHIN_S)
+        try:
+            code = self.process.wait(ENDED_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            raise Failed(self.last_words()) from None
         self.listener.join()
         # Told to abort it ends as after any signal.
         if code != 0 and not aborted:

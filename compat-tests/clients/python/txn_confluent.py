@@ -31,7 +31,10 @@ class Producer:
     def __init__(self, bootstrap, id, timeout_ms):
         self.bootstrap, self.groups = bootstrap, {}
         self.raw = Raw({"bootstrap.servers": bootstrap, "transactional.id": id, "transaction.timeout.ms": timeout_ms,
-                        "linger.ms": 1, "reconnect.backoff.max.ms": 1000})
+                        "linger.ms": 1, "reconnect.backoff.max.ms": 1000,
+                        # With the default it throws its only broker away when that restarts, and then
+                        # send_offsets_to_transaction may wait for ever, on Apache Kafka as well.
+                        "metadata.recovery.strategy": "none"})
         guarded(self.raw.init_transactions, TIMEOUT_S)
 
     def begin(self):

@@ -47,6 +47,8 @@ struct Lane {
     is_busy: bool,
     /// How long to wait before the next try; zero while all is well.
     pause: Duration,
+    /// The trouble is in the broker's log.
+    is_told: bool,
 }
 
 /// What became of some markers of one partition.
@@ -172,9 +174,12 @@ impl Writer {
         let lane = self.lanes.entry(to.clone()).or_default();
         lane.is_busy = false;
         match trouble {
-            None => lane.pause = Duration::ZERO,
+            None => (lane.pause, lane.is_told) = (Duration::ZERO, false),
             Some(why) => {
-                if lane.pause.is_zero() {
+                // Groups that are still loading are no trouble.
+                let is_news = !matches!(why, NotWritten::Coordinator(Unavailable::LoadInProgress));
+                if is_news && !lane.is_told {
+                    lane.is_told = true;
                     warn!(topic = %to.0, partition = to.1, %why, markers = again.len(), "markers cannot be written yet");
                 }
                 lane.pause = (2 * lane.pause).clamp(RETRY_MIN, RETRY_MAX);

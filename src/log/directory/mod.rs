@@ -5,6 +5,7 @@
 //! meta.properties                    whose directory it is
 //! .kafka_cleanshutdown               only between a clean shutdown and the next start
 //! recovery-point-offset-checkpoint   log-start-offset-checkpoint   replication-offset-checkpoint
+//! cleaner-offset-checkpoint
 //! <topic>-<partition>/               one per replica; with a suffix if set aside
 //! ```
 //! After the first failed write or sync nothing is written again: what the page cache holds is not what is on the
@@ -58,7 +59,7 @@ pub enum OpenError {
     MetaProperties(#[from] meta_properties::Error),
 }
 
-/// One of the three files that hold an offset for each partition of the directory.
+/// One of the files that hold an offset for each partition of the directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OffsetFile {
     /// Up to where each log is durable: recovery reads on from there.
@@ -67,6 +68,8 @@ pub enum OffsetFile {
     LogStartOffset,
     /// Each replica's high watermark.
     HighWatermark,
+    /// Up to where each log was cleaned.
+    CleanedUpTo,
 }
 
 impl OffsetFile {
@@ -76,6 +79,7 @@ impl OffsetFile {
             Self::RecoveryPoint => checkpoint::RECOVERY_POINT_FILE,
             Self::LogStartOffset => checkpoint::LOG_START_OFFSET_FILE,
             Self::HighWatermark => checkpoint::HIGH_WATERMARK_FILE,
+            Self::CleanedUpTo => checkpoint::CLEANED_UP_TO_FILE,
         }
     }
 }

@@ -36,6 +36,7 @@ struct State {
     changes_max: u64,
     syncs_to_fail: u64,
     space: u64,
+    modified_ms: i64,
 }
 
 #[derive(Clone, Debug)]
@@ -60,7 +61,14 @@ impl MemDisk {
     /// An empty file system.
     pub fn new() -> Self {
         let inodes = vec![Inode::dir()];
-        let state = State { inodes, changes: 0, changes_max: u64::MAX, syncs_to_fail: 0, space: SPACE };
+        let state = State {
+            inodes,
+            changes: 0,
+            changes_max: u64::MAX,
+            syncs_to_fail: 0,
+            space: SPACE,
+            modified_ms: 0,
+        };
         Self(Arc::new(Mutex::new(state)))
     }
 
@@ -90,6 +98,11 @@ impl MemDisk {
     /// without writing it.
     pub fn fail_syncs(&self, syncs: u64) {
         self.0.lock().syncs_to_fail = syncs;
+    }
+
+    /// Sets when all files were last written.
+    pub fn set_modified_ms(&self, modified_ms: i64) {
+        self.0.lock().modified_ms = modified_ms;
     }
 
     /// Sets how many bytes all files may have together.
@@ -298,6 +311,11 @@ impl Disk for MemDisk {
         let state = self.0.lock();
         let len = state.data(state.find(path)?)?.len();
         Ok(u64::try_from(len).unwrap_or(u64::MAX))
+    }
+
+    fn modified_ms(&self, path: &Path) -> io::Result<i64> {
+        let state = self.0.lock();
+        state.find(path).map(|_| state.modified_ms)
     }
 
     fn exists(&self, path: &Path) -> io::Result<bool> {

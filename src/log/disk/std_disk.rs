@@ -5,6 +5,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use rustix::io::{Errno, ReadWriteFlags, preadv, preadv2, pwritev};
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -45,6 +46,11 @@ impl Disk for StdDisk {
 
     fn file_len(&self, path: &Path) -> io::Result<u64> {
         fs::metadata(path).map(|m| m.len())
+    }
+
+    fn modified_ms(&self, path: &Path) -> io::Result<i64> {
+        let modified = fs::metadata(path)?.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(i64::try_from(modified.as_millis()).unwrap_or(i64::MAX))
     }
 
     fn exists(&self, path: &Path) -> io::Result<bool> {

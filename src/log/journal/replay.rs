@@ -51,20 +51,45 @@ pub fn replay(disk: &Arc<dyn Disk>, dir: &Path) -> io::Result<Option<Replayed>> 
         Err(e) => return Err(e),
     };
     let (ranges, mut replayed) = scan(&*journal)?;
+    let recovery_points = recovery_points(&**disk, dir)?;
     for (key, segments) in &ranges {
         if !is_there(&**disk, dir, key)? {
             continue;
         }
         replayed.logs += 1;
+        let recovery_point = recovery_points.get(&key.dir_name).copied().unwrap_or(0);
         for (base_offset, ranges) in segments {
             let file = dir.join(&key.dir_name).join(Kind::Log.name(*base_offset));
-            replayed.restored_bytes += restore(&**disk, &file, &*journal, ranges)?;
+            replayed.restored_bytes += restore(&**disk, &file, &*journal, ranges, recovery_point)?;
         }
     }
     drop(journal);
     // Only now: all that it holds is in the logs' own files.
     remove(&**disk, dir)?;
     Ok(Some(replayed))
+}
+
+/// Up to where each log, by the name of its directory, is in its own files.
+fn recovery_points(disk: &dyn Disk, dir: &Path) -> io::Result<BTreeMap<String, i64>> {
+    match checkpoint::read_offsets(disk, &dir.join(checkpoint::RECOVERY_POINT_FILE)) {
+        Ok(offsets) => Ok(offsets.into_iter().map(|(tp, offset)| (tp.to_string(), offset)).collect()),
+        // Then all is compared.
+        Err(checkpoint::Error::Corrupt { .. }) => Ok(BTreeMap::new()),
+        Err(checkpoint::Error::Io { source, .. }) => Err(source),
+    }
+}
+
+/// How many bytes the batches have that are below the recovery point. The log's own files have them, or had them: they
+/// may have been compacted since, and then nothing of the journal fits that file any more.
+fn len_below(bytes: &[u8], recovery_point: i64) -> usize {
+    let mut at = 0;
+    while let Ok(header) = BatchHeader::parse(&bytes[at..]) {
+        if header.next_offset() > recovery_point || header.total_len() > bytes.len() - at {
+            break;
+        }
+        at += header.total_len();
+    }
+    at
 }
 
 /// Removes a journal unread; says whether there was one. After a clean stop there is none, unless somebody else has used the
@@ -154,7 +179,13 @@ fn is_there(disk: &dyn Disk, dir: &Path, key: &Key) -> io::Result<bool> {
 }
 
 /// Puts the ranges of one segment back and syncs it; gives how many bytes were not there.
-fn restore(disk: &dyn Disk, path: &Path, journal: &dyn File, ranges: &[Range]) -> io::Result<u64> {
+fn restore(
+    disk: &dyn Disk,
+    path: &Path,
+    journal: &dyn File,
+    ranges: &[Range],
+    recovery_point: i64,
+) -> io::Result<u64> {
     let file = match disk.open(path, Mode::Write) {
         Ok(file) => file,
         // Retention has removed it.
@@ -165,17 +196,20 @@ fn restore(disk: &dyn Disk, path: &Path, journal: &dyn File, ranges: &[Range]) -
     for range in ranges {
         let mut bytes = vec![0; range.len];
         journal.read_exact_at(&mut bytes, range.at)?;
-        match missing_from(&*file, range.position, &bytes)? {
+        let known = len_below(&bytes, recovery_point);
+        bytes.drain(..known);
+        let position = range.position + u64::try_from(known).unwrap_or(u64::MAX);
+        match missing_from(&*file, position, &bytes)? {
             Missing::From(from) => {
                 // All of it, whatever can be read back: after a failed sync the page cache holds what the disk does
                 // not, and takes it for clean.
                 if !bytes.is_empty() {
-                    file.write_at(&[IoSlice::new(&bytes)], range.position)?;
+                    file.write_at(&[IoSlice::new(&bytes)], position)?;
                     restored += u64::try_from(bytes.len() - from).unwrap_or(u64::MAX);
                 }
             }
             Missing::Differs => {
-                warn!(file = %path.display(), position = range.position, "journal does not fit the log, left alone");
+                warn!(file = %path.display(), position, "journal does not fit the log, left alone");
                 break;
             }
         }

@@ -13,6 +13,7 @@ use crate::base::random::Random;
 use crate::log::committer::rounds::{Rounds, Written};
 use crate::log::committer::{Dirty, Synced, Ticket};
 use crate::log::disk::MemDisk;
+use crate::log::names::Kind;
 use crate::log::testing::{self, NOW, built, contents};
 use crate::log::{Log, Opening, Settings, Tail, checkpoint};
 use crate::wire::builder::Fields;
@@ -448,5 +449,37 @@ proptest::proptest! {
     #[test]
     fn no_body_makes_the_reader_panic(body in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
         drop(entry::records(&body));
+    }
+}
+
+#[test]
+fn a_segment_below_the_recovery_point_may_have_become_another_file_since() {
+    let disk = new_disk();
+    let mut node = node_of(&disk, 1);
+    for _ in 0..3 {
+        node.append(0, 1).unwrap();
+        node.commit(&[0]).unwrap();
+    }
+    let log = node.slots[0].clone();
+    node.sync(&(log.clone() as Arc<dyn Dirty>)).unwrap();
+    node.append(0, 1).unwrap();
+    node.commit(&[0]).unwrap();
+    let points = BTreeMap::from([(crate::base::id::TopicPartition::new("a", 0), 3)]);
+    checkpoint::write_offsets(&disk, &Path::new(DATA).join(checkpoint::RECOVERY_POINT_FILE), &points)
+        .unwrap();
+    let name = Path::new(DATA).join("a-0").join(Kind::Log.name(0));
+    let before = disk.power_cut(&Random::seeded(1), 100);
+    // As if compacted: of the three batches one is left, and the journal's places are within others or behind the end.
+    let file = before.open(&name, Mode::Write).unwrap();
+    let mut bytes = vec![0; usize::try_from(file.len().unwrap()).unwrap()];
+    file.read_exact_at(&mut bytes, 0).unwrap();
+    let one = crate::wire::batch::BatchHeader::parse(&bytes).unwrap().total_len();
+    for kept in [2 * one, one] {
+        file.set_len(u64::try_from(kept).unwrap()).unwrap();
+        file.sync_data().unwrap();
+        let left = before.power_cut(&Random::seeded(1), 100);
+        replay(&shared(&left), Path::new(DATA)).unwrap();
+        let after = left.file_len(&name).unwrap();
+        assert_eq!(after, u64::try_from(kept).unwrap(), "nothing below the recovery point is put back");
     }
 }

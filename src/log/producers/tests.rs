@@ -220,6 +220,113 @@ fn a_verified_producer_of_transactions_version_2_starts_at_zero_and_in_order() {
     assert!(states.is_verified(1, later), "the marker ended the transaction before");
 }
 
+fn first_version(lowest_sequence: i32) -> Verification {
+    Verification { lowest_sequence, supports_epoch_bump: false }
+}
+
+#[test]
+fn a_transaction_begins_only_with_the_guard_of_the_wait_that_is_under_way() {
+    let mut states = ProducerStates::new(0);
+    let producer = Producer { id: 1, epoch: 3 };
+    let first = transactional(batch(1, 3, 0, 1));
+    let not_verified = ProducerError::NotVerified { producer_id: 1, epoch: 3 };
+    for origin in [Origin::Client, Origin::Coordinator] {
+        assert_eq!(states.check(&first, origin, Proof::Required(None)), Err(not_verified));
+    }
+    assert_eq!(states.check(&first, Origin::Replication, Proof::Required(None)), Ok(Outcome::Append));
+    assert_eq!(states.check(&first, Origin::Client, Proof::NotRequired), Ok(Outcome::Append));
+    assert_eq!(states.check(&batch(1, 3, 0, 1), Origin::Client, Proof::Required(None)), Ok(Outcome::Append));
+
+    let stale = states.begin_verification(producer, first_version(0), 0).unwrap();
+    // The coordinator aborts before its word arrives, and the next transaction waits for another.
+    assert_eq!(states.apply_marker(&at(0, control(1, 3)), &marker(Verdict::Abort, 0)), None);
+    assert_eq!(states.check(&first, Origin::Client, Proof::Required(stale)), Err(not_verified));
+    let guard = states.begin_verification(producer, first_version(0), 0).unwrap();
+    assert_eq!(states.check(&first, Origin::Client, Proof::Required(stale)), Err(not_verified));
+    assert_eq!(states.check(&first, Origin::Client, Proof::Required(guard)), Ok(Outcome::Append));
+    states.apply(&at(1, first));
+
+    assert_eq!(states.begin_verification(producer, first_version(1), 0), Ok(None), "it is open");
+    let second = transactional(batch(1, 3, 1, 1));
+    assert_eq!(states.check(&second, Origin::Client, Proof::Required(None)), Ok(Outcome::Append));
+    assert_eq!(states.check_transactional(producer, Proof::Required(None)), Ok(()));
+    states.apply_marker(&at(2, control(1, 3)), &marker(Verdict::Abort, 0)).unwrap();
+    assert_eq!(states.check(&second, Origin::Client, Proof::Required(guard)), Err(not_verified), "a zombie");
+    assert_eq!(states.check_transactional(producer, Proof::Required(None)), Err(not_verified));
+}
+
+#[test]
+fn a_stale_epoch_is_told_before_the_lack_of_a_guard_and_a_duplicate_before_both() {
+    let mut states = ProducerStates::new(0);
+    let sent = transactional(batch(1, 3, 0, 1));
+    append(&mut states, sent).unwrap();
+    states.apply_marker(&at(1, control(1, 3)), &marker(Verdict::Commit, 0)).unwrap();
+    let duplicate = Outcome::Duplicate { first_offset: 0, last_offset: 0, timestamp_ms: 1_000 };
+    assert_eq!(states.check(&sent, Origin::Client, Proof::Required(None)), Ok(duplicate));
+
+    let stale = ProducerError::InvalidProducerEpoch { producer_id: 1, epoch: 2, current: 3 };
+    let producer = Producer { id: 1, epoch: 2 };
+    let zombie = transactional(batch(1, 2, 0, 1));
+    assert_eq!(states.check(&zombie, Origin::Client, Proof::Required(None)), Err(stale));
+    assert_eq!(states.begin_verification(producer, first_version(0), 0), Err(stale));
+    assert_eq!(states.check_transactional(producer, Proof::Required(None)), Err(stale));
+}
+
+#[test]
+fn a_lower_sequence_that_waits_holds_higher_ones_back() {
+    let mut states = ProducerStates::new(0);
+    let producer = Producer { id: 1, epoch: 0 };
+    let guard = states.begin_verification(producer, first_version(4), 0).unwrap();
+    assert_eq!(states.begin_verification(producer, first_version(2), 0), Ok(guard));
+    let check = |sequence| {
+        states.check(&transactional(batch(1, 0, sequence, 1)), Origin::Client, Proof::Required(guard))
+    };
+    assert_eq!(out_of_order(check(4)), Some((4, 2)));
+    assert_eq!(check(2), Ok(Outcome::Append));
+    let newer = Producer { id: 1, epoch: 1 };
+    states.begin_verification(newer, first_version(4), 0).unwrap();
+    let reset = states.check(&transactional(batch(1, 1, 4, 1)), Origin::Client, Proof::Required(guard));
+    assert_eq!(reset, Ok(Outcome::Append), "what waited under the old epoch counts no more");
+}
+
+#[test]
+fn a_wait_for_a_word_that_never_comes_is_forgotten() {
+    let mut states = ProducerStates::new(0);
+    let producer = Producer { id: 1, epoch: 0 };
+    let guard = states.begin_verification(producer, first_version(0), 100).unwrap().unwrap();
+    states.remove_expired(99 + DAY_MS, DAY_MS);
+    assert!(states.is_verified(1, guard));
+    states.remove_expired(100 + DAY_MS, DAY_MS);
+    assert!(!states.is_verified(1, guard));
+}
+
+#[test]
+fn the_largest_epoch_can_be_ended_although_none_follows_it() {
+    let mut states = ProducerStates::new(0);
+    append(&mut states, transactional(batch(1, i16::MAX, 0, 1))).unwrap();
+    let producer = Producer { id: 1, epoch: i16::MAX };
+    assert_eq!(states.check_marker(producer, 0, 2), Ok(()));
+    assert!(states.check_marker(Producer { id: 1, epoch: i16::MAX - 1 }, 0, 2).is_err());
+    assert_eq!(states.check_marker(Producer { id: 2, epoch: 0 }, 0, 2), Ok(()), "nobody is known");
+}
+
+#[test]
+fn a_marker_is_written_as_kafka_writes_it() {
+    let marker = EndTxnMarker {
+        producer: Producer { id: 5, epoch: 6 },
+        coordinator_epoch: 9,
+        verdict: Verdict::Commit,
+    };
+    let batch = marker.batch(7, 8, 1_005);
+    assert_eq!(*batch.records(), [0x20, 0, 0, 0, 8, 0, 0, 0, 1, 12, 0, 0, 0, 0, 0, 9, 0]);
+    let header = batch.header;
+    assert_eq!((header.base_offset, header.partition_leader_epoch), (7, 8));
+    assert_eq!((header.producer_id, header.producer_epoch, header.base_sequence), (5, 6, -1));
+    assert!(header.is_control() && header.is_transactional());
+    let read = Marker { verdict: Verdict::Commit, coordinator_epoch: 9, timestamp_ms: 1_005 };
+    assert_eq!(Marker::read(&header, batch.records()), Ok(Some(read)));
+}
+
 /// Written by `ProducerStateManager.writeSnapshot` of Apache Kafka 4.3.1.
 const KAFKAS_SNAPSHOT: [u8; 102] = [
     0, 1, 0x61, 0xf3, 0x55, 0x3a, 0, 0, 0, 2, // version, crc, count

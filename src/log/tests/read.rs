@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
-use crate::log::testing::{abort, append, built, contents, create, flush, headers, reopen, settings};
+use crate::log::testing::{
+    abort, append, built, contents, create, files, flush, headers, remove_file, reopen, settings,
+};
 use crate::log::{Log, ReadError, Settings};
 use crate::wire::batch::Batch;
 use crate::wire::builder::Fields;
@@ -192,7 +194,13 @@ fn aborted_transactions_are_told_to_whoever_reads_over_them() {
         found
     };
     assert!(log.segment_count() > 2);
-    for _ in 0..2 {
+    for is_lost in [false, true] {
+        if is_lost {
+            for name in files(&disk).keys().filter(|name| name.ends_with(".txnindex")) {
+                remove_file(&disk, name);
+            }
+            log = crate::log::testing::recover(&disk, settings, 0).unwrap().0;
+        }
         assert_eq!(aborted(&log, 0, 40), [(0, 19)], "the marker is in a later segment");
         assert_eq!(aborted(&log, 19, 20), [(0, 19)]);
         assert_eq!(aborted(&log, 25, 40), [(20, 39)]);

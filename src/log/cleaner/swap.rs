@@ -1,0 +1,72 @@
+//! Puts a cleaned segment in the place of its sources (`LocalLog.replaceSegments`).
+//!
+//! ```text
+//! .cleaned, durable -> .swap, durable     from here on a crash ends with the new segment
+//! sources -> .deleted                     all of them, indexes first
+//! .swap -> no suffix                      the log first: without it an index means nothing
+//! ```
+//! A directory's changes reach the device in their order, so each step finds the ones before it done.
+//! [`leftovers`](crate::log::leftovers) finishes what a crash has cut short.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::copy::{Cleaned, cleaned_path, discard};
+use crate::log::Log;
+use crate::log::names::{Kind, SWAP};
+use crate::log::retention::Retired;
+
+impl Cleaned {
+    /// Bytes of the sources.
+    pub fn bytes_before(&self) -> u64 {
+        self.sources.iter().map(|s| s.size()).sum()
+    }
+
+    /// Bytes of what replaces them.
+    pub fn bytes_after(&self) -> u64 {
+        self.segment.size()
+    }
+
+    /// Removes the files that were to replace others.
+    pub fn discard(&self) {
+        discard(&*self.disk, &self.dir, self.segment.base_offset);
+    }
+
+    /// Changes the files; who reads the sources still finds them. The recovery point that is checkpointed must not be
+    /// below the end of the sources: else recovery, or the journal, might take the new file for the old one. Nothing
+    /// else may sync, retire or rename the log's files meanwhile. [`Log::replace`] has to follow.
+    ///
+    /// After an error only the next start can tell which segment it is.
+    pub fn swap(&self) -> io::Result<()> {
+        let base_offset = self.segment.base_offset;
+        for kind in self.kinds.iter().rev() {
+            self.disk.rename(&cleaned_path(&self.dir, *kind, base_offset), &self.swap_path(*kind))?;
+        }
+        self.disk.sync_dir(&self.dir)?;
+        self.sources.iter().try_for_each(|source| source.set_aside())?;
+        for kind in &self.kinds {
+            self.disk.rename(&self.swap_path(*kind), &self.segment.path(*kind))?;
+        }
+        self.disk.sync_dir(&self.dir)
+    }
+
+    fn swap_path(&self, kind: Kind) -> PathBuf {
+        self.dir.join(kind.name(self.segment.base_offset) + SWAP)
+    }
+}
+
+impl Log {
+    /// Lets the log have the cleaned segment instead of its sources, whose files are to be removed later.
+    pub fn replace(&mut self, cleaned: &Cleaned) -> Retired {
+        let first = cleaned.sources.first().expect("a group has a segment");
+        let at = self.segments.iter().position(|s| Arc::ptr_eq(s, first));
+        let at = at.expect("old segments change by nobody else meanwhile");
+        let count = cleaned.sources.len();
+        let is_same = self.segments[at..].iter().zip(&cleaned.sources).all(|(a, b)| Arc::ptr_eq(a, b));
+        assert!(is_same && at + count < self.segments.len(), "old segments were changed by somebody else");
+        let segments = Arc::make_mut(&mut self.segments);
+        let replaced = segments.splice(at..at + count, [cleaned.segment.clone()]).collect();
+        self.retired(replaced)
+    }
+}

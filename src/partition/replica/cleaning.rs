@@ -1,0 +1,130 @@
+//! Compaction of one replica's log.
+
+use std::io;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use parking_lot::Mutex;
+
+use super::Replica;
+use crate::log;
+use crate::log::cleaner::{Cleanable, Cleaned, Cleaning, OffsetMap, Pace};
+use crate::log::retention::Retired;
+use crate::partition::Settings;
+
+/// Where a replica stands with the cleaner.
+pub(super) struct Progress {
+    /// Held while old segments are replaced or retired, so that nobody else changes them.
+    pub(super) changing: Mutex<()>,
+    /// Everything below was cleaned; -1 for never.
+    cleaned_up_to: AtomicI64,
+    /// No attempt before this time, in ms: the last one has failed.
+    not_before_ms: AtomicI64,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self {
+            changing: Mutex::new(()),
+            cleaned_up_to: AtomicI64::new(-1),
+            not_before_ms: AtomicI64::new(i64::MIN),
+        }
+    }
+}
+
+/// What a cleaning may use.
+pub(in crate::partition) struct Means<'a> {
+    /// Bytes of the map.
+    pub(in crate::partition) memory: usize,
+    /// How full it may be.
+    pub(in crate::partition) load_factor: f64,
+    /// The secret of its hash.
+    pub(in crate::partition) secret: [u64; 4],
+    /// Slows it down, or ends it.
+    pub(in crate::partition) pace: &'a mut Pace<'a>,
+}
+
+/// What a cleaning did.
+#[derive(Default)]
+pub(in crate::partition) struct Done {
+    pub(in crate::partition) bytes_before: u64,
+    pub(in crate::partition) bytes_after: u64,
+    /// Everything below is clean now; none if the cleaning was given up.
+    pub(in crate::partition) cleaned_up_to: Option<i64>,
+    /// The segments that were replaced, to be removed later.
+    pub(in crate::partition) replaced: Vec<Retired>,
+}
+
+impl Replica {
+    /// What of the log should be cleaned, if the topic is compacted and there is enough of it.
+    pub(in crate::partition) fn cleanable(&self, now_ms: i64) -> io::Result<Option<Cleanable>> {
+        let state = self.state.lock();
+        let Settings { cleaner, log: log::Settings { compact, .. }, .. } = &state.settings;
+        let is_waiting = self.cleaning.not_before_ms.load(Ordering::Relaxed) > now_ms;
+        if !compact || is_waiting || state.deleted || self.directory.check_online().is_err() {
+            return Ok(None);
+        }
+        let found = state.log.cleanable(self.cleaned_up_to(), state.high_watermark(), cleaner, now_ms)?;
+        Ok(found.filter(|found| found.is_due(cleaner)))
+    }
+
+    /// Everything below was cleaned, as far as is known.
+    pub(in crate::partition) fn cleaned_up_to(&self) -> Option<i64> {
+        Some(self.cleaning.cleaned_up_to.load(Ordering::Acquire)).filter(|offset| *offset >= 0)
+    }
+
+    /// Takes over what the checkpoint has. An offset above the log's end is about another log of the name.
+    pub(in crate::partition) fn set_cleaned_up_to(&self, offset: i64) {
+        if offset <= self.state.lock().log.end_offset() {
+            self.cleaning.cleaned_up_to.store(offset, Ordering::Release);
+        }
+    }
+
+    /// Leaves the log alone until then.
+    pub(in crate::partition) fn do_not_clean_before(&self, time_ms: i64) {
+        self.cleaning.not_before_ms.store(time_ms, Ordering::Relaxed);
+    }
+
+    /// Cleans the log. The checkpointed recovery point must not be below the end of what is cleanable.
+    pub(in crate::partition) fn clean(
+        &self,
+        cleanable: &Cleanable,
+        means: Means<'_>,
+        now_ms: i64,
+        done: &mut Done,
+    ) -> io::Result<()> {
+        let _changing = self.cleaning.changing.lock();
+        let Means { memory, load_factor, secret, pace } = means;
+        let mut cleaning: Cleaning = {
+            let state = self.state.lock();
+            let high_watermark = state.high_watermark();
+            state.log.begin_cleaning(cleanable, high_watermark, &state.settings.cleaner, now_ms)?
+        };
+        let mut map = OffsetMap::new(memory, load_factor, cleaning.dirty_records_max(), secret);
+        cleaning.map(&mut map, pace)?;
+        for group in cleaning.groups(&map) {
+            let cleaned = cleaning.copy(&group, &map, pace)?;
+            let Some(replaced) = self.swap(&cleaned)? else { return Ok(()) };
+            done.bytes_before += cleaned.bytes_before();
+            done.bytes_after += cleaned.bytes_after();
+            done.replaced.push(replaced);
+        }
+        let cleaned_up_to = map.latest_offset() + 1;
+        self.cleaning.cleaned_up_to.store(cleaned_up_to, Ordering::Release);
+        done.cleaned_up_to = Some(cleaned_up_to);
+        Ok(())
+    }
+
+    /// None if the replica was deleted: its name may belong to another one by now.
+    fn swap(&self, cleaned: &Cleaned) -> io::Result<Option<Retired>> {
+        // A sync under way may want the old files.
+        let _syncing = self.syncing.lock();
+        {
+            let state = self.state.lock();
+            if state.deleted || state.log.is_poisoned() {
+                return Ok(None);
+            }
+        }
+        self.directory.log_directory().guard(|| cleaned.swap())?;
+        Ok(Some(self.state.lock().log.replace(cleaned)))
+    }
+}

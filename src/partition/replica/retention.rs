@@ -1,0 +1,89 @@
+//! The start of a replica's log moves: by retention, or because a client has its records deleted.
+
+use std::io;
+
+use tracing::error;
+
+use super::{Replica, State};
+use crate::log::retention::Retired;
+use crate::partition::error::Error;
+use crate::replication::LeaderState;
+
+/// DeleteRecords: everything below the high watermark (`DeleteRecordsRequest.HIGH_WATERMARK`).
+const HIGH_WATERMARK: i64 = -1;
+
+impl State {
+    pub(super) fn high_watermark(&self) -> i64 {
+        self.leader.as_ref().map_or(self.known_high_watermark, LeaderState::high_watermark)
+    }
+}
+
+impl Replica {
+    /// Lets the log begin at `offset`, -1 for the high watermark (`Partition.deleteRecordsOnLeader`). The caller
+    /// writes the checkpoint of log starts, and answers with [`Replica::low_watermark`] then.
+    pub fn delete_records(&self, offset: i64) -> Result<(), Error> {
+        let mut state = self.state.lock();
+        self.directory.check_online()?;
+        let high_watermark = state.leader_for(-1)?.high_watermark();
+        let settings = &state.settings.log;
+        if settings.compact && !settings.delete {
+            return Err(Error::PolicyViolation);
+        }
+        let offset = if offset == HIGH_WATERMARK { high_watermark } else { offset };
+        if offset < 0 || offset > high_watermark {
+            return Err(Error::OffsetOutOfRange);
+        }
+        state.log.advance_start(offset);
+        Ok(())
+    }
+
+    /// The first offset that no replica has deleted yet.
+    pub fn low_watermark(&self) -> Result<i64, Error> {
+        let state = self.state.lock();
+        self.directory.check_online()?;
+        state.leader_for(-1)?;
+        Ok(state.log.start_offset())
+    }
+
+    /// Takes the segments out of the log that its settings do not keep. They are [set aside](Replica::set_aside)
+    /// after a sync and a checkpoint.
+    pub(in crate::partition) fn retire_segments(&self, now_ms: i64) -> Option<Retired> {
+        // While the log is being cleaned its old segments stay; the next round comes to it.
+        let _changing = self.cleaning.changing.try_lock()?;
+        let mut state = self.state.lock();
+        if state.deleted || self.directory.check_online().is_err() {
+            return None;
+        }
+        let high_watermark = state.high_watermark();
+        match state.log.retire_segments(high_watermark, now_ms) {
+            Ok(retired) => retired,
+            Err(why) => {
+                error!(tp = %self.name, %why, "old segments cannot be deleted");
+                if why.is_disk_failure() {
+                    self.directory.log_directory().fail(io::Error::other(why.to_string()));
+                }
+                None
+            }
+        }
+    }
+
+    /// How long files stay that belong to no segment any more, in ms.
+    pub(in crate::partition) fn file_delete_delay_ms(&self) -> i64 {
+        self.state.lock().settings.log.file_delete_delay_ms
+    }
+
+    /// Renames the files of retired segments, unless the replica was deleted with all its files; says how long they
+    /// are to stay, in ms.
+    pub(in crate::partition) fn set_aside(&self, retired: &Retired) -> io::Result<Option<i64>> {
+        // A sync under way may still want them; and the names may belong to a topic of the same name already.
+        let _syncing = self.syncing.lock();
+        let (deleted, delay_ms) = {
+            let state = self.state.lock();
+            (state.deleted, state.settings.log.file_delete_delay_ms)
+        };
+        if deleted {
+            return Ok(None);
+        }
+        self.directory.log_directory().guard(|| retired.set_aside()).map(|()| Some(delay_ms))
+    }
+}

@@ -1,0 +1,111 @@
+//! The rounds of retention over all replicas (`LogManager.cleanupLogs`), and the checkpoint of log starts.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tracing::{info, warn};
+
+use super::Set;
+use crate::log::checkpoint::Offsets;
+use crate::log::committer::{Dirty, Synced};
+use crate::log::directory::OffsetFile;
+use crate::log::retention::Retired;
+use crate::partition::directory::Directory;
+use crate::partition::replica::Replica;
+
+/// Segments on their way out.
+#[derive(Default)]
+pub(super) struct Leaving {
+    /// Out of their logs; whether the logs can do without them after a crash is not known yet.
+    retired: Mutex<Vec<(Arc<Replica>, Retired)>>,
+    /// Renamed; to be removed at a time, in ms.
+    set_aside: Mutex<Vec<(i64, Arc<Directory>, Retired)>>,
+}
+
+impl Set {
+    /// Deletes what the topics' settings do not keep. Reads and writes files; one call at a time.
+    pub fn delete_old_segments(&self) {
+        let now_ms = self.parts.clock.now_ms();
+        let mut retired = std::mem::take(&mut *self.leaving.retired.lock());
+        retired.extend(self.all().into_iter().filter_map(|replica| {
+            let retired = replica.retire_segments(now_ms)?;
+            let (segments, start_offset) = (retired.breached.count(), retired.start_offset);
+            info!(tp = %replica.name(), segments, bytes = retired.size_bytes(), start_offset,
+                breached = ?retired.breached, "old segments deleted");
+            Some((replica, retired))
+        }));
+        if retired.is_empty() {
+            return;
+        }
+        // The next start must find a log that begins where this one does now: first the log, then its start.
+        let (synced, postponed): (Vec<_>, Vec<_>) =
+            retired.into_iter().partition(|(replica, _)| is_synced(replica));
+        self.leaving.retired.lock().extend(postponed);
+        self.checkpoint(true);
+        for (replica, retired) in synced {
+            match replica.set_aside(&retired) {
+                Ok(Some(delay_ms)) => {
+                    let due_ms = now_ms.saturating_add(delay_ms);
+                    let directory = replica.directory().clone();
+                    self.leaving.set_aside.lock().push((due_ms, directory, retired));
+                }
+                Ok(None) => {}
+                Err(error) => warn!(tp = %replica.name(), %error, "old segments stay until the next start"),
+            }
+        }
+    }
+
+    /// Has files removed that the cleaner has replaced, after `file.delete.delay.ms`.
+    pub(super) fn remove_later(&self, replica: &Replica, replaced: Vec<Retired>, now_ms: i64) {
+        let due_ms = now_ms.saturating_add(replica.file_delete_delay_ms());
+        let directory = replica.directory();
+        self.leaving.set_aside.lock().extend(replaced.into_iter().map(|r| (due_ms, directory.clone(), r)));
+    }
+
+    /// Whether [`Set::remove_old_segments`] has something to do.
+    pub fn has_segments_to_remove(&self) -> bool {
+        let now_ms = self.parts.clock.now_ms();
+        self.leaving.set_aside.lock().iter().any(|(due_ms, _, _)| *due_ms <= now_ms)
+    }
+
+    /// Removes the files whose time has come.
+    pub fn remove_old_segments(&self) {
+        let now_ms = self.parts.clock.now_ms();
+        let due: Vec<_> =
+            self.leaving.set_aside.lock().extract_if(.., |(due_ms, _, _)| *due_ms <= now_ms).collect();
+        for (_, directory, retired) in due {
+            if let Err(error) = directory.log_directory().guard(|| retired.remove()) {
+                warn!(dir = %directory.log_directory().path().display(), %error, "old segments stay until the next start");
+            }
+        }
+    }
+
+    /// Makes durable where each log starts. The write of one directory covers all who came before it.
+    pub fn checkpoint_log_starts(&self) {
+        let _checkpointing = self.checkpointing.lock();
+        for directory in &self.parts.directories {
+            if directory.log_directory().is_offline() {
+                continue;
+            }
+            let all = self.all();
+            let here = all.iter().filter(|replica| Arc::ptr_eq(replica.directory(), directory));
+            let starts: Offsets =
+                here.map(|replica| (replica.name().clone(), replica.checkpoint_marks().log_start)).collect();
+            if let Err(error) = directory.write_checkpoint(OffsetFile::LogStartOffset, starts) {
+                warn!(dir = %directory.log_directory().path().display(), %error, "log starts cannot be written");
+            }
+        }
+    }
+}
+
+/// Syncs the log's own files.
+fn is_synced(replica: &Arc<Replica>) -> bool {
+    match replica.sync() {
+        Ok(Synced::All { .. }) => true,
+        Ok(Synced::Postponed) => false,
+        Err(error) => {
+            replica.directory().log_directory().fail(error);
+            false
+        }
+    }
+}
