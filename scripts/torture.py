@@ -41,7 +41,7 @@ JAVA_FLAGS = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshar
 # Program, and what runs in it. Names are transactional ids as well.
 CREW = {
     "python-1": ("python", ["producer:t1", "producer:t2", "plain:p1"]),
-    "python-2": ("python", ["loop:l1", "plain:p2"]),
+    "python-2": ("python", ["loop:l1", "loop848:l4", "plain:p2"]),
     "python-3": ("python", ["rc:r1", "ru:u1", "rc:r2"]),
     "java-4.3": ("4.3.1", ["producer:t3", "loop:l2"]),
     "java-3.9": ("3.9.2", ["producer:t4", "loop:l3"]),

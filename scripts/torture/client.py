@@ -14,7 +14,12 @@ import time
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-INPUT, OUTPUT, GROUP = "a", "b", "loops"
+INPUT, OUTPUT = "a", "b"
+# Groups of loops, each with its protocol.
+GROUPS = {
+    "loops": {"session.timeout.ms": 6000, "heartbeat.interval.ms": 500, "partition.assignment.strategy": "range"},
+    "loops-848": {"group.protocol": "consumer"},
+}
 TRANSACTION_TIMEOUT_MS = 10_000
 FINAL_WAIT_S = 90
 STEP_BACK_MAX = 200
@@ -118,8 +123,8 @@ class Writer:
             raise
         self.client.poll(0)
 
-    def offsets(self, offsets, metadata):
-        self.history.write("offsets", txn=self.txn, group=GROUP, offsets={tp(part): part.offset for part in offsets})
+    def offsets(self, group, offsets, metadata):
+        self.history.write("offsets", txn=self.txn, group=group, offsets={tp(part): part.offset for part in offsets})
         self.insist(self.client.send_offsets_to_transaction, offsets, metadata, 30)
 
     def commit(self):
@@ -212,11 +217,10 @@ def plain(life):
         writer.client.poll(0)
 
 
-def loop(life):
+def loop(life, group):
     """Consume, transform, produce: each input is sent on to the output, with the group's offsets."""
     writer = Writer(life, True)
-    reader = Reader(life, "rc", **{"group.id": GROUP, "session.timeout.ms": 6000, "heartbeat.interval.ms": 500,
-                                   "partition.assignment.strategy": "range"})
+    reader = Reader(life, "rc", **{"group.id": group, **GROUPS[group]})
     changed = threading.Event()
     reader.client.subscribe([INPUT], on_assign=lambda *_: changed.set(), on_revoke=lambda *_: changed.set(),
                             on_lost=lambda *_: changed.set())
@@ -225,20 +229,20 @@ def loop(life):
         if changed.is_set():
             # What came with a change of the assignment may be of the one before.
             changed.clear()
-            rewind(life, reader)
+            rewind(life, reader, group)
             continue
-        if records and not transform(life, writer, reader, records):
-            rewind(life, reader)
+        if records and not transform(life, writer, reader, group, records):
+            rewind(life, reader, group)
 
 
-def transform(life, writer, reader, records):
+def transform(life, writer, reader, group, records):
     def deed():
         nexts = {}
         for message in records:
-            writer.send(OUTPUT, message.partition(), **{"from": message.value().decode(), "group": GROUP})
+            writer.send(OUTPUT, message.partition(), **{"from": message.value().decode(), "group": group})
             nexts[message.partition()] = message.offset() + 1
         offsets = [TopicPartition(INPUT, partition, offset) for partition, offset in nexts.items()]
-        writer.offsets(offsets, reader.client.consumer_group_metadata())
+        writer.offsets(group, offsets, reader.client.consumer_group_metadata())
         if life.dice.random() < 0.1:
             time.sleep(life.dice.choice([0.05, 0.5]))
         if life.dice.random() < 0.1:
@@ -251,23 +255,23 @@ def transform(life, writer, reader, records):
     return writer.attempt(deed) and deed.is_done
 
 
-def committed(life, client, parts, **last):
+def committed(life, client, group, parts, **last):
     since = time.monotonic_ns()
     found = client.committed(parts, 30)
     for part in found:
         if part.error:
             raise KafkaException(part.error)
     offsets = {tp(part): max(part.offset, -1) for part in found}
-    life.history.write("position", since=since, group=GROUP, offsets=offsets, **last)
+    life.history.write("position", since=since, group=group, offsets=offsets, **last)
     return found
 
 
-def rewind(life, reader):
+def rewind(life, reader, group):
     """Back to what is committed."""
     parts = reader.client.assignment()
     if not parts:
         return
-    found = committed(life, reader.client, parts)
+    found = committed(life, reader.client, group, parts)
     life.history.write("assign", tps=[tp(part) for part in parts])
     for part in found:
         offset = part.offset if part.offset >= 0 else OFFSET_BEGINNING
@@ -303,12 +307,13 @@ def final(life):
             reached |= last.read(1000, 0.2)[1]
         last.history.write("final", level=level, ends=reached)
     life.history.write("assign", tps=[])
-    client = Reader(life, "rc", **{"group.id": GROUP}).client
-    patiently(lambda: committed(life, client, life.setting.parts(INPUT), last=True))
+    for group in GROUPS:
+        client = Reader(life, "rc", **{"group.id": group}).client
+        patiently(lambda: committed(life, client, group, life.setting.parts(INPUT), last=True))
 
 
-ROLES = {"producer": producer, "plain": plain, "loop": loop, "rc": lambda life: reader(life, "rc"),
-         "ru": lambda life: reader(life, "ru")}
+ROLES = {"producer": producer, "plain": plain, "loop": lambda life: loop(life, "loops"),
+         "loop848": lambda life: loop(life, "loops-848"), "rc": lambda life: reader(life, "rc"), "ru": lambda life: reader(life, "ru")}
 ONCE = {"final": final}
 
 
