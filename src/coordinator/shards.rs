@@ -117,7 +117,6 @@ impl<M: Stored> Shards<M> {
 
     /// Loads what this node leads, in the background.
     pub fn start(&self, image: Arc<Image>) {
-        self.note_partition_count(&image);
         let mut here = self.0.here.lock();
         if here.phase == Phase::Starting {
             here.phase = Phase::Running;
@@ -125,6 +124,7 @@ impl<M: Stored> Shards<M> {
             if here.image.provenance.offset <= image.provenance.offset {
                 here.image = image;
             }
+            self.note_partition_count(&here.image);
             self.lead(&mut here);
         }
     }
