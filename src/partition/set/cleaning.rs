@@ -55,7 +55,8 @@ impl Set {
         self.note_cleaned(&replica, done, now_ms);
         if let Err(error) = cleaned {
             replica.do_not_clean_before(now_ms.saturating_add(PAUSE_AFTER_FAILURE_MS));
-            if error.kind() != io::ErrorKind::Interrupted {
+            // A replica that was deleted meanwhile has no files any more.
+            if error.kind() != io::ErrorKind::Interrupted && replica.observe().is_some() {
                 warn!(tp = %replica.name(), %error, "log cannot be cleaned");
             }
         }
