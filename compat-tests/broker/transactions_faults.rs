@@ -5,7 +5,7 @@ use kafka_protocol::messages::{GroupId, TopicName};
 use super::full_disk::Mount;
 use super::support::groups::{Member, group};
 use super::support::transactions::{END_V1, END_V2, PRODUCE_V1, Txn};
-use super::support::{Broker, Client, eventually, unique};
+use super::support::{Broker, Client, eventually, tests_kafka, unique};
 
 /// Coordinators that search for transactions out of time often, and few partitions to load.
 const SETTINGS: &[&str] = &[
@@ -238,6 +238,10 @@ fn a_disk_that_fails_before_the_markers_holds_up_nothing_else() {
     client.finish(other, true);
     assert_eq!(client.await_stable(&topic, fine[0]).values.len(), 2, "others go on");
 
+    if tests_kafka() {
+        // Apache Kafka 4.3.1 does not get over this: the transaction stays open in the partition that came back.
+        return;
+    }
     broker.kill();
     small.resize("60m");
     broker.restart();
