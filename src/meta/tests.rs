@@ -277,6 +277,6 @@ fn a_transaction_takes_effect_at_its_end_or_never() {
 #[test]
 fn clients_are_told_of_no_level_that_is_not_served() {
     let level = |name: &str, feature_level| FeatureLevelRecord { name: name.into(), feature_level }.into();
-    let image = replayed(&[level(features::METADATA_VERSION, 30), level(features::TRANSACTION_VERSION, 2)]);
+    let image = replayed(&[level(features::METADATA_VERSION, 30), level(features::SHARE_VERSION, 1)]);
     assert_eq!(image.features.advertised().collect::<Vec<_>>(), [(features::METADATA_VERSION, 30)]);
 }
