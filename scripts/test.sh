@@ -43,4 +43,7 @@ scripts/quickstart.sh
 
 step "client scenarios"
 python3 compat-tests/run.py --fast
+
+step "a minute of transactions under fire"
+scripts/torture.py --seconds 60
 step "done"

@@ -39,26 +39,3 @@ fn controllers_are_not_described_by_a_broker() {
     let cluster = broker.connect().call(&DescribeClusterRequest::default().with_endpoint_type(9), 2);
     assert_eq!(cluster.error_code, 115);
 }
-
-/// Transactions are not there yet: clients try again later, as with a coordinator that moves.
-#[test]
-fn no_transaction_coordinator_is_available() {
-    if tests_kafka() {
-        return;
-    }
-    let broker = Broker::shared();
-    let mut client = broker.connect();
-    for version in 1..=6 {
-        let request = FindCoordinatorRequest::default().with_key_type(1);
-        if version < 4 {
-            let response = client.call(&request.with_key(text("group")), version);
-            assert_eq!((response.error_code, response.node_id.0, response.port), (15, -1, -1));
-        } else {
-            let keys = vec![text("one"), text("two")];
-            let response = client.call(&request.with_coordinator_keys(keys.clone()), version);
-            let answered: Vec<_> = response.coordinators.iter().map(|c| c.key.clone()).collect();
-            assert_eq!(answered, keys);
-            assert!(response.coordinators.iter().all(|c| c.error_code == 15 && c.node_id.0 == -1));
-        }
-    }
-}
