@@ -154,6 +154,26 @@ impl Segment {
         self.ask_index(|files| files.lookup(offset), || Ok(Anchor::START))
     }
 
+    /// The first index entry at or behind the byte `position`, from the files.
+    pub(super) fn anchor_behind(&self, position: u64) -> io::Result<Option<Anchor>> {
+        self.ask_index(|files| files.lookup_position(position), || Ok(None))
+    }
+
+    /// Whether an index entry holds what it promises.
+    pub(super) fn is_sound(&self, anchor: Anchor) -> io::Result<bool> {
+        let log = self.log()?;
+        let found = match Walk::new(&*log, anchor.position, self.size()).next() {
+            Ok(found) => found,
+            Err(e) if e.kind() == io::ErrorKind::InvalidData => None,
+            Err(e) => return Err(e),
+        };
+        let is_sound = found.map(|found| keeps_promise(&*log, &found, anchor)).transpose()?.unwrap_or(false);
+        if !is_sound {
+            self.misled.store(true, Ordering::Relaxed);
+        }
+        Ok(is_sound)
+    }
+
     /// The time index entry to start at for `timestamp`, from the files.
     pub(super) fn time_entry(&self, timestamp: i64) -> io::Result<TimeEntry> {
         self.ask_index(|files| files.lookup_time(timestamp), || Ok(TimeEntry::none(self.base_offset)))
@@ -370,11 +390,16 @@ impl Segment {
         up_to: i64,
         found: &mut Vec<AbortedTxn>,
     ) -> io::Result<bool> {
-        if self.has_no_aborted.load(Ordering::Acquire) {
+        if !self.may_have_aborted() {
             return Ok(false);
         }
         let Some(file) = self.aborted_file()? else { return Ok(false) };
         txn_index::collect(&*file, from, up_to, found).map_err(txn_index_error)
+    }
+
+    /// False if it is known that there is no transaction index.
+    pub(super) fn may_have_aborted(&self) -> bool {
+        !self.has_no_aborted.load(Ordering::Acquire)
     }
 
     /// The transaction index, to be read.
