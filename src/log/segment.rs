@@ -402,13 +402,14 @@ impl Segment {
         !self.has_no_aborted.load(Ordering::Acquire)
     }
 
-    /// The transaction index, to be read.
+    /// The transaction index, to be read; none if the segment has none. `NotFound` if its files have gone elsewhere,
+    /// for then nobody can tell.
     fn aborted_file(&self) -> io::Result<Option<Arc<dyn File>>> {
         // Over the lock, so that what is found missing is not made meanwhile.
         let _open = self.open.lock();
         match self.disk.open(&self.path(Kind::TxnIndex), Mode::Read) {
             Ok(file) => Ok(Some(file)),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            Err(e) if e.kind() == io::ErrorKind::NotFound && self.disk.exists(&self.path(Kind::Log))? => {
                 self.has_no_aborted.store(true, Ordering::Release);
                 Ok(None)
             }
@@ -431,7 +432,9 @@ impl Segment {
 
     /// Removes the files, the log last: without it the others mean nothing.
     pub(super) fn remove(&self) -> io::Result<()> {
-        self.close();
+        // Over the lock, so that nobody finds the log without its transaction index.
+        let mut open = self.open.lock();
+        *open = Open::default();
         self.remove_kinds(&Kind::OF_A_SEGMENT)
     }
 

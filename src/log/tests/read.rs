@@ -1,10 +1,14 @@
 //! Reads against a list of batches.
 
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
 use proptest::prelude::*;
 
+use crate::log::disk::Disk;
 use crate::log::testing::{
-    abort, append, built, contents, create, files, flush, headers, read_file, remove_file, reopen, settings,
-    write_file,
+    DIR, abort, append, built, contents, create, files, flush, headers, read_file, remove_file, reopen,
+    settings, write_file,
 };
 use crate::log::{Log, ReadError, Settings};
 use crate::wire::batch::Batch;
@@ -267,4 +271,29 @@ fn a_reader_is_told_of_the_aborted_transactions_in_what_it_reads_and_not_in_all_
     let slice = plan.resolve().unwrap().unwrap();
     let count = headers(&slice.read().unwrap()).len();
     assert!(plan.aborted(&slice).unwrap().len() >= count.div_ceil(2), "{count}");
+}
+
+#[test]
+fn a_reader_whose_files_have_gone_is_not_told_that_nothing_was_aborted() {
+    let aborted_txn = || {
+        let (disk, mut log) = create(settings());
+        log.append_as_leader(&transactional(0), 0, 0).unwrap();
+        log.append_as_leader(&abort(), 0, 0).unwrap();
+        let plan = log.plan_read(0, 1000, 2, true).unwrap().unwrap();
+        let slice = plan.resolve().unwrap().unwrap();
+        (disk, log, plan, slice)
+    };
+    let kind_of = |result: io::Result<Vec<_>>| result.map_err(|e| e.kind());
+
+    let (disk, mut log, plan, slice) = aborted_txn();
+    let renamed = log.rename_for_deletion(uuid::Uuid::from_u128(1)).unwrap();
+    assert_eq!(kind_of(plan.aborted(&slice)), Err(ErrorKind::NotFound));
+    disk.rename(&renamed, Path::new(DIR)).unwrap();
+    assert_eq!(plan.aborted(&slice).unwrap().len(), 1, "nothing was remembered");
+
+    let (_, mut log, plan, slice) = aborted_txn();
+    log.roll(0).unwrap();
+    log.advance_start(2);
+    log.remove_segments_below_start().unwrap();
+    assert_eq!(kind_of(plan.aborted(&slice)), Err(ErrorKind::NotFound));
 }
