@@ -366,20 +366,30 @@ impl Segment {
         if aborted.peek().is_none() {
             return Ok(());
         }
-        self.used.store(true, Ordering::Relaxed);
         let mut open = self.open.lock();
-        let index = match &mut open.aborted {
-            Some(index) => index,
-            none @ None => {
-                let file = self.disk.open(&self.path(Kind::TxnIndex), Mode::Create)?;
-                self.has_no_aborted.store(false, Ordering::Release);
-                none.insert(TxnIndex::open(file, self.base_offset).map_err(txn_index_error)?)
-            }
-        };
+        let index = self.txn_index(&mut open)?;
         for txn in aborted {
             index.append(&(*txn).into())?;
         }
         Ok(())
+    }
+
+    /// Opens the transaction index, so that [`Segment::append_aborted`] does not have to.
+    pub(super) fn open_aborted(&self) -> io::Result<()> {
+        self.txn_index(&mut self.open.lock()).map(|_| ())
+    }
+
+    /// The transaction index, to be added to.
+    fn txn_index<'a>(&self, open: &'a mut Open) -> io::Result<&'a mut TxnIndex> {
+        self.used.store(true, Ordering::Relaxed);
+        match &mut open.aborted {
+            Some(index) => Ok(index),
+            none @ None => {
+                let file = self.disk.open(&self.path(Kind::TxnIndex), Mode::Create)?;
+                self.has_no_aborted.store(false, Ordering::Release);
+                Ok(none.insert(TxnIndex::open(file, self.base_offset).map_err(txn_index_error)?))
+            }
+        }
     }
 
     /// Adds to `found` the aborted transactions that overlap the offsets from `from` up to, and without, `up_to`.
