@@ -1,8 +1,8 @@
 //! DescribeCluster and FindCoordinator: who is there.
 
-use kafka_protocol::messages::{DescribeClusterRequest, FindCoordinatorRequest};
+use kafka_protocol::messages::DescribeClusterRequest;
 
-use super::support::{Broker, tests_kafka, text};
+use super::support::Broker;
 
 #[test]
 fn the_cluster_is_the_one_that_metadata_tells_of() {

@@ -7,7 +7,7 @@ use kafka_protocol::messages::write_txn_markers_request::{WritableTxnMarker, Wri
 use kafka_protocol::messages::*;
 
 use super::support::transactions::{END_V1, END_V2, PRODUCE_V1, Txn, transactional};
-use super::support::{Broker, Client, eventually, now_ms, text, unique};
+use super::support::{Broker, Client, eventually, now_ms, tests_kafka, text, unique};
 
 #[test]
 fn a_transaction_is_described_in_each_of_its_states() {
@@ -206,6 +206,32 @@ fn what_write_txn_markers_refuses() {
     assert_eq!(write_markers(&mut client, vec![earlier]), [(txn.producer, 0, 52)]);
     let behind = marker(&txn.later(-1), &topic, &[0]).with_coordinator_epoch(8);
     assert_eq!(write_markers(&mut client, vec![behind]), [(txn.producer, 0, 47)]);
+}
+
+#[test]
+fn the_coordinators_own_logs_take_part_in_no_transaction() {
+    let broker = Broker::shared();
+    let mut client = broker.connect();
+    let here = client.create("here", 1).name;
+    let own = TopicName(text("__transaction_state"));
+    let txn = client.init(&unique("t"));
+    for version in 0..=3 {
+        let answer = client.call(&txn.add_request(&[(&own, &[0]), (&here, &[0])]), version);
+        let code = |name: &TopicName| {
+            let topic = answer.results_by_topic_v3_and_below.iter().find(|topic| topic.name == *name);
+            topic.unwrap().results_by_partition[0].partition_error_code
+        };
+        assert_eq!((code(&own), code(&here)), (29, 55), "version {version}");
+    }
+    if tests_kafka() {
+        // It writes what an administrator asks for.
+        return;
+    }
+    let all: Vec<i32> = (0..50).collect();
+    let written = write_markers(&mut client, vec![marker(&txn, &own, &all)]);
+    assert!(written.len() == 50 && written.iter().all(|(.., code)| *code == 3), "{written:?}");
+    assert_eq!(client.add(&txn, &here, &[0]), [0], "the coordinator is well");
+    client.finish(&txn, true);
 }
 
 #[test]

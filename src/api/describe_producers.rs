@@ -1,6 +1,7 @@
 //! DescribeProducers, version 0 (`KafkaApis.handleDescribeProducersRequest`): who has written to a partition lately, and
 //! since when a transaction is open there (KIP-664).
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use kafka_protocol::messages::ProducerId;
@@ -21,7 +22,13 @@ pub(super) async fn handle(
     context: Arc<Context>,
     request: Request<DescribeProducersRequest>,
 ) -> DescribeProducersResponse {
-    let topics = request.body.topics.into_iter().map(|topic| describe_topic(&context, topic));
+    // An answer may be long, so that each is given once however often it is asked for.
+    let mut told = HashSet::new();
+    let mut topics = request.body.topics;
+    for topic in &mut topics {
+        topic.partition_indexes.retain(|index| told.insert((topic.name.clone(), *index)));
+    }
+    let topics = topics.into_iter().map(|topic| describe_topic(&context, topic));
     DescribeProducersResponse::default().with_topics(topics.collect())
 }
 

@@ -16,7 +16,7 @@ use super::error::Code;
 use super::groups;
 use crate::coordinator::Unavailable;
 use crate::group;
-use crate::txn::ListTransactions;
+use crate::txn::{Filter, ListTransactions};
 use crate::wire::txn_records::State;
 
 pub(super) async fn handle(
@@ -25,7 +25,7 @@ pub(super) async fn handle(
 ) -> ListTransactionsResponse {
     let unknown =
         request.body.state_filters.iter().filter(|state| State::of_name(state).is_none()).cloned().collect();
-    match list(&context, request.body).await {
+    match list(&context, &request.body).await {
         Ok(listed) => ListTransactionsResponse::default()
             .with_unknown_state_filters(unknown)
             .with_transaction_states(listed),
@@ -33,12 +33,13 @@ pub(super) async fn handle(
     }
 }
 
-async fn list(context: &Context, body: ListTransactionsRequest) -> Result<Vec<TransactionState>, Code> {
+async fn list(context: &Context, body: &ListTransactionsRequest) -> Result<Vec<TransactionState>, Code> {
     let pattern = body.transactional_id_pattern.as_deref().filter(|pattern| !pattern.is_empty());
     let pattern = pattern.map(group::compiled_regex).transpose();
     let pattern = pattern.map_err(|_| Code::InvalidRegularExpression)?;
+    let filter = Arc::new(Filter::of(body));
     let mut listed = Vec::new();
-    for answer in context.transactions.ask_all(ListTransactions(body)).await {
+    for answer in context.transactions.ask_all(ListTransactions(filter)).await {
         match answer {
             Ok(states) => listed.extend(states),
             // Another node lists these.

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use kafka_protocol::messages::describe_transactions_response::{TopicData, TransactionState as Described};
-use kafka_protocol::messages::list_transactions_request::ListTransactionsRequest;
 use kafka_protocol::messages::list_transactions_response::TransactionState as Listed;
 use kafka_protocol::messages::{ProducerId, TopicName, TransactionalId};
 use kafka_protocol::protocol::StrBytes;
 
 use super::Code;
+use super::request::Filter;
 use super::transaction::Transaction;
 
 fn text(text: &str) -> StrBytes {
@@ -38,18 +38,17 @@ pub(super) fn describe(id: &str, transaction: Option<&Transaction>) -> Described
         .with_topics(topics.collect())
 }
 
-/// `TransactionStateManager.listTransactionStates`, but for the pattern.
+/// `TransactionStateManager.listTransactionStates`.
 pub(super) fn list<'a>(
     transactions: impl Iterator<Item = (&'a Arc<str>, &'a Transaction)>,
-    filter: &ListTransactionsRequest,
+    filter: &Filter,
     now_ms: i64,
 ) -> Vec<Listed> {
-    let (ids, states) = (&filter.producer_id_filters, &filter.state_filters);
     let fits = |transaction: &Transaction| {
         let value = &transaction.value;
-        (ids.is_empty() || ids.iter().any(|id| id.0 == value.producer_id))
-            && (states.is_empty() || states.iter().any(|state| &**state == value.state.name()))
-            && (filter.duration_filter < 0 || now_ms.saturating_sub(value.start_ms) > filter.duration_filter)
+        filter.producer_ids.as_ref().is_none_or(|ids| ids.contains(&value.producer_id))
+            && filter.states.as_ref().is_none_or(|states| states.contains(&value.state))
+            && (filter.duration_ms < 0 || now_ms.saturating_sub(value.start_ms) > filter.duration_ms)
     };
     let list = |(id, transaction): (&Arc<str>, &Transaction)| {
         Listed::default()

@@ -1,5 +1,6 @@
 //! What the transaction coordinator is asked, and what it answers.
 
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use kafka_protocol::messages::describe_transactions_response::TransactionState as Described;
@@ -9,6 +10,7 @@ use kafka_protocol::messages::list_transactions_response::TransactionState as Li
 use super::Code;
 use crate::base::id::Producer;
 use crate::meta::Image;
+use crate::wire::txn_records::State;
 
 /// A topic and one of its partitions.
 pub type TopicPartition = (Arc<str>, i32);
@@ -104,7 +106,31 @@ pub struct DescribeTransaction(pub Arc<str>);
 
 /// ListTransactions of this machine. The pattern, and states that do not exist, are for whoever asks.
 #[derive(Clone, Debug)]
-pub struct ListTransactions(pub ListTransactionsRequest);
+pub struct ListTransactions(pub Arc<Filter>);
+
+/// Which transactions are listed (`TransactionStateManager.listTransactionStates`), but for the pattern of their ids.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Filter {
+    /// In one of these states; none = any. Of states that nobody knows there are no transactions.
+    pub(super) states: Option<BTreeSet<State>>,
+    /// Of these producers; none = any.
+    pub(super) producer_ids: Option<HashSet<i64>>,
+    /// Under way for longer than this, if it is not negative.
+    pub(super) duration_ms: i64,
+}
+
+impl Filter {
+    /// What a request asks for.
+    pub fn of(request: &ListTransactionsRequest) -> Self {
+        let states = || request.state_filters.iter().filter_map(|name| State::of_name(name)).collect();
+        let producer_ids = || request.producer_id_filters.iter().map(|id| id.0).collect();
+        Self {
+            states: (!request.state_filters.is_empty()).then(states),
+            producer_ids: (!request.producer_id_filters.is_empty()).then(producer_ids),
+            duration_ms: request.duration_filter,
+        }
+    }
+}
 
 /// Asks for transactions that are decided and whose markers are to be written. Answered when there are some, and
 /// when their decision is committed; each is handed out once. Who asks after another one takes its place: that one is

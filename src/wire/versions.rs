@@ -75,10 +75,10 @@ apis! {
     21 DeleteRecords 0-2 from 0 flexible 2 LIST;
     22 InitProducerId 0-5 from 0 flexible 2 SMALL;
     23 OffsetForLeaderEpoch 2-4 from 2 flexible 4 LIST;
-    24 AddPartitionsToTxn 0-5 from 0 flexible 3 LIST;
+    24 AddPartitionsToTxn 0-5 from 0 flexible 3 SMALL;
     25 AddOffsetsToTxn 0-4 from 0 flexible 3 SMALL;
     26 EndTxn 0-5 from 0 flexible 3 SMALL;
-    27 WriteTxnMarkers 1-1 from 1 flexible 1 LIST;
+    27 WriteTxnMarkers 1-1 from 1 flexible 1 SMALL;
     28 TxnOffsetCommit 0-5 from 0 flexible 3 LIST;
     32 DescribeConfigs 1-4 from 1 flexible 4 LIST;
     33 AlterConfigs 0-2 from 0 flexible 2 LIST;
@@ -89,9 +89,9 @@ apis! {
     46 ListPartitionReassignments 0-0 from 0 flexible 0 LIST;
     47 OffsetDelete 0-0 from 0 flexible 1 LIST;
     60 DescribeCluster 0-2 from 0 flexible 0 SMALL;
-    61 DescribeProducers 0-0 from 0 flexible 0 LIST;
+    61 DescribeProducers 0-0 from 0 flexible 0 SMALL;
     65 DescribeTransactions 0-0 from 0 flexible 0 LIST;
-    66 ListTransactions 0-2 from 0 flexible 0 LIST;
+    66 ListTransactions 0-2 from 0 flexible 0 SMALL;
     68 ConsumerGroupHeartbeat 0-1 from 0 flexible 0 LIST;
     69 ConsumerGroupDescribe 0-1 from 0 flexible 0 LIST;
     74 ListConfigResources 0-1 from 0 flexible 0 SMALL;

@@ -10,6 +10,7 @@ use crate::base::id::TopicId;
 use crate::coordinator::Unavailable;
 use crate::coordinator::groups::Groups;
 use crate::coordinator::sink::marker_of;
+use crate::coordinator::stored::Stored;
 use crate::group::EndTransaction;
 use crate::log::AppendError;
 use crate::log::producers::ProducerError;
@@ -17,6 +18,7 @@ use crate::machine::Ended;
 use crate::meta::Image;
 use crate::partition::{self, Replica, Set};
 use crate::purgatory::Countdown;
+use crate::txn::Transactions;
 
 /// How long a marker may take to be committed before it is written again.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -80,6 +82,10 @@ impl Destinations {
     }
 
     fn find(&self, topic: &str, index: i32) -> Option<TopicId> {
+        // The coordinators' own logs are for their shards alone, and hold no transactions.
+        if topic == <Transactions as Stored>::TOPIC {
+            return None;
+        }
         let image = self.image.load();
         let topic = image.topics.by_name(topic)?;
         topic.partition(index).map(|_| topic.id)

@@ -95,7 +95,7 @@ fn input(words: &Words<'_>) -> Input {
         "commit" => end(true),
         "abort" => end(false),
         "describe" => DescribeTransaction(transactional_id).into_input(),
-        "list" => ListTransactions(filter(words)).into_input(),
+        "list" => ListTransactions(Arc::new(Filter::of(&filter(words)))).into_input(),
         "next" => NextMarkers { again: words.number("again", false), fresh_producer_id }.into_input(),
         "written" => MarkersWritten { transactional_id, decided_at: plain[3].parse().unwrap() }.into_input(),
         command => panic!("no command {command}"),
