@@ -190,7 +190,7 @@ fn deleted_name(dir: &Path, unique: Uuid) -> String {
     format!("{}{suffix}", &topic[..topic_len])
 }
 
-fn remove_if_there(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+pub(super) fn remove_if_there(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     match disk.remove_file(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
         result => result,

@@ -17,6 +17,7 @@ use super::copy::{Cleaned, cleaned_path, discard};
 use crate::log::Log;
 use crate::log::names::{CLEANED, Kind, SWAP, parse};
 use crate::log::retention::Retired;
+use crate::log::truncate::remove_if_there;
 
 impl Cleaned {
     /// Bytes of the sources.
@@ -50,7 +51,18 @@ impl Cleaned {
         for kind in &self.kinds {
             self.disk.rename(&self.swap_path(*kind), &self.segment.path(*kind))?;
         }
-        self.disk.sync_dir(&self.dir)
+        self.disk.sync_dir(&self.dir)?;
+        self.remove_snapshots()
+    }
+
+    /// Removes the producers' snapshots at offsets where no segment begins any more, but never the newest of all.
+    fn remove_snapshots(&self) -> io::Result<()> {
+        let newest = Log::snapshots(&*self.disk, &self.dir)?.last().map(|(offset, _)| *offset);
+        let gone = self.sources.iter().skip(1).map(|source| source.base_offset);
+        for offset in gone.filter(|offset| Some(*offset) != newest) {
+            remove_if_there(&*self.disk, &self.dir.join(Kind::Snapshot.name(offset)))?;
+        }
+        Ok(())
     }
 
     /// Removes what another cleaning has left, of the topic that had the name before: next to it, the next start would

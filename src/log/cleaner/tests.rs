@@ -557,3 +557,20 @@ fn a_damaged_batch_is_not_taken_for_one_that_may_go() {
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);
     assert_eq!(testing::read_file(&world.disk, name), bytes, "and nothing was changed");
 }
+
+#[test]
+fn producer_snapshots_of_merged_segments_go_with_them() {
+    let mut world = story();
+    let snapshots = |world: &World| {
+        let snapshots = Log::snapshots(&world.disk, Path::new(DIR)).unwrap();
+        snapshots.into_iter().map(|(offset, _)| offset).collect::<Vec<_>>()
+    };
+    let before = snapshots(&world);
+    world.clean(1 << 16, 1).unwrap().unwrap();
+    // What is small now fits together.
+    world.model.cleaned_up_to = None;
+    world.clean(1 << 16, 1).unwrap().unwrap();
+    let bases: Vec<i64> = world.log.segments.iter().skip(1).map(|segment| segment.base_offset).collect();
+    assert!(!bases.is_empty() && bases.len() < before.len());
+    assert_eq!(snapshots(&world), bases);
+}
