@@ -52,6 +52,8 @@ pub trait Disk: Send + Sync + 'static {
     fn file_len(&self, path: &Path) -> io::Result<u64>;
     /// When a file was last written, in ms since 1970.
     fn modified_ms(&self, path: &Path) -> io::Result<i64>;
+    /// Sets when a file was last written, in ms since 1970. Durable with the file's next bytes.
+    fn touch(&self, path: &Path, modified_ms: i64) -> io::Result<()>;
     /// Whether a file or directory exists.
     fn exists(&self, path: &Path) -> io::Result<bool>;
     /// Makes a directory and its parents.

@@ -228,7 +228,8 @@ impl Cleaning {
                 }
             }
         }
-        target.finish(pace)
+        let modified_ms = sources.last().map(|last| last.modified_ms()).transpose()?;
+        target.finish(modified_ms, pace)
     }
 
     fn fate(&mut self, header: &BatchHeader, bytes: &[u8]) -> (Fate, Option<AbortedTxn>) {
@@ -390,9 +391,13 @@ impl<'a> Target<'a> {
         Ok(())
     }
 
-    /// Makes all files durable; gives the log's size and which files there are.
-    fn finish(mut self, pace: &mut Pace<'_>) -> io::Result<(u64, Vec<Kind>)> {
+    /// Makes all files durable; gives the log's size and which files there are. Where no record has a timestamp,
+    /// retention goes by `modified_ms`.
+    fn finish(mut self, modified_ms: Option<i64>, pace: &mut Pace<'_>) -> io::Result<(u64, Vec<Kind>)> {
         self.write(pace)?;
+        if let Some(modified_ms) = modified_ms {
+            self.disk.touch(&cleaned_path(self.dir, Kind::Log, self.base_offset), modified_ms)?;
+        }
         self.file.sync_data()?;
         self.indexes.complete();
         let mut kinds = vec![Kind::Log, Kind::OffsetIndex, Kind::TimeIndex];

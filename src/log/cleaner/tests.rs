@@ -574,3 +574,23 @@ fn producer_snapshots_of_merged_segments_go_with_them() {
     assert!(!bases.is_empty() && bases.len() < before.len());
     assert_eq!(snapshots(&world), bases);
 }
+
+#[test]
+fn a_cleaned_segment_is_as_old_as_the_last_of_its_sources() {
+    let mut world = World::new();
+    world.write(5, &[(1, false)], 0);
+    world.run(&Op::Roll);
+    flush(&mut world.log);
+    world.disk.set_modified_ms(500);
+    let modified_ms = |world: &World| world.log.segments[0].modified_ms().unwrap();
+    assert_eq!(modified_ms(&world), 500);
+    let cleanable = world.log.cleanable(None, 1, &RULES, 1_000).unwrap().unwrap();
+    let mut cleaning = world.log.begin_cleaning(&cleanable, 1, &RULES, 1_000).unwrap();
+    let mut map = OffsetMap::new(1 << 16, 0.9, cleaning.dirty_records_max(), [1; 4]);
+    cleaning.map(&mut map, &mut |_| Ok(())).unwrap();
+    let cleaned = cleaning.copy(&[0], &map, &mut |_| Ok(())).unwrap();
+    world.disk.set_modified_ms(9_000);
+    cleaned.swap().unwrap();
+    world.log.replace(&cleaned).remove().unwrap();
+    assert_eq!(modified_ms(&world), 500);
+}

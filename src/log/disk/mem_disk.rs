@@ -39,6 +39,8 @@ struct State {
     opens_to_fail: u64,
     space: u64,
     modified_ms: i64,
+    /// Of the files that were touched.
+    touched: BTreeMap<Ino, i64>,
 }
 
 #[derive(Clone, Debug)]
@@ -71,6 +73,7 @@ impl MemDisk {
             opens_to_fail: 0,
             space: SPACE,
             modified_ms: 0,
+            touched: BTreeMap::new(),
         };
         Self(Arc::new(Mutex::new(state)))
     }
@@ -108,7 +111,7 @@ impl MemDisk {
         self.0.lock().opens_to_fail = opens;
     }
 
-    /// Sets when all files were last written.
+    /// Sets when all files were last written that are not [touched](Disk::touch).
     pub fn set_modified_ms(&self, modified_ms: i64) {
         self.0.lock().modified_ms = modified_ms;
     }
@@ -327,7 +330,14 @@ impl Disk for MemDisk {
 
     fn modified_ms(&self, path: &Path) -> io::Result<i64> {
         let state = self.0.lock();
-        state.find(path).map(|_| state.modified_ms)
+        state.find(path).map(|ino| state.touched.get(&ino).copied().unwrap_or(state.modified_ms))
+    }
+
+    fn touch(&self, path: &Path, modified_ms: i64) -> io::Result<()> {
+        let mut state = self.0.lock();
+        let ino = state.find(path)?;
+        state.touched.insert(ino, modified_ms);
+        Ok(())
     }
 
     fn exists(&self, path: &Path) -> io::Result<bool> {

@@ -5,7 +5,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::io::{Errno, ReadWriteFlags, preadv, preadv2, pwritev};
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -51,6 +51,11 @@ impl Disk for StdDisk {
     fn modified_ms(&self, path: &Path) -> io::Result<i64> {
         let modified = fs::metadata(path)?.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(i64::try_from(modified.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    fn touch(&self, path: &Path, modified_ms: i64) -> io::Result<()> {
+        let since = Duration::from_millis(u64::try_from(modified_ms).unwrap_or(0));
+        fs::OpenOptions::new().write(true).open(path)?.set_modified(UNIX_EPOCH + since)
     }
 
     fn exists(&self, path: &Path) -> io::Result<bool> {
