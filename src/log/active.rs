@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 
-use super::index::{Anchor, Indexes, TimeEntry};
+use super::index::{Anchor, Indexes, OffsetIndex, TimeEntry};
 use super::segment::Segment;
 use super::walk::{Found, Walk};
 use crate::wire::batch::BatchHeader;
@@ -74,8 +74,13 @@ impl Active {
 
     /// The index entry to start at for `offset`; none if the files have to be asked.
     pub(super) fn anchor(&self, offset: i64) -> Option<Anchor> {
+        self.offsets().map(|offsets| offsets.lookup(offset))
+    }
+
+    /// The index entries of offsets; none if the files have to be asked.
+    pub(super) fn offsets(&self) -> Option<&OffsetIndex> {
         match &self.indexes {
-            Heat::Hot(indexes) => Some(indexes.offsets.lookup(offset)),
+            Heat::Hot(indexes) => Some(&indexes.offsets),
             Heat::Cold { .. } => None,
         }
     }

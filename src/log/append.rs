@@ -99,7 +99,8 @@ impl Log {
             }
         }
         let encoded = header.encode();
-        self.write(&[(header, &[&encoded, batch.records()])], now_ms)?;
+        let aborts = self.aborts([(&header, marker.as_ref())]);
+        self.write(&[(header, &[&encoded, batch.records()])], aborts, now_ms)?;
         self.settle(&header, marker.as_ref())?;
         Ok(self.appended(&header, header.base_offset))
     }
@@ -121,11 +122,13 @@ impl Log {
                 fitting.iter().zip(&encoded).map(|(b, header)| [&header[..], b.records()]).collect();
             let writes: Vec<_> =
                 fitting.iter().zip(&parts).map(|(b, parts)| (b.header, &parts[..])).collect();
-            self.write(&writes, now_ms)?;
-            for batch in fitting {
-                // A marker that nobody understands ends no transaction, here as in recovery.
-                let marker = marker_of(&batch.header, batch.records()).ok().flatten();
-                self.settle(&batch.header, marker.as_ref())?;
+            // A marker that nobody understands ends no transaction, here as in recovery.
+            let markers = fitting.iter().map(|b| marker_of(&b.header, b.records()).ok().flatten());
+            let markers: Vec<_> = markers.collect();
+            let with_markers = || fitting.iter().map(|b| &b.header).zip(markers.iter().map(Option::as_ref));
+            self.write(&writes, self.aborts(with_markers()), now_ms)?;
+            for (header, marker) in with_markers() {
+                self.settle(header, marker)?;
             }
             rest = after;
         }
@@ -161,9 +164,30 @@ impl Log {
         fitting.count().max(1)
     }
 
-    /// Writes batches to one segment, a new one if it has to be.
-    fn write(&mut self, batches: &[(BatchHeader, &[&[u8]])], now_ms: i64) -> Result<(), AppendError> {
-        let written = self.roll_for(batches, now_ms).and_then(|()| self.write_to_active(batches));
+    /// Whether a transaction may be aborted by one of these batches, each given with its marker.
+    fn aborts<'a>(&self, batches: impl IntoIterator<Item = (&'a BatchHeader, Option<&'a Marker>)>) -> bool {
+        batches.into_iter().enumerate().any(|(at, (header, marker))| {
+            // The transaction may begin with a batch before.
+            let may_be_open = at > 0
+                || self.producers.get(header.producer_id).is_some_and(|e| e.txn_first_offset.is_some());
+            may_be_open && marker.is_some_and(|marker| marker.verdict == Verdict::Abort)
+        })
+    }
+
+    /// Writes batches to one segment, a new one if it has to be. If one `aborts` a transaction, what that takes is open
+    /// before: without descriptors left nothing is written, and it can be tried again.
+    fn write(
+        &mut self,
+        batches: &[(BatchHeader, &[&[u8]])],
+        aborts: bool,
+        now_ms: i64,
+    ) -> Result<(), AppendError> {
+        let written = self.roll_for(batches, now_ms).and_then(|()| {
+            if aborts {
+                self.active_segment().open_aborted()?;
+            }
+            self.write_to_active(batches)
+        });
         written.map_err(|e| {
             if !is_out_of_descriptors(&e) {
                 self.poison();

@@ -45,6 +45,15 @@ enum Place {
     Unknown,
 }
 
+/// The first index entry behind what is read of the last segment.
+#[derive(Clone, Copy, Debug)]
+enum Behind {
+    /// As memory knows it; there may be none.
+    Entry(Option<Anchor>),
+    /// The index files know.
+    Unknown,
+}
+
 /// A read to be carried out.
 pub struct ReadPlan {
     segments: Arc<Vec<Arc<Segment>>>,
@@ -56,6 +65,7 @@ pub struct ReadPlan {
     up_to: i64,
     /// Where `up_to` is in the last segment.
     end: Place,
+    behind: Behind,
     bytes_max: usize,
     whole_first_batch: bool,
 }
@@ -86,8 +96,11 @@ impl Log {
         let start = if is_active { self.place_of(from) } else { Place::Unknown };
         let end =
             if up_to == end_offset { Place::End(self.active_segment().size()) } else { self.place_of(up_to) };
+        let behind = self.active.offsets().map_or(Behind::Unknown, |offsets| {
+            Behind::Entry(offsets.lookup_behind(from, bytes_max).filter(|_| is_active))
+        });
         let segments = self.segments.clone();
-        Ok(Some(ReadPlan { segments, at, from, start, up_to, end, bytes_max, whole_first_batch }))
+        Ok(Some(ReadPlan { segments, at, from, start, up_to, end, behind, bytes_max, whole_first_batch }))
     }
 
     /// Where in the active segment the batch is that ends at or above `offset`.
@@ -142,20 +155,40 @@ impl ReadPlan {
         Ok(segment.locate(self.from, anchor, end)?.map(|found| (found.position, found.len())))
     }
 
-    /// The aborted transactions that overlap what may be read of the slice's segment, in the order of their first
-    /// offsets: what a reader of committed data has to be told (`LocalLog.collectAbortedTransactions`). Reads the
-    /// transaction indexes.
+    /// The aborted transactions that overlap the slice, and maybe some more up to the next index entry, in the order of
+    /// their first offsets: what a reader of committed data has to be told (`LocalLog.collectAbortedTransactions`).
+    /// Reads the transaction indexes.
     pub fn aborted(&self, slice: &Slice) -> io::Result<Vec<AbortedTxn>> {
-        let next = self.segments.get(slice.segment + 1);
-        let up_to = next.map_or(self.up_to, |next| next.base_offset.min(self.up_to));
         let mut found = Vec::new();
-        for segment in self.segments.iter().skip(slice.segment) {
+        let segments = self.segments.iter().skip(slice.segment);
+        let mut segments = segments.filter(|segment| segment.may_have_aborted()).peekable();
+        if segments.peek().is_none() {
+            return Ok(found);
+        }
+        let up_to = self.upper_bound(slice)?;
+        for segment in segments {
             if segment.collect_aborted(self.from, up_to, &mut found)? {
                 break;
             }
         }
         found.sort_unstable_by_key(|txn| txn.first_offset);
         Ok(found)
+    }
+
+    /// An offset that all records of the slice are below (`LogSegment.fetchUpperBoundOffset`).
+    fn upper_bound(&self, slice: &Slice) -> io::Result<i64> {
+        let next = self.segments.get(slice.segment + 1);
+        let up_to = next.map_or(self.up_to, |next| next.base_offset.min(self.up_to));
+        let segment = &self.segments[slice.segment];
+        let end = slice.position.saturating_add(u64::try_from(slice.len).unwrap_or(u64::MAX));
+        let behind = match (next, self.behind) {
+            (None, Behind::Entry(entry)) => entry.filter(|entry| entry.position >= end),
+            (None, Behind::Unknown) | (Some(_), _) => segment.anchor_behind(end)?,
+        };
+        Ok(match behind {
+            Some(anchor) if segment.is_sound(anchor)? => anchor.last_offset.map_or(up_to, |o| o.min(up_to)),
+            Some(_) | None => up_to,
+        })
     }
 
     fn slice(&self, at: usize, position: u64, first_len: u64, end: u64) -> io::Result<Option<Slice>> {

@@ -154,6 +154,26 @@ impl Segment {
         self.ask_index(|files| files.lookup(offset), || Ok(Anchor::START))
     }
 
+    /// The first index entry at or behind the byte `position`, from the files.
+    pub(super) fn anchor_behind(&self, position: u64) -> io::Result<Option<Anchor>> {
+        self.ask_index(|files| files.lookup_position(position), || Ok(None))
+    }
+
+    /// Whether an index entry holds what it promises.
+    pub(super) fn is_sound(&self, anchor: Anchor) -> io::Result<bool> {
+        let log = self.log()?;
+        let found = match Walk::new(&*log, anchor.position, self.size()).next() {
+            Ok(found) => found,
+            Err(e) if e.kind() == io::ErrorKind::InvalidData => None,
+            Err(e) => return Err(e),
+        };
+        let is_sound = found.map(|found| keeps_promise(&*log, &found, anchor)).transpose()?.unwrap_or(false);
+        if !is_sound {
+            self.misled.store(true, Ordering::Relaxed);
+        }
+        Ok(is_sound)
+    }
+
     /// The time index entry to start at for `timestamp`, from the files.
     pub(super) fn time_entry(&self, timestamp: i64) -> io::Result<TimeEntry> {
         self.ask_index(|files| files.lookup_time(timestamp), || Ok(TimeEntry::none(self.base_offset)))
@@ -346,20 +366,30 @@ impl Segment {
         if aborted.peek().is_none() {
             return Ok(());
         }
-        self.used.store(true, Ordering::Relaxed);
         let mut open = self.open.lock();
-        let index = match &mut open.aborted {
-            Some(index) => index,
-            none @ None => {
-                let file = self.disk.open(&self.path(Kind::TxnIndex), Mode::Create)?;
-                self.has_no_aborted.store(false, Ordering::Release);
-                none.insert(TxnIndex::open(file, self.base_offset).map_err(txn_index_error)?)
-            }
-        };
+        let index = self.txn_index(&mut open)?;
         for txn in aborted {
             index.append(&(*txn).into())?;
         }
         Ok(())
+    }
+
+    /// Opens the transaction index, so that [`Segment::append_aborted`] does not have to.
+    pub(super) fn open_aborted(&self) -> io::Result<()> {
+        self.txn_index(&mut self.open.lock()).map(|_| ())
+    }
+
+    /// The transaction index, to be added to.
+    fn txn_index<'a>(&self, open: &'a mut Open) -> io::Result<&'a mut TxnIndex> {
+        self.used.store(true, Ordering::Relaxed);
+        match &mut open.aborted {
+            Some(index) => Ok(index),
+            none @ None => {
+                let file = self.disk.open(&self.path(Kind::TxnIndex), Mode::Create)?;
+                self.has_no_aborted.store(false, Ordering::Release);
+                Ok(none.insert(TxnIndex::open(file, self.base_offset).map_err(txn_index_error)?))
+            }
+        }
     }
 
     /// Adds to `found` the aborted transactions that overlap the offsets from `from` up to, and without, `up_to`.
@@ -370,20 +400,26 @@ impl Segment {
         up_to: i64,
         found: &mut Vec<AbortedTxn>,
     ) -> io::Result<bool> {
-        if self.has_no_aborted.load(Ordering::Acquire) {
+        if !self.may_have_aborted() {
             return Ok(false);
         }
         let Some(file) = self.aborted_file()? else { return Ok(false) };
         txn_index::collect(&*file, from, up_to, found).map_err(txn_index_error)
     }
 
-    /// The transaction index, to be read.
+    /// False if it is known that there is no transaction index.
+    pub(super) fn may_have_aborted(&self) -> bool {
+        !self.has_no_aborted.load(Ordering::Acquire)
+    }
+
+    /// The transaction index, to be read; none if the segment has none. `NotFound` if its files have gone elsewhere,
+    /// for then nobody can tell.
     fn aborted_file(&self) -> io::Result<Option<Arc<dyn File>>> {
         // Over the lock, so that what is found missing is not made meanwhile.
         let _open = self.open.lock();
         match self.disk.open(&self.path(Kind::TxnIndex), Mode::Read) {
             Ok(file) => Ok(Some(file)),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            Err(e) if e.kind() == io::ErrorKind::NotFound && self.disk.exists(&self.path(Kind::Log))? => {
                 self.has_no_aborted.store(true, Ordering::Release);
                 Ok(None)
             }
@@ -406,7 +442,9 @@ impl Segment {
 
     /// Removes the files, the log last: without it the others mean nothing.
     pub(super) fn remove(&self) -> io::Result<()> {
-        self.close();
+        // Over the lock, so that nobody finds the log without its transaction index.
+        let mut open = self.open.lock();
+        *open = Open::default();
         self.remove_kinds(&Kind::OF_A_SEGMENT)
     }
 

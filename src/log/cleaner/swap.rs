@@ -1,6 +1,7 @@
 //! Puts a cleaned segment in the place of its sources (`LocalLog.replaceSegments`).
 //!
 //! ```text
+//! other .cleaned      -> removed
 //! .cleaned, durable -> .swap, durable     from here on a crash ends with the new segment
 //! sources -> .deleted                     all of them, indexes first
 //! .swap -> no suffix                      the log first: without it an index means nothing
@@ -14,7 +15,7 @@ use std::sync::Arc;
 
 use super::copy::{Cleaned, cleaned_path, discard};
 use crate::log::Log;
-use crate::log::names::{Kind, SWAP};
+use crate::log::names::{CLEANED, Kind, SWAP, parse};
 use crate::log::retention::Retired;
 
 impl Cleaned {
@@ -40,6 +41,7 @@ impl Cleaned {
     /// After an error only the next start can tell which segment it is.
     pub fn swap(&self) -> io::Result<()> {
         let base_offset = self.segment.base_offset;
+        self.remove_foreign()?;
         for kind in self.kinds.iter().rev() {
             self.disk.rename(&cleaned_path(&self.dir, *kind, base_offset), &self.swap_path(*kind))?;
         }
@@ -49,6 +51,19 @@ impl Cleaned {
             self.disk.rename(&self.swap_path(*kind), &self.segment.path(*kind))?;
         }
         self.disk.sync_dir(&self.dir)
+    }
+
+    /// Removes what another cleaning has left, of the topic that had the name before: next to it, the next start would
+    /// take the swap for an unfinished split, and remove it.
+    fn remove_foreign(&self) -> io::Result<()> {
+        let own: Vec<_> = self.kinds.iter().map(|kind| (self.segment.base_offset, *kind)).collect();
+        for entry in self.disk.list(&self.dir)? {
+            let cleaned = entry.name.strip_suffix(CLEANED).and_then(parse);
+            if cleaned.is_some_and(|cleaned| !own.contains(&cleaned)) {
+                self.disk.remove_file(&self.dir.join(entry.name))?;
+            }
+        }
+        Ok(())
     }
 
     fn swap_path(&self, kind: Kind) -> PathBuf {

@@ -11,6 +11,7 @@ use std::path::{Component, Path};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use rustix::io::Errno;
 
 use super::{Disk, Entry, File, Mode, Space};
 use crate::base::random::Random;
@@ -35,6 +36,7 @@ struct State {
     changes: u64,
     changes_max: u64,
     syncs_to_fail: u64,
+    opens_to_fail: u64,
     space: u64,
     modified_ms: i64,
 }
@@ -66,6 +68,7 @@ impl MemDisk {
             changes: 0,
             changes_max: u64::MAX,
             syncs_to_fail: 0,
+            opens_to_fail: 0,
             space: SPACE,
             modified_ms: 0,
         };
@@ -98,6 +101,11 @@ impl MemDisk {
     /// without writing it.
     pub fn fail_syncs(&self, syncs: u64) {
         self.0.lock().syncs_to_fail = syncs;
+    }
+
+    /// Lets the next `opens` openings of files fail because too many are open.
+    pub fn fail_opens(&self, opens: u64) {
+        self.0.lock().opens_to_fail = opens;
     }
 
     /// Sets when all files were last written.
@@ -284,6 +292,10 @@ impl Disk for MemDisk {
     fn open(&self, path: &Path, mode: Mode) -> io::Result<Arc<dyn File>> {
         let mut state = self.0.lock();
         state.alive()?;
+        if let Some(rest) = state.opens_to_fail.checked_sub(1) {
+            state.opens_to_fail = rest;
+            return Err(Errno::MFILE.into());
+        }
         let (parents, name) = split(path)?;
         let dir = state.walk(&parents)?;
         let found = state.entries(dir)?.get(name).copied();

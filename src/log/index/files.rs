@@ -75,6 +75,12 @@ impl IndexFiles {
         Ok(found.map_or(Anchor::START, |e| to_anchor(&e)))
     }
 
+    /// The first entry at or behind the byte `position`.
+    pub(crate) fn lookup_position(&self, position: u64) -> io::Result<Option<Anchor>> {
+        let (_, found) = self.offsets.split(|e| u64::from(offset::parse(e).1) < position)?;
+        Ok(found.map(|e| offset::anchor(self.base_offset, offset::parse(&e))))
+    }
+
     /// The last entry.
     pub(crate) fn last(&self) -> io::Result<Anchor> {
         self.lookup(i64::MAX)
@@ -92,6 +98,9 @@ impl IndexFiles {
         self.lookup_time(i64::MAX)
     }
 }
+
+/// Entries on both sides of a place in a table.
+type Neighbours<const N: usize> = (Option<[u8; N]>, Option<[u8; N]>);
 
 /// A file of entries of `N` bytes in growing order.
 struct Table<const N: usize> {
@@ -134,8 +143,14 @@ impl<const N: usize> Table<N> {
         self.count.checked_sub(1).map(|last| self.entry(last)).transpose()
     }
 
-    /// The last entry for which `holds`; it must hold for a first part of the entries and for no other.
+    /// The last entry for which `holds`.
     fn floor(&self, holds: impl Fn(&[u8; N]) -> bool) -> io::Result<Option<[u8; N]>> {
+        Ok(self.split(holds)?.0)
+    }
+
+    /// The last entry for which `holds` and the one after it; it must hold for a first part of the entries and for no
+    /// other.
+    fn split(&self, holds: impl Fn(&[u8; N]) -> bool) -> io::Result<Neighbours<N>> {
         let (mut low, mut high) = (0, self.count);
         while (high - low) * N > BLOCK_BYTES {
             let middle = usize::midpoint(low, high);
@@ -145,8 +160,9 @@ impl<const N: usize> Table<N> {
                 high = middle;
             }
         }
-        let block = self.read(low, high - low)?;
+        let block = self.read(low, (high + 1).min(self.count) - low)?;
         let (entries, _) = block.as_chunks::<N>();
-        Ok(entries[..entries.partition_point(holds)].last().copied())
+        let (before, after) = entries.split_at(entries.partition_point(holds));
+        Ok((before.last().copied(), after.first().copied()))
     }
 }

@@ -47,6 +47,16 @@ impl OffsetIndex {
         self.entries[..above].last().map_or(Anchor::START, |e| anchor(self.base_offset, *e))
     }
 
+    /// The first entry behind a read of `len` bytes, or of one whole batch if that is more, which starts with the batch
+    /// that holds `offset`. Where that batch is need not be known: no later than the first entry that is not below.
+    pub(crate) fn lookup_behind(&self, offset: i64, len: usize) -> Option<Anchor> {
+        let at = self.entries.partition_point(|e| self.base_offset + i64::from(e.0) < offset);
+        let (_, latest_start) = self.entries.get(at)?;
+        let end = u64::from(*latest_start).saturating_add(u64::try_from(len.max(1)).unwrap_or(u64::MAX));
+        let behind = self.entries.partition_point(|e| u64::from(e.1) < end);
+        self.entries.get(behind).map(|e| anchor(self.base_offset, *e))
+    }
+
     pub(crate) fn last(&self) -> Anchor {
         self.lookup(i64::MAX)
     }

@@ -3,11 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::base::id::TopicId;
 use crate::base::random::Random;
 use crate::log::disk::{Disk, MemDisk};
 use crate::log::producers::ProducerError;
-use crate::log::testing::{DIR, append, built, contents, create, flush, headers, recover, reopen, settings};
+use crate::log::testing::{
+    DIR, abort, append, built, contents, create, files, flush, headers, recover, reopen, settings,
+};
 use crate::log::{AppendError, Log, Settings};
 use crate::wire::batch::{Batch, crc32c};
 use crate::wire::builder::Fields;
@@ -69,6 +73,11 @@ fn a_segment_ends_with_its_bytes_its_time_its_index_and_its_offsets() {
     assert_eq!(roll(Settings { segment_bytes: 2 * len - 1, ..settings() }, &[0; 4]), 4);
     let timed = Settings { segment_ms: 100, ..Settings::default() };
     assert_eq!(roll(timed, &[1000, 1100, 1101, 1150]), 2, "by the batches' timestamps, not the clock's");
+    let lag = Settings { max_compaction_lag_ms: 100, ..Settings::default() };
+    assert_eq!(roll(lag, &[1000, 1101]), 1, "nobody compacts it");
+    assert_eq!(roll(Settings { compact: true, ..lag }, &[1000, 1100, 1101]), 2);
+    let any = Settings { compact: true, max_compaction_lag_ms: 0, ..Settings::default() };
+    assert_eq!(roll(any, &[1000, 1101]), 1);
     let indexed = Settings { index_interval_bytes: 1, segment_index_bytes: 40, ..Settings::default() };
     assert_eq!(roll(indexed, &[1, 2, 3, 4, 5, 6]), 2, "the last time entry is kept free");
     let (_, mut log) = create(Settings::default());
@@ -200,4 +209,54 @@ fn names_that_a_killed_broker_never_synced_are_synced_before_they_count() {
     flush(&mut log);
     let (log, _) = recover(&disk.power_cut(&Random::seeded(1), 0), settings(), 1).unwrap();
     assert_eq!((log.end_offset(), log.topic_id().is_some()), (1, true));
+}
+
+/// A record of a transaction of producer 7.
+fn transactional() -> Batch {
+    let fields = Fields {
+        producer_id: 7,
+        producer_epoch: 0,
+        base_sequence: 0,
+        transactional: true,
+        ..Fields::default()
+    };
+    built(1, 50, 10, &fields)
+}
+
+#[test]
+fn an_abort_for_which_no_file_can_be_opened_is_not_written_and_can_be_tried_again() {
+    let txn_index_len = |disk: &MemDisk| {
+        files(disk).iter().find(|(name, _)| name.ends_with(".txnindex")).map(|(_, bytes)| bytes.len())
+    };
+
+    let (disk, mut log) = create(settings());
+    log.append_as_leader(&abort(), 0, 0).unwrap();
+    assert_eq!(txn_index_len(&disk), None, "there was nothing to abort");
+    log.append_as_leader(&transactional(), 0, 0).unwrap();
+    disk.fail_opens(1);
+    let failed = log.append_as_leader(&abort(), 0, 0).unwrap_err();
+    assert!(matches!(failed, AppendError::Storage(_)) && !failed.is_disk_failure());
+    assert_eq!((log.end_offset(), headers(&contents(&log)).len()), (2, 2));
+    log.append_as_leader(&abort(), 0, 0).unwrap();
+    assert_eq!(txn_index_len(&disk), Some(34));
+
+    let (follower_disk, mut follower) = create(settings());
+    let bytes = contents(&log);
+    let mut rest = Bytes::from(bytes.clone());
+    let replicated = [(); 3].map(|()| Batch::split_from(&mut rest).unwrap());
+    follower_disk.fail_opens(1);
+    assert!(follower.append_as_follower(&replicated, 0).is_err());
+    assert_eq!(follower.end_offset(), 0);
+    follower.append_as_follower(&replicated, 0).unwrap();
+    assert_eq!((txn_index_len(&follower_disk), contents(&follower)), (Some(34), bytes));
+}
+
+#[test]
+fn an_abort_that_cannot_be_noted_after_it_was_written_ends_the_log() {
+    let (disk, mut log) = create(settings());
+    log.append_as_leader(&transactional(), 0, 0).unwrap();
+    // The index is made, the marker is written, the entry is not.
+    disk.fail_after(2);
+    log.append_as_leader(&abort(), 0, 0).unwrap_err();
+    assert!(log.is_poisoned());
 }

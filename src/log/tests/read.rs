@@ -1,9 +1,14 @@
 //! Reads against a list of batches.
 
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
 use proptest::prelude::*;
 
+use crate::log::disk::Disk;
 use crate::log::testing::{
-    abort, append, built, contents, create, files, flush, headers, remove_file, reopen, settings,
+    DIR, abort, append, built, contents, create, files, flush, headers, read_file, remove_file, reopen,
+    settings, write_file,
 };
 use crate::log::{Log, ReadError, Settings};
 use crate::wire::batch::Batch;
@@ -164,23 +169,25 @@ fn a_search_by_time_looks_into_compressed_batches_and_heeds_the_logs_start() {
     }
 }
 
+/// A record of a transaction of producer 7.
+fn transactional(sequence: i32) -> Batch {
+    let fields = Fields {
+        producer_id: 7,
+        producer_epoch: 0,
+        base_sequence: sequence,
+        transactional: true,
+        ..Fields::default()
+    };
+    built(1, 1, 10, &fields)
+}
+
 #[test]
 fn aborted_transactions_are_told_to_whoever_reads_over_them() {
     let settings = Settings { segment_bytes: 800, ..settings() };
     let (disk, mut log) = create(settings);
-    let data = |sequence| {
-        let fields = Fields {
-            producer_id: 7,
-            producer_epoch: 0,
-            base_sequence: sequence,
-            transactional: true,
-            ..Fields::default()
-        };
-        built(1, 1, 10, &fields)
-    };
     // Transactions of two segments and more: data at 0 and 20, markers at 19 and 39.
     for (sequence, at) in [(0, 0), (1, 20)] {
-        assert_eq!(log.append_as_leader(&data(sequence), 0, 0).unwrap().first_offset, at);
+        assert_eq!(log.append_as_leader(&transactional(sequence), 0, 0).unwrap().first_offset, at);
         for _ in 0..18 {
             append(&mut log, 1, 1);
         }
@@ -211,4 +218,82 @@ fn aborted_transactions_are_told_to_whoever_reads_over_them() {
     assert_eq!(aborted(&log, 25, 40), []);
     log.producers_mut().high_watermark_advanced(39);
     assert_eq!(log.last_stable_bound(), Some(20));
+}
+
+/// Reads from every offset of a log that begins with forty aborted transactions, each two offsets long.
+fn check_told_of_what_is_read(log: &Log, what: &str) {
+    let end_offset = 80;
+    for (from, bytes_max) in (0..end_offset).flat_map(|from| [1, 300, 1000].map(|len| (from, len))) {
+        let plan = log.plan_read(from, bytes_max, end_offset, true).unwrap().unwrap();
+        let slice = plan.resolve().unwrap().unwrap();
+        let read_up_to = from + i64::try_from(bytes_max / 60).unwrap() + 1;
+        let told: Vec<_> = plan.aborted(&slice).unwrap().iter().map(|t| t.first_offset).collect();
+        let overlapping: Vec<_> =
+            headers(&slice.read().unwrap()).iter().map(|h| h.base_offset / 2 * 2).collect();
+        assert!(overlapping.iter().all(|txn| told.contains(txn)), "{what}: {from}, {bytes_max}: {told:?}");
+        let most = read_up_to + INDEX_STEP;
+        assert!(told.iter().all(|txn| *txn < most), "{what}: {from}, {bytes_max}: {told:?}");
+    }
+}
+
+/// At least the offsets between three index entries.
+const INDEX_STEP: i64 = 10;
+
+#[test]
+fn a_reader_is_told_of_the_aborted_transactions_in_what_it_reads_and_not_in_all_of_the_segment() {
+    let settings = Settings { segment_bytes: 1 << 20, ..settings() };
+    let (disk, mut log) = create(settings);
+    for sequence in 0..40 {
+        log.append_as_leader(&transactional(sequence), 0, 0).unwrap();
+        log.append_as_leader(&abort(), 0, 0).unwrap();
+    }
+    check_told_of_what_is_read(&log, "in memory");
+    log.close().unwrap();
+    let (mut log, _) = reopen(&disk, settings);
+    check_told_of_what_is_read(&log, "in the files");
+    log.roll(0).unwrap();
+    append(&mut log, 1, 1);
+    check_told_of_what_is_read(&log, "in a closed segment");
+    log.close().unwrap();
+
+    // An entry in the middle names an offset that is long before its batch.
+    let name = "00000000000000000000.index";
+    let mut index = read_file(&disk, name);
+    let (entries, _) = index.as_chunks_mut::<8>();
+    let middle = entries.len() / 2;
+    let before = u32::from_be_bytes(entries[middle - 1][..4].try_into().unwrap());
+    entries[middle][..4].copy_from_slice(&(before + 1).to_be_bytes());
+    let position = u32::from_be_bytes(entries[middle][4..].try_into().unwrap());
+    write_file(&disk, name, &index);
+    let (log, _) = reopen(&disk, settings);
+    let len = usize::try_from(position).unwrap();
+    let plan = log.plan_read(0, len, 80, true).unwrap().unwrap();
+    let slice = plan.resolve().unwrap().unwrap();
+    let count = headers(&slice.read().unwrap()).len();
+    assert!(plan.aborted(&slice).unwrap().len() >= count.div_ceil(2), "{count}");
+}
+
+#[test]
+fn a_reader_whose_files_have_gone_is_not_told_that_nothing_was_aborted() {
+    let aborted_txn = || {
+        let (disk, mut log) = create(settings());
+        log.append_as_leader(&transactional(0), 0, 0).unwrap();
+        log.append_as_leader(&abort(), 0, 0).unwrap();
+        let plan = log.plan_read(0, 1000, 2, true).unwrap().unwrap();
+        let slice = plan.resolve().unwrap().unwrap();
+        (disk, log, plan, slice)
+    };
+    let kind_of = |result: io::Result<Vec<_>>| result.map_err(|e| e.kind());
+
+    let (disk, mut log, plan, slice) = aborted_txn();
+    let renamed = log.rename_for_deletion(uuid::Uuid::from_u128(1)).unwrap();
+    assert_eq!(kind_of(plan.aborted(&slice)), Err(ErrorKind::NotFound));
+    disk.rename(&renamed, Path::new(DIR)).unwrap();
+    assert_eq!(plan.aborted(&slice).unwrap().len(), 1, "nothing was remembered");
+
+    let (_, mut log, plan, slice) = aborted_txn();
+    log.roll(0).unwrap();
+    log.advance_start(2);
+    log.remove_segments_below_start().unwrap();
+    assert_eq!(kind_of(plan.aborted(&slice)), Err(ErrorKind::NotFound));
 }
