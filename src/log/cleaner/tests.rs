@@ -314,7 +314,7 @@ impl World {
     /// Opens what is left; the producers' open transactions are those that the log has.
     fn reopen(&mut self, disk: MemDisk, clean: bool) {
         let recovery_point = self.model.recovery_point;
-        let opening = Opening { recovery_point, log_start_offset: 0, clean };
+        let opening = Opening { recovery_point, log_start_offset: 0, clean, is_checkpointed: true };
         let (log, _) = open(&disk, settings(), opening).unwrap();
         (self.disk, self.log) = (disk, log);
         let end = self.log.end_offset();
