@@ -15,8 +15,15 @@ use std::sync::Arc;
 
 use super::copy::{Cleaned, cleaned_path, discard};
 use crate::log::Log;
+use crate::log::disk::Dir;
 use crate::log::names::{CLEANED, Kind, SWAP, parse};
 use crate::log::retention::Retired;
+
+/// A change of files that needs no further descriptor.
+pub struct Swap<'a> {
+    cleaned: &'a Cleaned,
+    dir: Arc<dyn Dir>,
+}
 
 impl Cleaned {
     /// Bytes of the sources.
@@ -34,23 +41,11 @@ impl Cleaned {
         discard(&*self.disk, &self.dir, self.segment.base_offset);
     }
 
-    /// Changes the files; who reads the sources still finds them. The recovery point that is checkpointed must not be
-    /// below the end of the sources: else recovery, or the journal, might take the new file for the old one. Nothing
-    /// else may sync, retire or rename the log's files meanwhile. [`Log::replace`] has to follow.
-    ///
-    /// After an error only the next start can tell which segment it is.
-    pub fn swap(&self) -> io::Result<()> {
-        let base_offset = self.segment.base_offset;
-        self.remove_foreign()?;
-        for kind in self.kinds.iter().rev() {
-            self.disk.rename(&cleaned_path(&self.dir, *kind, base_offset), &self.swap_path(*kind))?;
-        }
-        self.disk.sync_dir(&self.dir)?;
-        self.sources.iter().try_for_each(|source| source.set_aside())?;
-        for kind in &self.kinds {
-            self.disk.rename(&self.swap_path(*kind), &self.segment.path(*kind))?;
-        }
-        self.disk.sync_dir(&self.dir)
+    /// Opens what the change needs. After an error nothing is changed, and it can be tried again.
+    pub fn begin_swap(&self) -> io::Result<Swap<'_>> {
+        let dir = self.remove_foreign().and_then(|()| self.disk.open_dir(&self.dir));
+        let dir = dir.inspect_err(|_| self.discard())?;
+        Ok(Swap { cleaned: self, dir })
     }
 
     /// Removes what another cleaning has left, of the topic that had the name before: next to it, the next start would
@@ -68,6 +63,27 @@ impl Cleaned {
 
     fn swap_path(&self, kind: Kind) -> PathBuf {
         self.dir.join(kind.name(self.segment.base_offset) + SWAP)
+    }
+}
+
+impl Swap<'_> {
+    /// Changes the files; who reads the sources still finds them. The recovery point that is checkpointed must not be
+    /// below the end of the sources: else recovery, or the journal, might take the new file for the old one. Nothing
+    /// else may sync, retire or rename the log's files meanwhile. [`Log::replace`] has to follow.
+    ///
+    /// After an error only the next start can tell which segment it is.
+    pub fn run(&self) -> io::Result<()> {
+        let Cleaned { disk, dir, sources, segment, kinds } = self.cleaned;
+        for kind in kinds.iter().rev() {
+            let from = cleaned_path(dir, *kind, segment.base_offset);
+            disk.rename(&from, &self.cleaned.swap_path(*kind))?;
+        }
+        self.dir.sync()?;
+        sources.iter().try_for_each(|source| source.set_aside())?;
+        for kind in kinds {
+            disk.rename(&self.cleaned.swap_path(*kind), &segment.path(*kind))?;
+        }
+        self.dir.sync()
     }
 }
 
