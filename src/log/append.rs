@@ -251,7 +251,9 @@ impl Log {
         }
         let rolled = self.alive().and_then(|()| self.roll_at(self.end_offset, now_ms));
         rolled.map_err(|e| {
-            self.poison();
+            if !is_out_of_descriptors(&e) {
+                self.poison();
+            }
             Error::io(&dir, e)
         })
     }

@@ -64,10 +64,21 @@ pub trait Disk: Send + Sync + 'static {
     fn remove_file(&self, path: &Path) -> io::Result<()>;
     /// Removes a directory and all in it.
     fn remove_dir_all(&self, dir: &Path) -> io::Result<()>;
-    /// Makes the directory's entries durable.
-    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Opens a directory.
+    fn open_dir(&self, dir: &Path) -> io::Result<Arc<dyn Dir>>;
     /// Size and free bytes of the file system that holds `dir`.
     fn space(&self, dir: &Path) -> io::Result<Space>;
+
+    /// Makes the directory's entries durable.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.open_dir(dir)?.sync()
+    }
+}
+
+/// An open directory, which takes no further descriptor to be synced.
+pub trait Dir: Send + Sync {
+    /// Makes the directory's entries durable.
+    fn sync(&self) -> io::Result<()>;
 }
 
 /// An open file; every call names its position, so handles are shared freely.

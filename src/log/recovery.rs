@@ -34,6 +34,8 @@ pub struct Opening {
     pub log_start_offset: i64,
     /// Whether the broker stopped cleanly.
     pub clean: bool,
+    /// Whether the recovery point is what a checkpoint has. Else nothing is known, and it is 0.
+    pub is_checkpointed: bool,
 }
 
 /// What was found and done.
@@ -356,9 +358,11 @@ impl Opener {
     }
 
     /// The offset from which on none may be missing. What was synced may have been compacted once, whatever the topic's
-    /// policy is now; but writes that were lost must not leave a hole.
+    /// policy is now; but writes that were lost must not leave a hole. Where nobody knows what was synced, all may have
+    /// been.
     fn gapless_from(&self) -> i64 {
-        if self.settings.compact { i64::MAX } else { self.opening.recovery_point }
+        let Opening { recovery_point, is_checkpointed, .. } = self.opening;
+        if self.settings.compact || !is_checkpointed { i64::MAX } else { recovery_point }
     }
 
     /// Whether a segment cannot follow what ends at `end_offset`.

@@ -43,12 +43,17 @@ pub(super) fn recover(
     settings: Settings,
     recovery_point: i64,
 ) -> Result<(Log, Recovered), Error> {
-    open(disk, settings, Opening { recovery_point, log_start_offset: 0, clean: false })
+    open(disk, settings, Opening { recovery_point, log_start_offset: 0, clean: false, is_checkpointed: true })
 }
 
 /// Opens the log after [`Log::close`].
 pub(super) fn reopen(disk: &MemDisk, settings: Settings) -> (Log, Recovered) {
-    open(disk, settings, Opening { recovery_point: 0, log_start_offset: 0, clean: true }).unwrap()
+    open(
+        disk,
+        settings,
+        Opening { recovery_point: 0, log_start_offset: 0, clean: true, is_checkpointed: true },
+    )
+    .unwrap()
 }
 
 /// Opens the log.

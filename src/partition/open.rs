@@ -178,7 +178,9 @@ fn set_aside(parts: &Parts, directory: &Directory, path: &Path, tp: &TopicPartit
 fn open(parts: &Parts, found: &Found, settings: Settings) -> Option<Arc<Replica>> {
     let Found { directory, checkpoints, name, topic_id } = found;
     let [recovery_point, log_start_offset, high_watermark] = checkpoints.of(name);
-    let opening = Opening { recovery_point, log_start_offset, clean: directory.was_clean() };
+    let is_checkpointed = checkpoints.recovery_points.contains_key(name);
+    let clean = directory.was_clean();
+    let opening = Opening { recovery_point, log_start_offset, clean, is_checkpointed };
     let disk = directory.log_directory().disk().clone();
     let path = directory.log_directory().path().join(name.to_string());
     match Log::open(disk, &path, settings.log, opening, parts.clock.now_ms()) {

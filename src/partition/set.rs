@@ -2,6 +2,8 @@
 
 mod cleaning;
 mod retention;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Weak};

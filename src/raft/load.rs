@@ -147,7 +147,7 @@ impl Home {
         let ids = snapshot::list(&**disk, dir)?;
         let snapshot_end = ids.last().map_or(0, |id| id.end_offset);
         let recovery_point = sink::read_recovery_point(&**disk, dir)?.max(snapshot_end);
-        let opening = Opening { recovery_point, log_start_offset: 0, clean: false };
+        let opening = Opening { recovery_point, log_start_offset: 0, clean: false, is_checkpointed: true };
         let (mut log, recovered) = Log::open(disk.clone(), dir, settings, opening, now_ms)?;
         if let Some(flaw) = recovered.flaw {
             let bytes = recovered.truncated_bytes;

@@ -15,9 +15,18 @@ use std::sync::Arc;
 
 use super::copy::{Cleaned, cleaned_path, discard};
 use crate::log::Log;
+use crate::log::disk::Dir;
 use crate::log::names::{CLEANED, Kind, SWAP, parse};
 use crate::log::retention::Retired;
 use crate::log::truncate::remove_if_there;
+
+/// A change of files that needs no further descriptor.
+pub struct Swap<'a> {
+    cleaned: &'a Cleaned,
+    dir: Arc<dyn Dir>,
+    /// Of the producers, to go with the merged segments.
+    snapshots: Vec<PathBuf>,
+}
 
 impl Cleaned {
     /// Bytes of the sources.
@@ -35,34 +44,15 @@ impl Cleaned {
         discard(&*self.disk, &self.dir, self.segment.base_offset);
     }
 
-    /// Changes the files; who reads the sources still finds them. The recovery point that is checkpointed must not be
-    /// below the end of the sources: else recovery, or the journal, might take the new file for the old one. Nothing
-    /// else may sync, retire or rename the log's files meanwhile. [`Log::replace`] has to follow.
-    ///
-    /// After an error only the next start can tell which segment it is.
-    pub fn swap(&self) -> io::Result<()> {
-        let base_offset = self.segment.base_offset;
-        self.remove_foreign()?;
-        for kind in self.kinds.iter().rev() {
-            self.disk.rename(&cleaned_path(&self.dir, *kind, base_offset), &self.swap_path(*kind))?;
-        }
-        self.disk.sync_dir(&self.dir)?;
-        self.sources.iter().try_for_each(|source| source.set_aside())?;
-        for kind in &self.kinds {
-            self.disk.rename(&self.swap_path(*kind), &self.segment.path(*kind))?;
-        }
-        self.disk.sync_dir(&self.dir)?;
-        self.remove_snapshots()
+    /// Opens what the change needs. After an error nothing is changed, and it can be tried again.
+    pub fn begin_swap(&self) -> io::Result<Swap<'_>> {
+        self.try_begin_swap().inspect_err(|_| self.discard())
     }
 
-    /// Removes the producers' snapshots at offsets where no segment begins any more, but never the newest of all.
-    fn remove_snapshots(&self) -> io::Result<()> {
-        let newest = Log::snapshots(&*self.disk, &self.dir)?.last().map(|(offset, _)| *offset);
-        let gone = self.sources.iter().skip(1).map(|source| source.base_offset);
-        for offset in gone.filter(|offset| Some(*offset) != newest) {
-            remove_if_there(&*self.disk, &self.dir.join(Kind::Snapshot.name(offset)))?;
-        }
-        Ok(())
+    fn try_begin_swap(&self) -> io::Result<Swap<'_>> {
+        self.remove_foreign()?;
+        let snapshots = self.snapshots_of_merged()?;
+        Ok(Swap { cleaned: self, dir: self.disk.open_dir(&self.dir)?, snapshots })
     }
 
     /// Removes what another cleaning has left, of the topic that had the name before: next to it, the next start would
@@ -78,8 +68,39 @@ impl Cleaned {
         Ok(())
     }
 
+    /// The producers' snapshots at offsets where no segment is going to begin, but never the newest of all.
+    fn snapshots_of_merged(&self) -> io::Result<Vec<PathBuf>> {
+        let mut snapshots = Log::snapshots(&*self.disk, &self.dir)?;
+        snapshots.pop();
+        let merged = self.sources.get(1..).unwrap_or_default();
+        snapshots.retain(|(offset, _)| merged.iter().any(|source| source.base_offset == *offset));
+        Ok(snapshots.into_iter().map(|(_, path)| path).collect())
+    }
+
     fn swap_path(&self, kind: Kind) -> PathBuf {
         self.dir.join(kind.name(self.segment.base_offset) + SWAP)
+    }
+}
+
+impl Swap<'_> {
+    /// Changes the files; who reads the sources still finds them. The recovery point that is checkpointed must not be
+    /// below the end of the sources: else recovery, or the journal, might take the new file for the old one. Nothing
+    /// else may sync, retire or rename the log's files meanwhile. [`Log::replace`] has to follow.
+    ///
+    /// After an error only the next start can tell which segment it is.
+    pub fn run(&self) -> io::Result<()> {
+        let Cleaned { disk, dir, sources, segment, kinds } = self.cleaned;
+        for kind in kinds.iter().rev() {
+            let from = cleaned_path(dir, *kind, segment.base_offset);
+            disk.rename(&from, &self.cleaned.swap_path(*kind))?;
+        }
+        self.dir.sync()?;
+        sources.iter().try_for_each(|source| source.set_aside())?;
+        for kind in kinds {
+            disk.rename(&self.cleaned.swap_path(*kind), &segment.path(*kind))?;
+        }
+        self.dir.sync()?;
+        self.snapshots.iter().try_for_each(|path| remove_if_there(&**disk, path))
     }
 }
 

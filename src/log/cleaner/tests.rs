@@ -303,7 +303,7 @@ impl World {
         cleaning.map(&mut map, pace)?;
         for group in cleaning.groups(&map) {
             let cleaned = cleaning.copy(&group, &map, pace)?;
-            cleaned.swap()?;
+            cleaned.begin_swap()?.run()?;
             log.replace(&cleaned).remove()?;
         }
         assert!(map.latest_offset() >= cleanable.first_dirty_offset, "a cleaning comes on");
@@ -335,7 +335,7 @@ impl World {
     /// Opens what is left; the producers' open transactions are those that the log has.
     fn reopen(&mut self, disk: MemDisk, clean: bool) {
         let recovery_point = self.model.recovery_point;
-        let opening = Opening { recovery_point, log_start_offset: 0, clean };
+        let opening = Opening { recovery_point, log_start_offset: 0, clean, is_checkpointed: true };
         let (log, _) = open(&disk, settings(), opening).unwrap();
         (self.disk, self.log) = (disk, log);
         let end = self.log.end_offset();
@@ -454,6 +454,27 @@ fn a_power_cut_at_any_step_of_a_cleaning_leaves_the_log_before_or_after() {
             check(&world.log, &world.model);
         }
     }
+}
+
+#[test]
+fn a_cleaning_that_finds_no_descriptor_left_to_replace_files_changes_none_and_can_be_tried_again() {
+    let mut world = story();
+    let log = &world.log;
+    let (end, now_ms) = (log.end_offset(), world.model.now_ms);
+    let cleanable = log.cleanable(world.model.cleaned_up_to, end, &RULES, now_ms).unwrap().unwrap();
+    let mut cleaning = log.begin_cleaning(&cleanable, end, &RULES, now_ms).unwrap();
+    let mut map = OffsetMap::new(1 << 16, 0.9, cleaning.dirty_records_max(), [1, 1, 2, 3]);
+    let pace = &mut |_: usize| Ok(());
+    cleaning.map(&mut map, pace).unwrap();
+    let before = testing::files(&world.disk);
+    let group = cleaning.groups(&map).into_iter().next().unwrap();
+    let cleaned = cleaning.copy(&group, &map, pace).unwrap();
+    assert_ne!(testing::files(&world.disk), before);
+    world.disk.fail_opens(1);
+    assert!(cleaned.begin_swap().is_err());
+    assert_eq!(testing::files(&world.disk), before);
+    assert!(world.clean(1 << 16, 1).unwrap().is_some());
+    check(&world.log, &world.model);
 }
 
 #[test]
@@ -590,7 +611,7 @@ fn a_cleaned_segment_is_as_old_as_the_last_of_its_sources() {
     cleaning.map(&mut map, &mut |_| Ok(())).unwrap();
     let cleaned = cleaning.copy(&[0], &map, &mut |_| Ok(())).unwrap();
     world.disk.set_modified_ms(9_000);
-    cleaned.swap().unwrap();
+    cleaned.begin_swap().unwrap().run().unwrap();
     world.log.replace(&cleaned).remove().unwrap();
     assert_eq!(modified_ms(&world), 500);
 }

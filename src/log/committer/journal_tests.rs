@@ -113,7 +113,7 @@ fn ends_after_cut(disk: &MemDisk, logs: u32, seed: u64) -> Vec<i64> {
     let left = disk.power_cut(&random, random.below(101));
     let disk: Arc<dyn Disk> = Arc::new(left);
     journal::replay(&disk, Path::new(DATA)).unwrap();
-    let opening = Opening { recovery_point: 0, log_start_offset: 0, clean: false };
+    let opening = Opening { recovery_point: 0, log_start_offset: 0, clean: false, is_checkpointed: true };
     let open = |index| {
         let dir = Path::new(DATA).join(format!("a-{index}"));
         Log::open(disk.clone(), &dir, settings(), opening, NOW).unwrap().0.end_offset()

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use rustix::io::Errno;
 
-use super::{Disk, Entry, File, Mode, Space};
+use super::{Dir, Disk, Entry, File, Mode, Space};
 use crate::base::random::Random;
 
 /// Size of a [`MemDisk`] unless [`MemDisk::set_space`] says otherwise, in bytes.
@@ -106,7 +106,7 @@ impl MemDisk {
         self.0.lock().syncs_to_fail = syncs;
     }
 
-    /// Lets the next `opens` openings of files fail because too many are open.
+    /// Lets the next `opens` openings of files and directories fail because too many are open.
     pub fn fail_opens(&self, opens: u64) {
         self.0.lock().opens_to_fail = opens;
     }
@@ -229,6 +229,16 @@ impl State {
         }
     }
 
+    fn opening(&mut self) -> io::Result<()> {
+        match self.opens_to_fail.checked_sub(1) {
+            Some(rest) => {
+                self.opens_to_fail = rest;
+                Err(Errno::MFILE.into())
+            }
+            None => Ok(()),
+        }
+    }
+
     fn entries(&self, dir: Ino) -> io::Result<&Names> {
         match &self.inodes[dir] {
             Inode::Dir { seen, .. } => Ok(seen),
@@ -295,10 +305,7 @@ impl Disk for MemDisk {
     fn open(&self, path: &Path, mode: Mode) -> io::Result<Arc<dyn File>> {
         let mut state = self.0.lock();
         state.alive()?;
-        if let Some(rest) = state.opens_to_fail.checked_sub(1) {
-            state.opens_to_fail = rest;
-            return Err(Errno::MFILE.into());
-        }
+        state.opening()?;
         let (parents, name) = split(path)?;
         let dir = state.walk(&parents)?;
         let found = state.entries(dir)?.get(name).copied();
@@ -398,24 +405,35 @@ impl Disk for MemDisk {
         state.rename_in(parent, vec![(name.to_owned(), None)])
     }
 
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+    fn open_dir(&self, dir: &Path) -> io::Result<Arc<dyn Dir>> {
         let mut state = self.0.lock();
         let ino = state.find(dir)?;
-        state.changing()?;
-        match &mut state.inodes[ino] {
-            Inode::Dir { seen, device, unsynced } => {
-                device.clone_from(seen);
-                unsynced.clear();
-                Ok(())
-            }
-            Inode::File { .. } => Err(io::ErrorKind::NotADirectory.into()),
-        }
+        state.entries(ino)?;
+        state.opening()?;
+        Ok(Arc::new(MemDir { disk: self.clone(), ino }))
     }
 
     fn space(&self, dir: &Path) -> io::Result<Space> {
         let state = self.0.lock();
         state.find(dir)?;
         Ok(Space { total: state.space, usable: state.space.saturating_sub(state.used()) })
+    }
+}
+
+struct MemDir {
+    disk: MemDisk,
+    ino: Ino,
+}
+
+impl Dir for MemDir {
+    fn sync(&self) -> io::Result<()> {
+        let mut state = self.disk.0.lock();
+        state.changing()?;
+        if let Inode::Dir { seen, device, unsynced } = &mut state.inodes[self.ino] {
+            device.clone_from(seen);
+            unsynced.clear();
+        }
+        Ok(())
     }
 }
 

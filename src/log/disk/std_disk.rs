@@ -10,7 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use rustix::io::{Errno, ReadWriteFlags, preadv, preadv2, pwritev};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use super::{Disk, Entry, File, Mode, Space};
+use super::{Dir, Disk, Entry, File, Mode, Space};
 
 /// Most slices that one call takes (`IOV_MAX` of Linux).
 const SLICES_MAX: usize = 1024;
@@ -78,13 +78,21 @@ impl Disk for StdDisk {
         fs::remove_dir_all(dir)
     }
 
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        fs::File::open(dir)?.sync_all()
+    fn open_dir(&self, dir: &Path) -> io::Result<Arc<dyn Dir>> {
+        Ok(Arc::new(StdDir(fs::File::open(dir)?)))
     }
 
     fn space(&self, dir: &Path) -> io::Result<Space> {
         let stat = rustix::fs::statvfs(dir)?;
         Ok(Space { total: stat.f_blocks * stat.f_frsize, usable: stat.f_bavail * stat.f_frsize })
+    }
+}
+
+struct StdDir(fs::File);
+
+impl Dir for StdDir {
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_all()
     }
 }
 

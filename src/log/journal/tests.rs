@@ -204,7 +204,7 @@ fn shared(disk: &MemDisk) -> Arc<dyn Disk> {
 }
 
 fn open(disk: &MemDisk, name: &str, recovery_point: i64) -> Log {
-    let opening = Opening { recovery_point, log_start_offset: 0, clean: false };
+    let opening = Opening { recovery_point, log_start_offset: 0, clean: false, is_checkpointed: true };
     Log::open(shared(disk), &Path::new(DATA).join(name), settings(), opening, NOW).unwrap().0
 }
 

@@ -252,6 +252,19 @@ fn an_abort_for_which_no_file_can_be_opened_is_not_written_and_can_be_tried_agai
 }
 
 #[test]
+fn a_segment_for_which_no_file_can_be_opened_can_be_rolled_later() {
+    let (disk, mut log) = create(settings());
+    append(&mut log, 1, 50);
+    disk.fail_opens(1);
+    let failed = log.roll(0).unwrap_err();
+    assert!(!failed.is_disk_failure() && !log.is_poisoned());
+    append(&mut log, 1, 50);
+    log.roll(0).unwrap();
+    append(&mut log, 1, 50);
+    assert_eq!((log.segment_count(), headers(&contents(&log)).len()), (2, 3));
+}
+
+#[test]
 fn an_abort_that_cannot_be_noted_after_it_was_written_ends_the_log() {
     let (disk, mut log) = create(settings());
     log.append_as_leader(&transactional(), 0, 0).unwrap();

@@ -40,7 +40,8 @@ fn use_and_restart_twice(disk: &MemDisk, mut log: Log) {
     assert_eq!(contents(&log), bytes);
     append(&mut log, 1, 501);
     log.close().unwrap();
-    let opening = Opening { recovery_point: end_offset + 2, log_start_offset: 0, clean: true };
+    let opening =
+        Opening { recovery_point: end_offset + 2, log_start_offset: 0, clean: true, is_checkpointed: true };
     let (log, _) = open(&disk.power_cut(&Random::seeded(0), 0), settings(), opening).unwrap();
     assert_eq!(contents(&log)[..bytes.len()], bytes);
 }
@@ -111,11 +112,29 @@ fn damage_before_the_last_segment_takes_later_segments_with_it_only_if_nothing_w
 }
 
 #[test]
+fn offsets_that_a_compaction_took_once_are_no_damage_to_a_log_whose_checkpoint_is_lost() {
+    let (disk, mut log) = create(settings());
+    for base_offset in [0, 5, 20, 30] {
+        if base_offset == 20 {
+            log.roll(0).unwrap();
+        }
+        let fields = Fields { base_offset, ..Fields::default() };
+        log.append_as_follower(&[built(1, 0, 10, &fields)], 0).unwrap();
+    }
+    flush(&mut log);
+    let unknown = Opening { recovery_point: 0, log_start_offset: 0, clean: false, is_checkpointed: false };
+    let (recovered, _) = open(&kill(&disk), settings(), unknown).unwrap();
+    assert_eq!(contents(&recovered), contents(&log));
+    let fresh = Opening { is_checkpointed: true, ..unknown };
+    assert_eq!(open(&kill(&disk), settings(), fresh).unwrap().0.end_offset(), 1, "writes that were lost");
+}
+
+#[test]
 fn after_a_clean_stop_damage_is_no_torn_tail() {
     let (disk, bytes) = three_segments();
     let (mut log, _) = recover(&disk, settings(), 36).unwrap();
     log.close().unwrap();
-    let clean = Opening { recovery_point: 36, log_start_offset: 0, clean: true };
+    let clean = Opening { recovery_point: 36, log_start_offset: 0, clean: true, is_checkpointed: true };
     let last = read_file(&disk, LAST);
     for (at, len) in [(last.len() - 1, last.len()), (last.len() - 50, last.len()), (0, last.len() - 1)] {
         let disk = kill(&disk);
@@ -175,7 +194,8 @@ fn no_index_is_believed() {
                     Some(bytes) => write_file(&disk, name, &bytes),
                     None => remove_file(&disk, name),
                 }
-                let opening = Opening { recovery_point: 36, log_start_offset: 0, clean };
+                let opening =
+                    Opening { recovery_point: 36, log_start_offset: 0, clean, is_checkpointed: true };
                 let (mut log, _) = open(&disk, settings(), opening).unwrap();
                 assert_eq!(contents(&log), bytes, "{what} {name}");
                 for offset in 0..36 {
@@ -240,7 +260,7 @@ fn derived_files_are_rebuilt_from_the_log() {
                     None => remove_file(&disk, name),
                 }
             }
-            let opening = Opening { recovery_point: 30, log_start_offset: 0, clean };
+            let opening = Opening { recovery_point: 30, log_start_offset: 0, clean, is_checkpointed: true };
             let (log, _) = open(&disk, settings(), opening).unwrap();
             assert_eq!((log.epochs(), log.topic_id()), (&epochs, None));
             assert_eq!(

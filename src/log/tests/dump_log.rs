@@ -74,8 +74,12 @@ fn write_log(dir: &Path) {
         }
         if round == 500 {
             log.close().unwrap();
-            let opening =
-                crate::log::Opening { recovery_point: log.end_offset(), log_start_offset: 0, clean: true };
+            let opening = crate::log::Opening {
+                recovery_point: log.end_offset(),
+                log_start_offset: 0,
+                clean: true,
+                is_checkpointed: true,
+            };
             log = Log::open(disk.clone(), dir, settings, opening, 0).unwrap().0;
         }
     }

@@ -133,7 +133,8 @@ fn check(disk: &MemDisk, recovery_point: i64, acked: i64, whole: &Progress, byte
     let (mut log, _) = recover(&cut, settings(), end_offset + 1).unwrap();
     assert_eq!((log.end_offset(), contents(&log).len() > left.len()), (end_offset + 1, true));
     log.close().unwrap();
-    let opening = Opening { recovery_point: end_offset + 1, log_start_offset: 0, clean: true };
+    let opening =
+        Opening { recovery_point: end_offset + 1, log_start_offset: 0, clean: true, is_checkpointed: true };
     let (log, _) = open(&cut.power_cut(&Random::seeded(1), 0), settings(), opening).unwrap();
     assert_eq!(contents(&log)[..left.len()], left);
 }

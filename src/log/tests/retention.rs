@@ -200,7 +200,7 @@ fn new_disk() -> MemDisk {
 
 fn check(left: &MemDisk, progress: &Progress, recovery_point: i64) {
     let log_start_offset = progress.checkpoint.log_start_offset;
-    let opening = Opening { recovery_point, log_start_offset, clean: false };
+    let opening = Opening { recovery_point, log_start_offset, clean: false, is_checkpointed: true };
     for clean in [false, true] {
         let (log, _) = open(left, settings(), Opening { clean, ..opening }).unwrap();
         assert!(log.end_offset() >= progress.acked, "{} is left of {}", log.end_offset(), progress.acked);

@@ -128,7 +128,8 @@ impl Replica {
                 return Ok(None);
             }
         }
-        self.directory.log_directory().guard(|| cleaned.swap())?;
+        let swap = cleaned.begin_swap()?;
+        self.directory.log_directory().guard(|| swap.run())?;
         Ok(Some(self.state.lock().log.replace(cleaned)))
     }
 }

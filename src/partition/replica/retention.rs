@@ -72,18 +72,13 @@ impl Replica {
         self.state.lock().settings.log.file_delete_delay_ms
     }
 
-    /// Renames the files of retired segments, unless the replica was deleted with all its files; says how long they
-    /// are to stay, in ms.
-    pub(in crate::partition) fn set_aside(&self, retired: &Retired) -> io::Result<Option<i64>> {
+    /// Renames the files of retired segments; false if the replica was deleted with all its files.
+    pub(in crate::partition) fn set_aside(&self, retired: &Retired) -> io::Result<bool> {
         // A sync under way may still want them; and the names may belong to a topic of the same name already.
         let _syncing = self.syncing.lock();
-        let (deleted, delay_ms) = {
-            let state = self.state.lock();
-            (state.deleted, state.settings.log.file_delete_delay_ms)
-        };
-        if deleted {
-            return Ok(None);
+        if self.state.lock().deleted {
+            return Ok(false);
         }
-        self.directory.log_directory().guard(|| retired.set_aside()).map(|()| Some(delay_ms))
+        self.directory.log_directory().guard(|| retired.set_aside()).map(|()| true)
     }
 }

@@ -72,8 +72,9 @@ impl Set {
         self.checkpoint(true);
         let mut done = Done::default();
         let cleaned = self.clean(&replica, &cleanable, settings, now_ms, &mut done);
-        self.note_cleaned(&replica, done, now_ms);
+        self.note_cleaned(&replica, done);
         if let Err(error) = cleaned {
+            let now_ms = self.parts.clock.now_ms();
             replica.do_not_clean_before(now_ms.saturating_add(PAUSE_AFTER_FAILURE_MS));
             // A replica that was deleted meanwhile has no files any more.
             if error.kind() != io::ErrorKind::Interrupted && replica.observe().is_some() {
@@ -144,9 +145,9 @@ impl Set {
         replica.clean(cleanable, means, now_ms, done)
     }
 
-    fn note_cleaned(&self, replica: &Arc<Replica>, done: Done, now_ms: i64) {
+    fn note_cleaned(&self, replica: &Arc<Replica>, done: Done) {
         let Done { bytes_before, bytes_after, cleaned_up_to, replaced } = done;
-        self.remove_later(replica, replaced, now_ms);
+        self.remove_later(replica, replaced);
         let Some(cleaned_up_to) = cleaned_up_to else { return };
         info!(tp = %replica.name(), cleaned_up_to, bytes_before, bytes_after, "log cleaned");
         self.checkpoint_cleaned();

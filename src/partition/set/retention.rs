@@ -44,22 +44,19 @@ impl Set {
         self.checkpoint(true);
         for (replica, retired) in synced {
             match replica.set_aside(&retired) {
-                Ok(Some(delay_ms)) => {
-                    let due_ms = now_ms.saturating_add(delay_ms);
-                    let directory = replica.directory().clone();
-                    self.leaving.set_aside.lock().push((due_ms, directory, retired));
-                }
-                Ok(None) => {}
+                Ok(true) => self.remove_later(&replica, vec![retired]),
+                Ok(false) => {}
                 Err(error) => warn!(tp = %replica.name(), %error, "old segments stay until the next start"),
             }
         }
     }
 
-    /// Has files removed that the cleaner has replaced, after `file.delete.delay.ms`.
-    pub(super) fn remove_later(&self, replica: &Replica, replaced: Vec<Retired>, now_ms: i64) {
+    /// Has files removed that were renamed, `file.delete.delay.ms` from now: readers may have come up to now.
+    pub(super) fn remove_later(&self, replica: &Replica, renamed: Vec<Retired>) {
+        let now_ms = self.parts.clock.now_ms();
         let due_ms = now_ms.saturating_add(replica.file_delete_delay_ms());
         let directory = replica.directory();
-        self.leaving.set_aside.lock().extend(replaced.into_iter().map(|r| (due_ms, directory.clone(), r)));
+        self.leaving.set_aside.lock().extend(renamed.into_iter().map(|r| (due_ms, directory.clone(), r)));
     }
 
     /// Whether [`Set::remove_old_segments`] has something to do.
