@@ -1,8 +1,11 @@
 //! Finding offsets by time (ListOffsets): planned under the log's lock, carried out without it.
 
+use std::cmp::Reverse;
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use super::disk::File;
 use super::index::{Anchor, TimeEntry};
 use super::log::Log;
 use super::segment::Segment;
@@ -52,7 +55,7 @@ impl Log {
         self.plan_timestamp(Some(timestamp))
     }
 
-    /// Plans to find the first record with the largest timestamp.
+    /// Plans to find the first record from the log's start on with the largest timestamp.
     pub fn plan_offset_of_max_timestamp(&self) -> TimestampPlan {
         self.plan_timestamp(None)
     }
@@ -60,7 +63,7 @@ impl Log {
     fn plan_timestamp(&self, target: Option<i64>) -> TimestampPlan {
         let active_max = self.active.max();
         let entry = target.map_or(Some(active_max), |timestamp| self.active.time_entry(timestamp));
-        let offset = entry.map(|e| target.map_or(e.offset, |_| e.offset.max(self.start_offset)));
+        let offset = entry.map(|e| e.offset.max(self.start_offset));
         let start = offset.and_then(|offset| Some(Start { offset, anchor: self.active.anchor(offset)? }));
         TimestampPlan {
             segments: self.segments.clone(),
@@ -83,8 +86,7 @@ impl TimestampPlan {
     }
 
     fn find_at_least(&self, target: i64) -> io::Result<Option<TimestampOffset>> {
-        let first = self.segments.partition_point(|s| s.base_offset <= self.start_offset).saturating_sub(1);
-        for at in first..self.segments.len() {
+        for at in self.first()..self.segments.len() {
             if self.max_of(at)?.timestamp < target {
                 continue;
             }
@@ -98,20 +100,64 @@ impl TimestampPlan {
     }
 
     fn find_largest(&self) -> io::Result<Option<TimestampOffset>> {
-        let mut best: Option<(usize, TimeEntry)> = None;
-        for at in 0..self.segments.len() {
-            let max = self.max_of(at)?;
-            // Of equals the first.
-            if max.timestamp > best.map_or(-1, |(_, b)| b.timestamp) {
-                best = Some((at, max));
-            }
-        }
-        let Some((at, max)) = best else { return Ok(None) };
+        let maxima = (self.first()..self.segments.len()).map(|at| Ok((at, self.max_of(at)?)));
+        let mut maxima: Vec<(usize, TimeEntry)> = maxima.collect::<io::Result<_>>()?;
+        maxima.retain(|(_, max)| max.timestamp >= 0);
+        // Of equals the first.
+        maxima.sort_by_key(|(_, max)| Reverse(max.timestamp));
+        let Some(&(at, max)) = maxima.first() else { return Ok(None) };
         let start = match self.active_start.filter(|_| self.is_active(at)) {
             Some(start) => start,
-            None => Start { offset: max.offset, anchor: self.segments[at].anchor(max.offset)? },
+            None => {
+                let offset = max.offset.max(self.start_offset);
+                Start { offset, anchor: self.segments[at].anchor(offset)? }
+            }
         };
-        self.search(at, start, max.timestamp, |r| r.timestamp == max.timestamp)
+        let matches = |r: &Record<'_>| r.timestamp == max.timestamp && r.offset >= self.start_offset;
+        if let Some(found) = self.search(at, start, max.timestamp, matches)? {
+            return Ok(Some(found));
+        }
+        // The cleaner has emptied that batch, or what it was about is below the log's start.
+        let mut best = None;
+        for (at, max) in maxima {
+            if is_better((max.timestamp, self.segments[at].base_offset), best) {
+                self.improve(at, &mut best)?;
+            }
+        }
+        Ok(best)
+    }
+
+    /// Looks for something better in every batch of a segment that may have it.
+    fn improve(&self, at: usize, best: &mut Option<TimestampOffset>) -> io::Result<()> {
+        let (segment, offset) = (&self.segments[at], self.start_offset);
+        let (anchor, end) = if self.is_active(at) {
+            (Anchor::START, self.active_size)
+        } else {
+            (segment.anchor(offset)?, segment.size())
+        };
+        let Some(first) = segment.locate(offset, anchor, end)? else { return Ok(()) };
+        let log = segment.log()?;
+        let mut walk = Walk::new(&*log, first.position, end);
+        while let Some(found) = walk.next()? {
+            let header = &found.header;
+            if !is_better((header.max_timestamp, header.base_offset), *best) {
+                continue;
+            }
+            visit(&*log, &found, |record| {
+                let Record { timestamp, offset, .. } = *record;
+                if offset >= self.start_offset && is_better((timestamp, offset), *best) {
+                    let leader_epoch = header.partition_leader_epoch;
+                    *best = Some(TimestampOffset { timestamp, offset, leader_epoch });
+                }
+                ControlFlow::<()>::Continue(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The segment that holds the log's start.
+    fn first(&self) -> usize {
+        self.segments.partition_point(|s| s.base_offset <= self.start_offset).saturating_sub(1)
     }
 
     fn is_active(&self, at: usize) -> bool {
@@ -148,23 +194,37 @@ impl TimestampPlan {
             if found.header.max_timestamp < timestamp {
                 continue;
             }
-            let mut bytes = vec![0; found.header.total_len()];
-            log.read_exact_at(&mut bytes, found.position)?;
-            if let Some((timestamp, offset)) = first_record(&found, &bytes[HEADER_LEN..], &matches)? {
+            let first = visit(&*log, &found, |record| {
+                let Record { timestamp, offset, .. } = *record;
                 let leader_epoch = found.header.partition_leader_epoch;
-                return Ok(Some(TimestampOffset { timestamp, offset, leader_epoch }));
+                let found = TimestampOffset { timestamp, offset, leader_epoch };
+                if matches(record) { ControlFlow::Break(found) } else { ControlFlow::Continue(()) }
+            })?;
+            if first.is_some() {
+                return Ok(first);
             }
         }
         Ok(None)
     }
 }
 
-/// Timestamp and offset of the first record of a batch that matches.
-fn first_record(
+/// Whether a timestamp and its offset are a larger timestamp, or the same one earlier.
+fn is_better((timestamp, offset): (i64, i64), best: Option<TimestampOffset>) -> bool {
+    timestamp >= 0 && best.is_none_or(|b| (timestamp, Reverse(offset)) > (b.timestamp, Reverse(b.offset)))
+}
+
+/// Shows the records of a batch to `look` until it breaks off.
+fn visit<B>(
+    log: &dyn File,
     found: &Found,
-    records: &[u8],
-    matches: impl Fn(&Record<'_>) -> bool,
-) -> io::Result<Option<(i64, i64)>> {
+    mut look: impl FnMut(&Record<'_>) -> ControlFlow<B>,
+) -> io::Result<Option<B>> {
+    if found.header.record_count == 0 {
+        return Ok(None);
+    }
+    let mut bytes = vec![0; found.header.total_len()];
+    log.read_exact_at(&mut bytes, found.position)?;
+    let records = &bytes[HEADER_LEN..];
     let base = Base::of(&found.header);
     let codec = Codec::from_id(found.header.codec()).map_err(invalid)?;
     let mut contexts = crate::wire::compress::Contexts::default();
@@ -174,10 +234,10 @@ fn first_record(
     let (mut from, mut left) = (0, found.header.record_count);
     while left > 0 {
         match base.split(&window[from..]).map_err(invalid)? {
-            Split::Whole { record, .. } if matches(&record) => {
-                return Ok(Some((record.timestamp, record.offset)));
-            }
-            Split::Whole { rest, .. } => {
+            Split::Whole { record, rest } => {
+                if let ControlFlow::Break(value) = look(&record) {
+                    return Ok(Some(value));
+                }
                 from = window.len() - rest.len();
                 left -= 1;
             }

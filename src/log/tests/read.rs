@@ -169,6 +169,31 @@ fn a_search_by_time_looks_into_compressed_batches_and_heeds_the_logs_start() {
     }
 }
 
+#[test]
+fn the_largest_timestamp_is_one_that_can_be_read() {
+    let settings = Settings { segment_bytes: 400, ..settings() };
+    let (disk, mut log) = create(settings);
+    for timestamp in [90, 70, 80, 70, 99, 80, 50] {
+        let mut batch = built(1, timestamp, 40, &Fields::default());
+        // As the cleaner leaves it.
+        batch.header.record_count = i32::from(timestamp != 99);
+        log.append_as_leader(&batch, 0, 0).unwrap();
+    }
+    assert_eq!(log.segment_count(), 3);
+    let check = |log: &mut Log, what: &str| {
+        let of_starts = [(0, 90, 0), (1, 80, 2), (3, 80, 5), (6, 50, 6)];
+        let of_starts = of_starts.map(|(start, timestamp, offset)| (start, Some((timestamp, offset))));
+        for (start, expected) in of_starts.into_iter().chain([(7, None)]) {
+            log.advance_start(start);
+            let found = log.plan_offset_of_max_timestamp().resolve().unwrap();
+            assert_eq!(found.map(|f| (f.timestamp, f.offset)), expected, "{what}, from {start}");
+        }
+    };
+    check(&mut log, "in memory");
+    log.close().unwrap();
+    check(&mut reopen(&disk, settings).0, "in the files");
+}
+
 /// A record of a transaction of producer 7.
 fn transactional(sequence: i32) -> Batch {
     let fields = Fields {
