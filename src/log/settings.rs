@@ -35,6 +35,9 @@ pub struct Settings {
     pub file_delete_delay_ms: i64,
     /// Whether `cleanup.policy` has `compact`: only then may offsets be missing between two segments.
     pub compact: bool,
+    /// `max.compaction.lag.ms`: how long a record of a compacted log may wait for the cleaner, who leaves the active
+    /// segment alone.
+    pub max_compaction_lag_ms: i64,
 }
 
 impl Default for Settings {
@@ -56,22 +59,30 @@ impl Default for Settings {
             retention_bytes: -1,
             file_delete_delay_ms: 60_000,
             compact: false,
+            max_compaction_lag_ms: i64::MAX,
         }
     }
 }
 
 impl Settings {
-    /// `segment_ms` less the jitter of one segment. Apache Kafka draws the jitter; here it follows from the name, so
+    /// After how long a segment is rolled, so that its records can be cleaned in time (`LogConfig.maxSegmentMs`).
+    fn segment_ms_max(&self) -> i64 {
+        let is_bound = self.compact && self.max_compaction_lag_ms > 0;
+        if is_bound { self.segment_ms.min(self.max_compaction_lag_ms) } else { self.segment_ms }
+    }
+
+    /// That, less the jitter of one segment. Apache Kafka draws the jitter; here it follows from the name, so
     /// that a run can be repeated.
     pub(super) fn roll_ms(&self, dir: &Path, base_offset: i64) -> i64 {
-        let range = self.segment_jitter_ms.min(self.segment_ms);
+        let segment_ms = self.segment_ms_max();
+        let range = self.segment_jitter_ms.min(segment_ms);
         if range <= 0 {
-            return self.segment_ms;
+            return segment_ms;
         }
         // FNV-1a, 32 bits.
         let dir = dir.as_os_str().as_encoded_bytes();
         let bytes = dir.iter().copied().chain(base_offset.to_be_bytes());
         let hash = bytes.fold(0x811c_9dc5_u32, |hash, b| (hash ^ u32::from(b)).wrapping_mul(0x0100_0193));
-        self.segment_ms - i64::from(hash) % range
+        segment_ms - i64::from(hash) % range
     }
 }

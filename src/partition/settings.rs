@@ -68,6 +68,7 @@ impl Settings {
                 retention_bytes: topic.retention_bytes,
                 file_delete_delay_ms: topic.file_delete_delay_ms,
                 compact: topic.compact,
+                max_compaction_lag_ms: topic.max_compaction_lag_ms,
             },
             cleaner: log::cleaner::Rules {
                 min_compaction_lag_ms: topic.min_compaction_lag_ms,

@@ -114,9 +114,12 @@ impl Cleaning {
 
     /// Maps the keys of the dirty part, as far as there is room. What it reaches is cleaned.
     pub fn map(&self, map: &mut OffsetMap, pace: &mut Pace<'_>) -> io::Result<()> {
-        let mut transactions = CleanedTransactions::new(self.aborted.clone());
         let from = self.segments.partition_point(|s| s.base_offset <= self.first_dirty_offset);
         let from = from.saturating_sub(1);
+        // The walk does not meet the markers below, so what they end must not begin.
+        let start_offset = self.segments.get(from).map_or(self.end_offset, |s| s.base_offset);
+        let aborted = self.aborted.iter().filter(|txn| txn.last_offset >= start_offset);
+        let mut transactions = CleanedTransactions::new(aborted.copied().collect());
         let ends = self.segments.iter().skip(1).map(|s| s.base_offset).chain([self.end_offset]);
         for (segment, end) in self.segments.iter().zip(ends).skip(from) {
             if !self.map_segment(segment, map, &mut transactions, pace)? {

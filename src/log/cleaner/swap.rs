@@ -1,6 +1,7 @@
 //! Puts a cleaned segment in the place of its sources (`LocalLog.replaceSegments`).
 //!
 //! ```text
+//! other .cleaned      -> removed
 //! .cleaned, durable -> .swap, durable     from here on a crash ends with the new segment
 //! sources -> .deleted                     all of them, indexes first
 //! .swap -> no suffix                      the log first: without it an index means nothing
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use super::copy::{Cleaned, cleaned_path, discard};
 use crate::log::Log;
 use crate::log::disk::Dir;
-use crate::log::names::{Kind, SWAP};
+use crate::log::names::{CLEANED, Kind, SWAP, parse};
 use crate::log::retention::Retired;
 
 /// A change of files that needs no further descriptor.
@@ -42,8 +43,21 @@ impl Cleaned {
 
     /// Opens what the change needs. After an error nothing is changed, and it can be tried again.
     pub fn begin_swap(&self) -> io::Result<Swap<'_>> {
-        let dir = self.disk.open_dir(&self.dir).inspect_err(|_| self.discard())?;
-        Ok(Swap { cleaned: self, dir })
+        let dir = self.remove_foreign().and_then(|()| self.disk.open_dir(&self.dir));
+        Ok(Swap { cleaned: self, dir: dir.inspect_err(|_| self.discard())? })
+    }
+
+    /// Removes what another cleaning has left, of the topic that had the name before: next to it, the next start would
+    /// take the swap for an unfinished split, and remove it.
+    fn remove_foreign(&self) -> io::Result<()> {
+        let own: Vec<_> = self.kinds.iter().map(|kind| (self.segment.base_offset, *kind)).collect();
+        for entry in self.disk.list(&self.dir)? {
+            let cleaned = entry.name.strip_suffix(CLEANED).and_then(parse);
+            if cleaned.is_some_and(|cleaned| !own.contains(&cleaned)) {
+                self.disk.remove_file(&self.dir.join(entry.name))?;
+            }
+        }
+        Ok(())
     }
 
     fn swap_path(&self, kind: Kind) -> PathBuf {

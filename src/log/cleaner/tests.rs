@@ -311,6 +311,27 @@ impl World {
         Ok(Some(cleanable))
     }
 
+    /// What the cleaning of an earlier topic of the name may leave.
+    fn leave_cleaned(&self) {
+        for name in ["00000000000000000000.txnindex.cleaned", "00000000000000000001.log.cleaned"] {
+            testing::write_file(&self.disk, name, b"foreign");
+        }
+        self.disk.sync_dir(Path::new(DIR)).unwrap();
+    }
+
+    /// Until tombstones and markers whose time comes are gone.
+    fn clean_for_long(&mut self) {
+        for _ in 0..3 {
+            self.run(&Op::Wait(150));
+            // Else nothing is dirty the second time.
+            self.write(5, &[(9, false)], 0);
+            self.run(&Op::Roll);
+            self.run(&Op::Flush);
+            self.run(&Op::Clean { memory: 1 << 16, seed: 7 });
+            check(&self.log, &self.model);
+        }
+    }
+
     /// Opens what is left; the producers' open transactions are those that the log has.
     fn reopen(&mut self, disk: MemDisk, clean: bool) {
         let recovery_point = self.model.recovery_point;
@@ -359,14 +380,28 @@ proptest! {
             }
         }
         flush(&mut world.log);
-        for _ in 0..3 {
-            world.run(&Op::Wait(150));
-            world.run(&Op::Roll);
-            world.run(&Op::Flush);
-            world.run(&Op::Clean { memory: 1 << 16, seed: 7 });
-            check(&world.log, &world.model);
+        world.clean_for_long();
+        // Deleted by producers who have aborted in what is clean now.
+        for (producer, key) in [(0, 0), (1, 2), (2, 4)] {
+            world.write(producer, &[(key, true), (key + 1, true)], 0);
+            world.end(producer, true);
         }
+        world.clean_for_long();
     }
+}
+
+#[test]
+fn what_a_producer_commits_counts_though_it_has_aborted_in_the_clean_part() {
+    let mut world = World::new();
+    world.write(5, &[(1, false)], 0);
+    world.write(0, &[(2, false)], 0);
+    world.end(0, false);
+    world.clean_for_long();
+    world.write(0, &[(1, true)], 0);
+    world.end(0, true);
+    world.clean_for_long();
+    let left = committed(&world.log, world.log.end_offset());
+    assert!(left.values().all(|seen| seen.key == [9]), "{left:?}");
 }
 
 /// A history with all that a cleaner meets.
@@ -390,6 +425,7 @@ fn a_power_cut_at_any_step_of_a_cleaning_leaves_the_log_before_or_after() {
     let before = story();
     let changes = {
         let mut world = story();
+        world.leave_cleaned();
         let from = world.disk.changes();
         assert!(world.clean(1 << 16, 1).unwrap().is_some());
         world.disk.changes() - from
@@ -398,6 +434,7 @@ fn a_power_cut_at_any_step_of_a_cleaning_leaves_the_log_before_or_after() {
     for cut_after in 0..changes {
         for (seed, keep_percent) in [(1, 0), (2, 100), (3, 50), (4, 80)] {
             let mut world = story();
+            world.leave_cleaned();
             world.disk.fail_after(cut_after);
             assert!(world.clean(1 << 16, 1).is_err());
             let left = world.disk.power_cut(&Random::seeded(cut_after * 10 + seed), keep_percent);

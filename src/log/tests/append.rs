@@ -73,6 +73,11 @@ fn a_segment_ends_with_its_bytes_its_time_its_index_and_its_offsets() {
     assert_eq!(roll(Settings { segment_bytes: 2 * len - 1, ..settings() }, &[0; 4]), 4);
     let timed = Settings { segment_ms: 100, ..Settings::default() };
     assert_eq!(roll(timed, &[1000, 1100, 1101, 1150]), 2, "by the batches' timestamps, not the clock's");
+    let lag = Settings { max_compaction_lag_ms: 100, ..Settings::default() };
+    assert_eq!(roll(lag, &[1000, 1101]), 1, "nobody compacts it");
+    assert_eq!(roll(Settings { compact: true, ..lag }, &[1000, 1100, 1101]), 2);
+    let any = Settings { compact: true, max_compaction_lag_ms: 0, ..Settings::default() };
+    assert_eq!(roll(any, &[1000, 1101]), 1);
     let indexed = Settings { index_interval_bytes: 1, segment_index_bytes: 40, ..Settings::default() };
     assert_eq!(roll(indexed, &[1, 2, 3, 4, 5, 6]), 2, "the last time entry is kept free");
     let (_, mut log) = create(Settings::default());

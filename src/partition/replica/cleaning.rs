@@ -103,7 +103,11 @@ impl Replica {
         cleaning.map(&mut map, pace)?;
         for group in cleaning.groups(&map) {
             let cleaned = cleaning.copy(&group, &map, pace)?;
-            let Some(replaced) = self.swap(&cleaned)? else { return Ok(()) };
+            let Some(replaced) = self.swap(&cleaned)? else {
+                // They may be in the directory of the next topic of that name.
+                cleaned.discard();
+                return Ok(());
+            };
             done.bytes_before += cleaned.bytes_before();
             done.bytes_after += cleaned.bytes_after();
             done.replaced.push(replaced);

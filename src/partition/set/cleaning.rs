@@ -1,5 +1,8 @@
 //! The cleaner over all replicas: the dirtiest log first (`LogCleaner`, `LogCleanerManager`).
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
@@ -42,12 +45,29 @@ pub(super) struct Cleaners {
     under_way: Mutex<HashSet<TopicPartition>>,
 }
 
+/// Ends with the cleaning, however that does.
+struct UnderWay<'a> {
+    cleaners: &'a Cleaners,
+    replica: Arc<Replica>,
+    now_ms: i64,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.replica.do_not_clean_before(self.now_ms.saturating_add(PAUSE_AFTER_FAILURE_MS));
+        }
+        self.cleaners.under_way.lock().remove(self.replica.name());
+    }
+}
+
 impl Set {
     /// Cleans the log with the largest share of dirty bytes, if one has enough; says whether one had. Takes its time;
     /// several threads may be at it.
     pub fn clean_dirtiest(&self, settings: &CleanerSettings) -> bool {
         let now_ms = self.parts.clock.now_ms();
         let Some((replica, cleanable)) = self.dirtiest(now_ms) else { return false };
+        let _under_way = UnderWay { cleaners: &self.cleaners, replica: replica.clone(), now_ms };
         // Before a segment is replaced: recovery and the journal's replay keep off what is below.
         self.checkpoint(true);
         let mut done = Done::default();
@@ -61,7 +81,6 @@ impl Set {
                 warn!(tp = %replica.name(), %error, "log cannot be cleaned");
             }
         }
-        self.cleaners.under_way.lock().remove(replica.name());
         true
     }
 
