@@ -232,6 +232,8 @@ public final class Client {
                 @Override
                 public void onPartitionsAssigned(Collection<TopicPartition> parts) {
                     changed.set(true);
+                    // Before the records of the same poll, which may come from the new place.
+                    assigned(parts);
                 }
             });
             while (true) {

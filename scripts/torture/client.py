@@ -161,6 +161,12 @@ class Reader:
             "group.id": f"reader-{life.name}", "isolation.level": isolation, "enable.auto.commit": False,
             "auto.offset.reset": "earliest", "fetch.error.backoff.ms": 50, "fetch.wait.max.ms": 100,
             **options}))
+        # Whether a group has given or taken partitions and nobody has gone back yet.
+        self.changed = threading.Event()
+
+    def subscribe(self, topic):
+        change = lambda *_: self.changed.set()
+        self.client.subscribe([topic], on_assign=change, on_revoke=change, on_lost=change)
 
     def assign(self, parts):
         self.history.write("assign", tps=[tp(part) for part in parts])
@@ -179,6 +185,9 @@ class Reader:
             elif error.fatal():
                 raise KafkaException(error)
         if records:
+            if self.changed.is_set():
+                # Some may come from the new place already.
+                self.history.write("assign", tps=[tp(part) for part in self.client.assignment()])
             lines = [[tp_of(message), message.offset(), message.value().decode()] for message in records]
             self.history.write("poll", level=self.level, records=lines, **transaction)
         return records, ends
@@ -221,14 +230,12 @@ def loop(life, group):
     """Consume, transform, produce: each input is sent on to the output, with the group's offsets."""
     writer = Writer(life, True)
     reader = Reader(life, "rc", **{"group.id": group, **GROUPS[group]})
-    changed = threading.Event()
-    reader.client.subscribe([INPUT], on_assign=lambda *_: changed.set(), on_revoke=lambda *_: changed.set(),
-                            on_lost=lambda *_: changed.set())
+    reader.subscribe(INPUT)
     while True:
         records, _ = reader.read(50, 0.2)
-        if changed.is_set():
+        if reader.changed.is_set():
             # What came with a change of the assignment may be of the one before.
-            changed.clear()
+            reader.changed.clear()
             rewind(life, reader, group)
             continue
         if records and not transform(life, writer, reader, group, records):

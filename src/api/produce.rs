@@ -156,6 +156,10 @@ impl Work {
                 if let Some(header) = verification::transactional_header(data).filter(|h| h.has_producer())
                     && let Ok(replica) = resolve::replica(&self.context, id, data.index)
                 {
+                    // An administrator may write there, but the coordinators know of no such transaction.
+                    if is_internal(&replica.name().topic) {
+                        return Err(Code::InvalidTopicException);
+                    }
                     batches.push((replica, header));
                 }
             }

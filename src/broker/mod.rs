@@ -172,6 +172,8 @@ async fn stop_coordinators(transactions: &Transactions, groups: &Groups) {
 
 fn subscriber(partitions: Arc<Set>, groups: Groups, transactions: Transactions) -> Box<raft::Subscriber> {
     Box::new(move |image, changes| {
+        // First: whoever can write to a partition can have its markers written.
+        transactions.note_image(image);
         partitions.apply_changes(image, changes);
         groups.apply_changes(image, changes);
         transactions.apply_changes(image, changes);

@@ -123,9 +123,13 @@ impl Transactions {
         self.shards.start(image);
     }
 
+    /// Takes note of what exists now, before the replicas do.
+    pub fn note_image(&self, image: &Image) {
+        self.markers.image.store(Arc::new(image.clone()));
+    }
+
     /// Follows a metadata change, after the replicas and the group coordinator have.
     pub fn apply_changes(&self, image: &Image, changes: &Changes) {
-        self.markers.image.store(Arc::new(image.clone()));
         self.shards.apply_changes(image, changes);
     }
 

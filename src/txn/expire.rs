@@ -12,6 +12,8 @@ use crate::wire::txn_records::Record;
 
 /// Transactional ids looked at in one go; others get their turn between two.
 const SCAN_MAX: usize = 10_000;
+/// Bytes of ids forgotten in one go, from which on it ends: its records are one batch.
+const FORGOTTEN_BYTES: usize = 64 << 10;
 
 /// One thing that can time out.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,14 +81,19 @@ impl Transactions {
     pub(super) fn remove_expired(&mut self, at: Moment) -> Outcome {
         let from = self.expiry_after.take().map_or(Bound::Unbounded, Bound::Excluded);
         let mut records = Vec::new();
+        let mut forgotten_bytes = 0;
         let mut last = None;
         let looked_at = self.transactions.range::<Arc<str>, _>((from, Bound::Unbounded)).take(SCAN_MAX);
         for (count, (id, transaction)) in looked_at.enumerate() {
             let due_ms = transaction.expires_at(self.settings.expiration_ms);
             if due_ms.is_some_and(|due_ms| due_ms <= at.now_ms) {
                 records.push(Record { transactional_id: id.clone(), value: None });
+                forgotten_bytes += id.len();
             }
-            last = (count + 1 == SCAN_MAX).then(|| id.clone());
+            if count + 1 == SCAN_MAX || forgotten_bytes >= FORGOTTEN_BYTES {
+                last = Some(id.clone());
+                break;
+            }
         }
         if last.is_some() {
             self.timers.arm(at.now_ms.saturating_add(1), Timer::Expiry);

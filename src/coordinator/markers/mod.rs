@@ -6,7 +6,7 @@
 
 mod destinations;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ pub use self::destinations::NotWritten;
 use super::Unavailable;
 use super::line::Line;
 use super::producer_ids::ProducerIds;
+use crate::log::producers::ProducerError;
 use crate::machine::Ended;
 use crate::txn::{self, Ending, MarkersWritten, NextMarkers, Refusal, Request, TopicPartition};
 
@@ -28,6 +29,9 @@ const TOGETHER_MAX: usize = 1_000;
 const RETRY_MIN: Duration = Duration::from_millis(20);
 /// How late at most.
 const RETRY_MAX: Duration = Duration::from_secs(1);
+
+/// Transactions whose end is remembered; more than an answer with all that is decided can be behind.
+const TOLD_MAX: usize = 10_000;
 
 /// Names a decided transaction of a shard: the offset of its decision.
 type Decision = i64;
@@ -64,13 +68,16 @@ pub(super) struct Writer {
     lanes: BTreeMap<TopicPartition, Lane>,
     /// What is to be told of a transaction, once so many markers are written.
     left: HashMap<Decision, (MarkersWritten, usize)>,
+    /// The latest ones that the shard was told of: it may not know yet when it hands all out again, and a second marker
+    /// of the first protocol could end the producer's next transaction.
+    told: BTreeSet<Decision>,
     trying: JoinSet<Tried>,
 }
 
 impl Writer {
     pub(super) fn new(to: Arc<Destinations>, line: Line<txn::Transactions>) -> Self {
         let (lanes, left, trying) = (BTreeMap::new(), HashMap::new(), JoinSet::new());
-        Self { to, line, lanes, left, trying }
+        Self { to, line, lanes, left, told: BTreeSet::new(), trying }
     }
 
     /// Writes until the shard has ended or `stop` is cancelled; nothing is written afterwards.
@@ -101,8 +108,8 @@ impl Writer {
         let mut touched = Vec::new();
         for ending in endings {
             let decision = ending.decided_at;
-            // One that is handed out again may be under way.
-            if self.left.contains_key(&decision) {
+            // One that is handed out again may be under way, or through.
+            if self.left.contains_key(&decision) || self.told.contains(&decision) {
                 continue;
             }
             if ending.partitions.is_empty() {
@@ -160,6 +167,11 @@ impl Writer {
                     info!(topic = %to.0, partition = to.1, producer = %job.marker.producer, "no marker for a partition that is gone");
                     done.push(job.decision);
                 }
+                // Whose transaction it is now nobody can say from here; it stays decided, and is shown as such.
+                Err(NotWritten::Refused(why @ ProducerError::TransactionCoordinatorFenced { .. })) => {
+                    trouble = Some(NotWritten::Refused(why));
+                    again.push(job);
+                }
                 Err(NotWritten::Refused(why)) => {
                     // Somebody newer has ended the transaction there.
                     warn!(topic = %to.0, partition = to.1, producer = %job.marker.producer, %why, "marker is refused and left out");
@@ -202,6 +214,10 @@ impl Writer {
             return Ok(());
         }
         let Some((written, _)) = self.left.remove(&decision) else { return Ok(()) };
+        self.told.insert(decision);
+        if self.told.len() > TOLD_MAX {
+            self.told.pop_first();
+        }
         self.line.tell(written.into_input()).await
     }
 }

@@ -421,6 +421,7 @@ async fn a_partition_that_is_offline_holds_up_nobody_else_and_ends_with_its_topi
     broker.delta.replay(&Record::from(RemoveTopicRecord { topic_id })).unwrap();
     let changes = broker.delta.take_changes();
     let image = broker.delta.image().clone();
+    broker.transactions.note_image(&image);
     broker.transactions.apply_changes(&image, &changes);
     broker.until("stuck", "CompleteCommit").await;
     broker.transactions.stop().await;

@@ -44,7 +44,8 @@ impl Cleaned {
     /// Opens what the change needs. After an error nothing is changed, and it can be tried again.
     pub fn begin_swap(&self) -> io::Result<Swap<'_>> {
         let dir = self.remove_foreign().and_then(|()| self.disk.open_dir(&self.dir));
-        Ok(Swap { cleaned: self, dir: dir.inspect_err(|_| self.discard())? })
+        let dir = dir.inspect_err(|_| self.discard())?;
+        Ok(Swap { cleaned: self, dir })
     }
 
     /// Removes what another cleaning has left, of the topic that had the name before: next to it, the next start would
