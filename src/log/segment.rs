@@ -2,8 +2,8 @@
 
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -34,8 +34,10 @@ pub(super) struct Segment {
     has_no_aborted: AtomicBool,
     /// Whether the files bear the suffix of those that are about to be removed; changes under the lock of `open`.
     is_set_aside: AtomicBool,
-    /// The largest timestamp, once it was asked for.
-    largest_timestamp: OnceLock<i64>,
+    /// The timestamp of the first batch, once it was asked for; -1 before.
+    first_timestamp: AtomicI64,
+    /// The largest timestamp, likewise.
+    largest_timestamp: AtomicI64,
 }
 
 #[derive(Default)]
@@ -67,7 +69,8 @@ impl Segment {
             misled: AtomicBool::new(false),
             has_no_aborted: AtomicBool::new(false),
             is_set_aside: AtomicBool::new(false),
-            largest_timestamp: OnceLock::new(),
+            first_timestamp: AtomicI64::new(-1),
+            largest_timestamp: AtomicI64::new(-1),
         }
     }
 
@@ -130,6 +133,9 @@ impl Segment {
     pub(super) fn truncate(&self, size: u64) -> io::Result<()> {
         let log = self.log()?;
         self.size.store(size, Ordering::Release);
+        for known in [&self.first_timestamp, &self.largest_timestamp] {
+            known.store(-1, Ordering::Relaxed);
+        }
         log.set_len(size)?;
         log.sync_data()
     }
@@ -203,14 +209,25 @@ impl Segment {
     /// The largest timestamp of a segment that does not grow, in ms; if no record has one, when its file was last
     /// written (`LogSegment.largestTimestamp`).
     pub(super) fn largest_timestamp(&self) -> io::Result<i64> {
-        if let Some(timestamp) = self.largest_timestamp.get() {
-            return Ok(*timestamp);
+        let known = self.largest_timestamp.load(Ordering::Relaxed);
+        if known >= 0 {
+            return Ok(known);
         }
         let timestamp = self.max_time()?.timestamp;
-        if timestamp < 0 {
-            return self.modified_ms();
+        self.largest_timestamp.store(timestamp, Ordering::Relaxed);
+        if timestamp < 0 { self.modified_ms() } else { Ok(timestamp) }
+    }
+
+    /// The largest timestamp of the first batch, in ms; none if it has none.
+    pub(super) fn first_timestamp(&self) -> io::Result<Option<i64>> {
+        let known = self.first_timestamp.load(Ordering::Relaxed);
+        if known >= 0 {
+            return Ok(Some(known));
         }
-        Ok(*self.largest_timestamp.get_or_init(|| timestamp))
+        let first = Walk::new(&*self.log()?, 0, self.size()).next()?;
+        let timestamp = first.map_or(-1, |found| found.header.max_timestamp);
+        self.first_timestamp.store(timestamp, Ordering::Relaxed);
+        Ok(Some(timestamp).filter(|timestamp| *timestamp >= 0))
     }
 
     /// When the log file was last written, in ms.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use crate::log::Log;
 use crate::log::segment::Segment;
-use crate::log::walk::Walk;
 
 /// A topic's settings for the cleaner.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -107,8 +106,7 @@ fn overdue_ms(dirty: &[Arc<Segment>], rules: &Rules, now_ms: i64) -> io::Result<
     }
     let mut earliest = i64::MAX;
     for segment in dirty {
-        let first = Walk::new(&*segment.log()?, 0, segment.size()).next()?;
-        let timestamp = first.map(|found| found.header.max_timestamp).filter(|timestamp| *timestamp > 0);
+        let timestamp = segment.first_timestamp()?.filter(|timestamp| *timestamp > 0);
         earliest = earliest.min(timestamp.unwrap_or(i64::MAX));
     }
     Ok(if earliest < clean_until { clean_until - earliest } else { 0 })

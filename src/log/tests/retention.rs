@@ -48,6 +48,18 @@ fn a_segment_stays_until_its_latest_record_is_too_old_and_holds_those_after_it()
 }
 
 #[test]
+fn a_segment_that_was_cut_is_as_old_as_what_it_has_now() {
+    let (_, mut log) = log_of(by_time(100), &[0, NOW - 100, 0, 0]);
+    assert_eq!((retire(&mut log, 40).count(), log.segments[0].first_timestamp().unwrap()), (0, Some(0)));
+    log.truncate_to(0, NOW).unwrap();
+    for timestamp in [5, 5, 5] {
+        append(&mut log, 10, timestamp);
+    }
+    assert_eq!(log.segments[0].first_timestamp().unwrap(), Some(5));
+    assert_eq!(retire(&mut log, 20).time, 1);
+}
+
+#[test]
 fn records_without_a_timestamp_are_as_old_as_their_file() {
     let (disk, mut log) = log_of(by_time(100), &[-1; 3]);
     disk.set_modified_ms(NOW - 100);
