@@ -29,6 +29,10 @@ impl Draft {
             if before.state() != State::Ongoing {
                 return Some(self.next_epoch(&before, request));
             }
+            // Kafka aborts it even for a zombie that says which epoch it had, and so fences the producer that is at work.
+            if request.known != Producer::NONE && request.known.epoch != before.value.producer_epoch {
+                return Some(Err(Refusal::Code(Code::ProducerFenced)));
+            }
             if let Err(refusal) = self.abort_open(&before, &mut request.fresh_producer_id) {
                 return Some(Err(refusal));
             }
