@@ -10,14 +10,15 @@ use kafka_protocol::messages::{
     HeartbeatResponse, IncrementalAlterConfigsResponse, InitProducerIdResponse, JoinGroupResponse,
     LeaveGroupResponse, ListConfigResourcesResponse, ListGroupsResponse, ListOffsetsResponse,
     ListPartitionReassignmentsResponse, ListTransactionsResponse, MetadataResponse, OffsetDeleteResponse,
-    OffsetForLeaderEpochResponse, ProduceResponse, SyncGroupResponse, TxnOffsetCommitResponse,
-    WriteTxnMarkersResponse,
+    OffsetForLeaderEpochResponse, ProduceResponse, SyncGroupResponse,
 };
 
 use crate::wire::delete_groups::DeleteGroupsResponse;
 use crate::wire::fetch_response;
 use crate::wire::offset_commit::OffsetCommitResponse;
 use crate::wire::offset_fetch::OffsetFetchResponse;
+use crate::wire::txn_offset_commit::TxnOffsetCommitResponse;
+use crate::wire::write_txn_markers::WriteTxnMarkersResponse;
 
 /// An answer with error codes.
 pub(super) trait ErrorCodes {
@@ -253,14 +254,17 @@ impl ErrorCodes for EndTxnResponse {
 
 impl ErrorCodes for WriteTxnMarkersResponse {
     fn error_codes(&self) -> impl Iterator<Item = i16> {
-        let topics = self.markers.iter().flat_map(|m| &m.topics);
-        topics.flat_map(|t| &t.partitions).map(|p| p.error_code)
+        self.markers
+            .iter()
+            .flat_map(|m| &m.topics)
+            .flat_map(|(_, partitions)| partitions)
+            .map(|(_, code)| *code)
     }
 }
 
 impl ErrorCodes for TxnOffsetCommitResponse {
     fn error_codes(&self) -> impl Iterator<Item = i16> {
-        self.topics.iter().flat_map(|t| &t.partitions).map(|p| p.error_code)
+        self.topics.iter().flat_map(|t| &t.partitions).map(|(_, code)| *code)
     }
 }
 

@@ -49,6 +49,7 @@ mod offset_commit;
 mod offset_delete;
 mod offset_fetch;
 mod offset_for_leader_epoch;
+mod offsets;
 mod operations;
 mod produce;
 mod resolve;

@@ -78,8 +78,8 @@ apis! {
     24 AddPartitionsToTxn 0-5 from 0 flexible 3 SMALL;
     25 AddOffsetsToTxn 0-4 from 0 flexible 3 SMALL;
     26 EndTxn 0-5 from 0 flexible 3 SMALL;
-    27 WriteTxnMarkers 1-1 from 1 flexible 1 SMALL;
-    28 TxnOffsetCommit 0-5 from 0 flexible 3 LIST;
+    27 WriteTxnMarkers 1-2 from 1 flexible 1 SMALL;
+    28 TxnOffsetCommit 0-6 from 0 flexible 3 LIST;
     32 DescribeConfigs 1-4 from 1 flexible 4 LIST;
     33 AlterConfigs 0-2 from 0 flexible 2 LIST;
     35 DescribeLogDirs 1-4 from 1 flexible 2 LIST;
