@@ -1,4 +1,4 @@
-//! Layer 1: ids, the one real clock, the random source, checked byte readers.
+//! Layer 1: ids, the one real clock, the random source, checked byte readers, SCRAM's hashes.
 //!
 //! Knows nothing of Kafka's protocol, files or sockets.
 
@@ -6,3 +6,4 @@ pub mod clock;
 pub mod id;
 pub mod random;
 pub mod reader;
+pub mod scram;

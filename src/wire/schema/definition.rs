@@ -7,7 +7,7 @@
 //!     name string null 10+                null allowed from version 10; without a range: always
 //!   rack_id string 12+ tag 0              a tagged field
 //! ```
-//! Types: bool, int8, int16, int32, int64, uuid, string, bytes, records, struct, and `[]` of them.
+//! Types: bool, int8, int16, int32, int64, float64, uuid, string, bytes, records, struct, and `[]` of them.
 //! The texts state the facts of Kafka's message definitions (`clients/.../common/message/*.json`) up to
 //! the versions that the crate decodes. They are our own input, so a mistake in them is a panic, which
 //! the tests of this module would meet first.
@@ -121,7 +121,7 @@ fn field(words: &[&'static str], lines: &mut Lines, depth: usize) -> Field {
         "bool" | "int8" => Kind::Fixed(1),
         "int16" => Kind::Fixed(2),
         "int32" => Kind::Fixed(4),
-        "int64" => Kind::Fixed(8),
+        "int64" | "float64" => Kind::Fixed(8),
         "uuid" => Kind::Fixed(16),
         "string" => Kind::String,
         "bytes" | "records" => Kind::Bytes,

@@ -24,10 +24,11 @@ pub const DECODED_BYTES_MAX: usize = 64 << 20;
 /// Most unknown tagged fields in one section; the clients of today send none.
 pub const UNKNOWN_TAGS_MAX: usize = 16;
 
-const TEXTS: [&str; 4] = [
+const TEXTS: [&str; 5] = [
     include_str!("data.txt"),
     include_str!("admin.txt"),
     include_str!("groups.txt"),
+    include_str!("security.txt"),
     include_str!("transactions.txt"),
 ];
 
