@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod id;
+pub mod java;
 pub mod random;
 pub mod reader;
 pub mod scram;
