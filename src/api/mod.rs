@@ -8,7 +8,7 @@ mod add_partitions_to_txn;
 mod alter_configs;
 mod alter_resources;
 mod api_versions;
-mod broker_loggers;
+pub mod broker_loggers;
 mod consumer_group_describe;
 mod consumer_group_heartbeat;
 mod context;
