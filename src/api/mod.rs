@@ -11,7 +11,7 @@ mod alter_configs;
 mod alter_resources;
 mod alter_user_scram_credentials;
 mod api_versions;
-mod broker_loggers;
+pub mod broker_loggers;
 mod consumer_group_describe;
 mod consumer_group_heartbeat;
 mod context;
