@@ -5,7 +5,7 @@ use kafka_protocol::messages::{
     AddOffsetsToTxnResponse, AddPartitionsToTxnResponse, AlterConfigsResponse, ApiVersionsResponse,
     ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatResponse, CreatePartitionsResponse,
     CreateTopicsResponse, DeleteRecordsResponse, DeleteTopicsResponse, DescribeClusterResponse,
-    DescribeConfigsResponse, DescribeGroupsResponse, DescribeLogDirsResponse,
+    DescribeConfigsResponse, DescribeGroupsResponse,
     DescribeTopicPartitionsResponse, DescribeTransactionsResponse, EndTxnResponse, FindCoordinatorResponse,
     HeartbeatResponse, IncrementalAlterConfigsResponse, InitProducerIdResponse, JoinGroupResponse,
     LeaveGroupResponse, ListConfigResourcesResponse, ListGroupsResponse, ListOffsetsResponse,
@@ -15,6 +15,7 @@ use kafka_protocol::messages::{
 };
 
 use crate::wire::delete_groups::DeleteGroupsResponse;
+use crate::wire::describe_log_dirs::DescribeLogDirsResponse;
 use crate::wire::fetch_response;
 use crate::wire::offset_commit::OffsetCommitResponse;
 use crate::wire::offset_fetch::OffsetFetchResponse;
@@ -104,6 +105,12 @@ impl ErrorCodes for DescribeProducersResponse {
 impl ErrorCodes for DescribeConfigsResponse {
     fn error_codes(&self) -> impl Iterator<Item = i16> {
         self.results.iter().map(|r| r.error_code)
+    }
+}
+
+impl ErrorCodes for AlterReplicaLogDirsResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        self.results.iter().flat_map(|t| &t.partitions).map(|p| p.error_code)
     }
 }
 

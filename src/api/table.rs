@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::context::Context;
 use super::dispatch::{Call, Raw, simple};
 use super::{
-    add_offsets_to_txn, add_partitions_to_txn, alter_configs, api_versions, consumer_group_describe,
+    add_offsets_to_txn, add_partitions_to_txn, alter_configs, alter_replica_log_dirs, api_versions, consumer_group_describe,
     consumer_group_heartbeat, create_partitions, create_topics, delete_groups, delete_records, delete_topics,
     describe_cluster, describe_configs, describe_groups, describe_log_dirs, describe_producers,
     describe_topic_partitions, describe_transactions, end_txn, fetch, find_coordinator, heartbeat,
@@ -43,6 +43,7 @@ pub(super) fn start(context: &Arc<Context>, raw: Raw) -> Call {
         ApiKey::TxnOffsetCommit => simple(context, raw, txn_offset_commit::handle),
         ApiKey::DescribeConfigs => simple(context, raw, describe_configs::handle),
         ApiKey::AlterConfigs => simple(context, raw, alter_configs::handle),
+        ApiKey::AlterReplicaLogDirs => simple(context, raw, alter_replica_log_dirs::handle),
         ApiKey::DescribeLogDirs => simple(context, raw, describe_log_dirs::handle),
         ApiKey::CreatePartitions => simple(context, raw, create_partitions::handle),
         ApiKey::DeleteGroups => simple(context, raw, delete_groups::handle),

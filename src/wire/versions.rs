@@ -82,7 +82,8 @@ apis! {
     28 TxnOffsetCommit 0-5 from 0 flexible 3 LIST;
     32 DescribeConfigs 1-4 from 1 flexible 4 LIST;
     33 AlterConfigs 0-2 from 0 flexible 2 LIST;
-    35 DescribeLogDirs 1-4 from 1 flexible 2 LIST;
+    34 AlterReplicaLogDirs 1-2 from 1 flexible 2 LIST;
+    35 DescribeLogDirs 1-5 from 1 flexible 2 LIST;
     37 CreatePartitions 0-3 from 0 flexible 2 LIST;
     42 DeleteGroups 0-3 from 0 flexible 2 LIST;
     44 IncrementalAlterConfigs 0-1 from 0 flexible 1 LIST;

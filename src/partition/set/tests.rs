@@ -11,7 +11,6 @@ use crate::base::id::{DirectoryId, NodeId, TopicId};
 use crate::base::random::Random;
 use crate::config::broker::Config;
 use crate::config::layers::Input as ConfigInput;
-use crate::log::committer::Dirty;
 use crate::log::directory::Claimed;
 use crate::log::disk::{Disk, MemDisk};
 use crate::meta::{Delta, Image};
