@@ -3,11 +3,11 @@
 use kafka_protocol::messages::DescribeProducersResponse;
 use kafka_protocol::messages::{
     AddOffsetsToTxnResponse, AddPartitionsToTxnResponse, AlterClientQuotasResponse, AlterConfigsResponse,
-    AlterUserScramCredentialsResponse, ApiVersionsResponse, ConsumerGroupDescribeResponse,
-    ConsumerGroupHeartbeatResponse, CreateAclsResponse, CreatePartitionsResponse, CreateTopicsResponse,
-    DeleteAclsResponse, DeleteRecordsResponse, DeleteTopicsResponse, DescribeAclsResponse,
-    DescribeClientQuotasResponse, DescribeClusterResponse, DescribeConfigsResponse, DescribeGroupsResponse,
-    DescribeLogDirsResponse, DescribeQuorumResponse, DescribeTopicPartitionsResponse,
+    AlterReplicaLogDirsResponse, AlterUserScramCredentialsResponse, ApiVersionsResponse,
+    ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatResponse, CreateAclsResponse,
+    CreatePartitionsResponse, CreateTopicsResponse, DeleteAclsResponse, DeleteRecordsResponse,
+    DeleteTopicsResponse, DescribeAclsResponse, DescribeClientQuotasResponse, DescribeClusterResponse,
+    DescribeConfigsResponse, DescribeGroupsResponse, DescribeQuorumResponse, DescribeTopicPartitionsResponse,
     DescribeTransactionsResponse, DescribeUserScramCredentialsResponse, ElectLeadersResponse, EndTxnResponse,
     FindCoordinatorResponse, HeartbeatResponse, IncrementalAlterConfigsResponse, InitProducerIdResponse,
     JoinGroupResponse, LeaveGroupResponse, ListConfigResourcesResponse, ListGroupsResponse,
@@ -16,6 +16,7 @@ use kafka_protocol::messages::{
 };
 
 use crate::wire::delete_groups::DeleteGroupsResponse;
+use crate::wire::describe_log_dirs::DescribeLogDirsResponse;
 use crate::wire::fetch_response;
 use crate::wire::offset_commit::OffsetCommitResponse;
 use crate::wire::offset_fetch::OffsetFetchResponse;
@@ -107,6 +108,12 @@ impl ErrorCodes for DescribeProducersResponse {
 impl ErrorCodes for DescribeConfigsResponse {
     fn error_codes(&self) -> impl Iterator<Item = i16> {
         self.results.iter().map(|r| r.error_code)
+    }
+}
+
+impl ErrorCodes for AlterReplicaLogDirsResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        self.results.iter().flat_map(|t| &t.partitions).map(|p| p.error_code)
     }
 }
 

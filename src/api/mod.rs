@@ -8,6 +8,7 @@ mod add_offsets_to_txn;
 mod add_partitions_to_txn;
 mod alter_client_quotas;
 mod alter_configs;
+mod alter_replica_log_dirs;
 mod alter_resources;
 mod alter_user_scram_credentials;
 mod api_versions;

@@ -85,7 +85,8 @@ apis! {
     31 DeleteAcls 1-3 from 1 flexible 2 LIST;
     32 DescribeConfigs 1-4 from 1 flexible 4 LIST;
     33 AlterConfigs 0-2 from 0 flexible 2 LIST;
-    35 DescribeLogDirs 1-4 from 1 flexible 2 LIST;
+    34 AlterReplicaLogDirs 1-2 from 1 flexible 2 LIST;
+    35 DescribeLogDirs 1-5 from 1 flexible 2 LIST;
     37 CreatePartitions 0-3 from 0 flexible 2 LIST;
     42 DeleteGroups 0-3 from 0 flexible 2 LIST;
     43 ElectLeaders 0-2 from 0 flexible 2 LIST;
