@@ -160,7 +160,7 @@ class Kafka(Target):
         self.properties = self.scratch / "server.properties"
         self.format()
 
-    def format(self):
+    def format(self, more={}):
         settings = {
             "process.roles": "broker,controller",
             "node.id": "1",
@@ -181,6 +181,7 @@ class Kafka(Target):
             "broker.session.timeout.ms": "2000",
             "broker.heartbeat.interval.ms": "500",
             **SETTINGS,
+            **more,
         }
         self.properties.write_text("".join(f"{k}={v}\n" for k, v in settings.items()))
         # A formatted folder holds nothing that names a port, so one is formatted per run and copied.
