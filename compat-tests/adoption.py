@@ -32,7 +32,6 @@ SETTINGS = {
     "share.coordinator.state.topic.num.partitions": "3",
     "log.cleaner.backoff.ms": "300",
     "metadata.log.max.record.bytes.between.snapshots": "4000",
-    "group.share.enable": "true",
 }
 
 # Who runs in which life, and how each life ends. The first one makes the data.
@@ -40,6 +39,7 @@ WAYS = {
     "kafka-cleanly": [(KAFKA, "TERM"), ("barnabas", "TERM"), (KAFKA, "TERM"), ("barnabas", "TERM")],
     "kafka-killed": [(KAFKA, "KILL"), ("barnabas", "KILL"), (KAFKA, "KILL"), ("barnabas", "TERM")],
     "kafka-4.1-killed": [(OLD_KAFKA, "KILL"), ("barnabas", "TERM"), (KAFKA, "TERM"), ("barnabas", "TERM")],
+    "kafka-dynamic": [(KAFKA, "TERM"), ("barnabas", "KILL"), (KAFKA, "TERM"), ("barnabas", "TERM")],
     "barnabas-killed": [("barnabas", "KILL"), (KAFKA, "TERM"), ("barnabas", "TERM")],
 }
 
@@ -56,7 +56,7 @@ class Barnabas(target.Barnabas):
 class Directory:
     """A data directory, the one properties file, and the brokers that can run on it."""
 
-    def __init__(self, scratch, binary, libs, born):
+    def __init__(self, scratch, binary, libs, born, is_dynamic):
         self.kafkas = {}
         for version, lib in libs.items():
             kafka = target.Kafka.__new__(target.Kafka)
@@ -65,7 +65,10 @@ class Directory:
             kafka.lib, kafka.controller_port, kafka.properties = lib, 0, scratch / "server.properties"
         first = self.kafkas[born if born in self.kafkas else KAFKA]
         first.controller_port = target.free_port()
-        first.format(SETTINGS)
+        more = {"log.dirs": f"{first.data}/a,{first.data}/b", "metadata.log.dir": f"{first.data}/b"} if born == OLD_KAFKA else {}
+        if is_dynamic:
+            more |= {"controller.quorum.bootstrap.servers": f"127.0.0.1:{first.controller_port}", "controller.quorum.voters": ""}
+        first.format(SETTINGS | more, ["--standalone"] if is_dynamic else [])
         self.barnabas = Barnabas(scratch, binary)
         self.barnabas.properties = first.properties
         for other in [*self.kafkas.values(), self.barnabas]:
@@ -114,7 +117,7 @@ def one_way(name, args, libs, classes, scratch):
     began = time.monotonic()
     lives = WAYS[name]
     folder = scratch / name / "node"
-    directory = Directory(folder, args.binary, libs, lives[0][0])
+    directory = Directory(folder, args.binary, libs, lives[0][0], "dynamic" in name)
     client, at, broker = None, "format", None
     try:
         for number, (kind, end) in enumerate(lives, 1):
@@ -122,7 +125,7 @@ def one_way(name, args, libs, classes, scratch):
             broker = directory.broker(kind)
             broker.start()
             client = client or Client(folder, libs[KAFKA], classes, broker.bootstrap)
-            for command in commands(number, kind):
+            for command in commands(number, kind, lives[0][0]):
                 at = f"life {number} on {kind}: {command}"
                 client.ask(command)
             at = f"life {number} on {kind}: stop"
@@ -137,10 +140,12 @@ def one_way(name, args, libs, classes, scratch):
             broker.kill(signal.SIGKILL)
 
 
-def commands(number, kind):
+def commands(number, kind, born):
+    # Only a cluster that Apache Kafka 4.3 has formatted has the feature.
+    share = ["share"] if kind == born == KAFKA else []
     if number == 1:
-        return ["make", *(["share"] if kind == KAFKA else []), "remember", "let-expire"]
-    return ["check", "finish-open", "live", *(["share"] if kind == KAFKA else []), "leave-open", "remember", "let-expire"]
+        return ["make", *share, "remember", "let-expire"]
+    return ["check", "finish-open", "live", *share, "leave-open", "remember", "let-expire"]
 
 
 def fetch(args, version):

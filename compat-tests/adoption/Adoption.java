@@ -38,6 +38,8 @@ public class Adoption {
     private final Map<String, Long> sent = new HashMap<>();
     private Producer<String, String> idempotent;
     private Producer<String, String> open;
+    /** What the share group has acknowledged. */
+    private final Set<String> shared = new java.util.HashSet<>();
     private final Map<String, Member> members = new TreeMap<>();
     private int life;
 
@@ -322,18 +324,23 @@ public class Adoption {
         Properties all = new Properties();
         all.put("bootstrap.servers", bootstrap);
         all.put("group.id", group);
-        int seen = 0;
+        long fresh = sent.get("plain") - shared.size();
         try (ShareConsumer<String, String> consumer =
                  new KafkaShareConsumer<>(all, new StringDeserializer(), new StringDeserializer())) {
             consumer.subscribe(List.of("plain"));
             long deadline = System.nanoTime() + 30_000_000_000L;
-            while (seen == 0 && System.nanoTime() < deadline) {
-                seen += consumer.poll(POLL).count();
+            while (fresh > 0 && System.nanoTime() < deadline) {
+                for (ConsumerRecord<String, String> record : consumer.poll(POLL)) {
+                    if (!shared.add(record.partition() + "-" + record.offset())) {
+                        throw new IllegalStateException(record.offset() + " was acknowledged before");
+                    }
+                    fresh--;
+                }
                 consumer.commitSync();
             }
         }
-        if (seen == 0) {
-            throw new IllegalStateException("the share group saw nothing");
+        if (fresh > 0) {
+            throw new IllegalStateException("the share group has not seen " + fresh + " records");
         }
     }
 
@@ -424,13 +431,15 @@ public class Adoption {
                     seen.put("feature " + name, range.toString());
                 }
             });
+        List<TopicPartition> partitions = new ArrayList<>();
         Set<String> topics = admin.listTopics(new ListTopicsOptions().listInternal(true)).names().get();
         for (TopicDescription topic : admin.describeTopics(topics).allTopicNames().get().values()) {
             seen.put("topic " + topic.name(), topic.topicId() + " " + topic.partitions().size());
             if (!topic.isInternal() && !topic.name().equals("late")) {
-                topic.partitions().forEach(one -> records(seen, new TopicPartition(topic.name(), one.partition())));
+                topic.partitions().forEach(one -> partitions.add(new TopicPartition(topic.name(), one.partition())));
             }
         }
+        records(seen, partitions);
         configs(seen, topics);
         groups(seen);
         try {
@@ -440,6 +449,7 @@ public class Adoption {
         } catch (java.util.concurrent.ExecutionException unsupported) {
             remembered.forEach((k, v) -> { if (k.startsWith("quota") || k.startsWith("scram")) seen.put(k, v); });
         }
+        shares(seen);
         for (TransactionListing one : admin.listTransactions().all().get()) {
             if (!one.transactionalId().equals("late")) {
                 seen.put("transaction " + one.transactionalId(), one.producerId() + " " + one.state());
@@ -452,6 +462,21 @@ public class Adoption {
         Map<String, String> out = new HashMap<>();
         entries.forEach((type, name) -> out.put(type, String.valueOf(name)));
         return out;
+    }
+
+    /** Up to where share groups are; from memory while the broker does not serve them. */
+    private void shares(Map<String, String> seen) throws Exception {
+        try {
+            admin.listShareGroupOffsets(Map.of("adopted-share", new ListShareGroupOffsetsSpec()))
+                .partitionsToOffsetInfo("adopted-share").get()
+                .forEach((partition, offset) -> seen.put("share " + partition, String.valueOf(offset.startOffset())));
+        } catch (java.util.concurrent.ExecutionException unserved) {
+            remembered.forEach((name, value) -> {
+                if (name.startsWith("share ")) {
+                    seen.put(name, value);
+                }
+            });
+        }
     }
 
     private void configs(Map<String, String> seen, Set<String> topics) throws Exception {
@@ -480,42 +505,47 @@ public class Adoption {
             seen.put("group " + one.groupId(), one.type() + " " + one.protocol()));
     }
 
-    /** A digest of every record, aborted ones too; of the compacted topic what a table of it would hold. */
-    private void records(Map<String, String> seen, TopicPartition partition) {
-        CRC32C all = new CRC32C();
-        long count = 0;
-        long stable = 0;
-        TreeMap<String, String> table = new TreeMap<>();
-        try (Consumer<String, String> consumer = consumer(Map.of());
-             Consumer<String, String> committed = consumer(Map.of("isolation.level", "read_committed"))) {
-            consumer.assign(List.of(partition));
-            consumer.seekToBeginning(List.of(partition));
-            long end = consumer.endOffsets(List.of(partition)).get(partition);
-            while (consumer.position(partition) < end) {
-                for (ConsumerRecord<String, String> record : consumer.poll(POLL)) {
-                    count++;
-                    all.update((record.offset() + " " + record.timestampType() + record.timestamp() + " " + record.key() + " "
-                        + record.value() + " " + record.headers() + " " + record.leaderEpoch()).getBytes());
-                    if (record.value() == null) {
-                        table.remove(record.key());
-                    } else {
-                        table.put(record.key(), record.offset() + record.value());
-                    }
-                }
-            }
-            committed.assign(List.of(partition));
-            committed.seekToBeginning(List.of(partition));
-            long stableEnd = committed.endOffsets(List.of(partition)).get(partition);
-            while (committed.position(partition) < stableEnd) {
-                stable += committed.poll(POLL).count();
-            }
-            long start = consumer.beginningOffsets(List.of(partition)).get(partition);
-            String what = start + ".." + end;
-            if (partition.topic().equals("compacted")) {
-                seen.put("table of " + partition, end + " " + table.hashCode() + " of " + table.size());
+    /** What is in one partition. */
+    private static final class Digest {
+        private final CRC32C all = new CRC32C();
+        private final TreeMap<String, String> table = new TreeMap<>();
+        private long count;
+
+        private void add(ConsumerRecord<String, String> record) {
+            count++;
+            all.update((record.offset() + " " + record.timestampType() + record.timestamp() + " " + record.key() + " "
+                + record.value() + " " + record.headers() + " " + record.leaderEpoch()).getBytes());
+            if (record.value() == null) {
+                table.remove(record.key());
             } else {
-                seen.put("records of " + partition, what + " " + count + " " + Long.toHexString(all.getValue()));
-                seen.put("committed records of " + partition, stableEnd + " " + stable);
+                table.put(record.key(), record.offset() + record.value());
+            }
+        }
+    }
+
+    /** A digest of every record, aborted ones too; of the compacted topic what a table of it would hold. */
+    private void records(Map<String, String> seen, List<TopicPartition> partitions) {
+        for (String isolation : List.of("read_uncommitted", "read_committed")) {
+            Map<String, String> settings = Map.of("isolation.level", isolation, "max.poll.records", "10000");
+            try (Consumer<String, String> consumer = consumer(settings)) {
+                consumer.assign(partitions);
+                consumer.seekToBeginning(partitions);
+                Map<TopicPartition, Long> starts = consumer.beginningOffsets(partitions);
+                Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
+                Map<TopicPartition, Digest> digests = new HashMap<>();
+                partitions.forEach(partition -> digests.put(partition, new Digest()));
+                while (partitions.stream().anyMatch(partition -> consumer.position(partition) < ends.get(partition))) {
+                    consumer.poll(POLL).forEach(record -> digests.get(new TopicPartition(record.topic(), record.partition())).add(record));
+                }
+                digests.forEach((partition, digest) -> {
+                    String what = starts.get(partition) + ".." + ends.get(partition) + " ";
+                    if (partition.topic().equals("compacted")) {
+                        what += digest.table.size() + " keys " + digest.table.hashCode();
+                    } else {
+                        what += digest.count + " records " + Long.toHexString(digest.all.getValue());
+                    }
+                    seen.put(isolation + " " + partition, what);
+                });
             }
         }
     }

@@ -13,6 +13,7 @@
 
 mod batches;
 mod error;
+mod format;
 mod json;
 mod load;
 mod membership;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 
 pub use self::batches::Malformed;
 pub use self::error::{Error, Failure};
+pub use self::format::{write_bootstrap, write_first_voters};
 pub use self::load::Loaded;
 pub use self::quorum::{Quorum, Status, Unavailable};
 pub use self::runner::Subscriber;
@@ -39,6 +41,9 @@ use crate::log::disk::Disk;
 
 /// The directory of the metadata log.
 pub const PARTITION_DIR: &str = "__cluster_metadata-0";
+
+/// What a new cluster begins with, if its directory was formatted.
+const BOOTSTRAP_FILE: &str = "bootstrap.checkpoint";
 
 /// What configures the metadata log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

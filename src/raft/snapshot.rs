@@ -175,6 +175,18 @@ impl<Apply: FnMut(Record) -> Result<(), String>> Reader<'_, Apply> {
     }
 }
 
+/// What goes into a snapshot, or into a bootstrap file.
+pub(super) struct Content<'a> {
+    /// Epoch of its batches.
+    pub(super) epoch: i32,
+    /// When the last record in it was appended, in ms.
+    pub(super) timestamp_ms: i64,
+    /// Who votes.
+    pub(super) membership: &'a Membership,
+    /// All else.
+    pub(super) records: &'a [Record],
+}
+
 /// Writes the snapshot of `image` and gives its length in bytes. It is there, durably, once this has returned.
 pub(super) fn write(
     disk: &dyn Disk,
@@ -183,33 +195,34 @@ pub(super) fn write(
     image: &Image,
     membership: &Membership,
 ) -> Result<u64, Error> {
-    let path = id.path(dir);
-    let mut partial = path.clone().into_os_string();
+    let (timestamp_ms, records) = (image.provenance.timestamp_ms, image.records());
+    let content = Content { epoch: id.epoch, timestamp_ms, membership, records: &records };
+    write_file(disk, &id.path(dir), &content)
+}
+
+/// Writes `content` to the file `path`, which is there, whole and durably, once this has returned.
+pub(super) fn write_file(disk: &dyn Disk, path: &Path, content: &Content<'_>) -> Result<u64, Error> {
+    let mut partial = path.as_os_str().to_owned();
     partial.push(".part");
     let partial = PathBuf::from(partial);
-    let len = write_partial(disk, &partial, id, image, membership).map_err(|e| Error::io(&partial, e))?;
+    let len = write_partial(disk, &partial, content).map_err(|e| Error::io(&partial, e))?;
+    let dir = path.parent().unwrap_or(Path::new("."));
     // The name must not point to bytes that a power cut can take back.
-    disk.rename(&partial, &path).and_then(|()| disk.sync_dir(dir)).map_err(|e| Error::io(&path, e))?;
+    disk.rename(&partial, path).and_then(|()| disk.sync_dir(dir)).map_err(|e| Error::io(path, e))?;
     Ok(len)
 }
 
-fn write_partial(
-    disk: &dyn Disk,
-    path: &Path,
-    id: SnapshotId,
-    image: &Image,
-    membership: &Membership,
-) -> std::io::Result<u64> {
+fn write_partial(disk: &dyn Disk, path: &Path, content: &Content<'_>) -> std::io::Result<u64> {
     let file = disk.open(path, Mode::Create)?;
     file.set_len(0)?;
-    let timestamp_ms = image.provenance.timestamp_ms;
-    let place = Place { base_offset: 0, epoch: id.epoch, timestamp_ms };
+    let Content { epoch, timestamp_ms, membership, records } = *content;
+    let place = Place { base_offset: 0, epoch, timestamp_ms };
     let mut writer = Writer { file: &*file, position: 0, place };
     let header = SnapshotHeader { version: 0, last_contained_log_timestamp: timestamp_ms };
     let mut control = vec![ControlRecord::from(header)];
     control.extend(membership.records());
     writer.append(&batches::of_control(&control, writer.place))?;
-    writer.append_records(&image.records())?;
+    writer.append_records(records)?;
     let footer = [SnapshotFooter { version: 0 }.into()];
     writer.append(&batches::of_control(&footer, writer.place))?;
     file.sync_data()?;

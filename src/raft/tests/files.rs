@@ -6,12 +6,12 @@ use uuid::Uuid;
 use super::support::*;
 use crate::base::id::DirectoryId;
 use crate::log::disk::Disk as _;
-use crate::raft::batches::{self, Entry, Malformed, Place};
+use crate::raft::batches::{self, Entry, Malformed};
 use crate::raft::json::{self, Value};
 use crate::raft::membership::Membership;
 use crate::raft::quorum_state::{self, Election, QuorumState};
 use crate::raft::snapshot::{self, SnapshotId};
-use crate::raft::{PARTITION_DIR, Quorum};
+use crate::raft::{PARTITION_DIR, Quorum, write_bootstrap};
 use crate::wire::batch::Batch;
 use crate::wire::builder::{BatchBuilder, Fields};
 use crate::wire::compress::Compression;
@@ -43,22 +43,10 @@ fn a_new_log_begins_as_kafkas_does() {
 fn a_formatted_directory_decides_what_a_new_cluster_begins_with() {
     let disk = disk();
     let level = FeatureLevelRecord { name: "metadata.version".into(), feature_level: 25 };
-    let mut bytes = Vec::new();
-    let place = |base_offset| Place { base_offset, epoch: 0, timestamp_ms: 5 };
-    let control = |record: ControlRecord, offset| batches::of_control(&[record], place(offset)).bytes;
-    let header = snapshot_header();
-    bytes.extend(control(header, 0));
-    bytes.extend(batches::of_records(&[level.into()], place(1)).bytes);
-    let footer = crate::wire::kraft::control::SnapshotFooter { version: 0 };
-    bytes.extend(control(footer.into(), 2));
-    write(&disk, &Path::new(DIR).join("bootstrap.checkpoint"), &bytes);
+    write_bootstrap(&disk, Path::new(DIR), &[level.into()], 5).unwrap();
     let image = load(&disk).unwrap().image();
     assert_eq!(image.features.levels.len(), 1);
     assert_eq!(image.features.level("metadata.version"), 25);
-}
-
-fn snapshot_header() -> ControlRecord {
-    crate::wire::kraft::control::SnapshotHeader { version: 0, last_contained_log_timestamp: 0 }.into()
 }
 
 #[test]
