@@ -18,9 +18,6 @@ use crate::wire::builder::ControlRecord;
 use crate::wire::compress::{self, Codec};
 use crate::wire::record::{self, Records};
 
-/// What one batch of a coordinator's topic may decompress to.
-const DECOMPRESSED_BYTES_MAX: usize = 1 << 30;
-
 /// Why a partition cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LoadError {
@@ -108,13 +105,8 @@ impl<M: Stored> Replay<M> {
         let offset = header.base_offset;
         let mut decompressed = Vec::new();
         let codec = Codec::from_id(header.codec()).map_err(|why| LoadError::Codec { offset, why })?;
-        let bytes = if codec == Codec::None {
-            batch.records()
-        } else {
-            compress::decompress(codec, batch.records(), DECOMPRESSED_BYTES_MAX, &mut decompressed)
-                .map_err(|why| LoadError::Codec { offset, why })?;
-            &decompressed
-        };
+        let bytes = compress::plain_records(codec, batch.records(), &mut decompressed)
+            .map_err(|why| LoadError::Codec { offset, why })?;
         for record in Records::new(header, bytes).map_err(|why| LoadError::Frame { offset, why })? {
             let record = record.map_err(|why| LoadError::Frame { offset, why })?;
             self.record(header, &record);

@@ -106,7 +106,7 @@ impl Log {
     }
 
     /// What a transactional batch has to show here.
-    pub fn proof(&self, guard: Option<Guard>) -> Proof {
+    fn proof(&self, guard: Option<Guard>) -> Proof {
         if self.settings.verify_transactions { Proof::Required(guard) } else { Proof::NotRequired }
     }
 

@@ -11,11 +11,8 @@ use super::log::Log;
 use super::segment::Segment;
 use super::walk::{Found, Walk, invalid};
 use crate::wire::batch::HEADER_LEN;
-use crate::wire::compress::{Codec, Decompressor};
+use crate::wire::compress::{Codec, Decompressor, LOGGED_BYTES_MAX};
 use crate::wire::record::{Base, Error as RecordError, Record, Split};
-
-/// Most bytes that a batch of the log may decompress to. Larger ones pass no validation.
-const DECOMPRESSED_BYTES_MAX: usize = 1 << 30;
 
 /// A record found by its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,8 +225,7 @@ fn visit<B>(
     let base = Base::of(&found.header);
     let codec = Codec::from_id(found.header.codec()).map_err(invalid)?;
     let mut contexts = crate::wire::compress::Contexts::default();
-    let mut stream =
-        Decompressor::new(codec, records, DECOMPRESSED_BYTES_MAX, &mut contexts).map_err(invalid)?;
+    let mut stream = Decompressor::new(codec, records, LOGGED_BYTES_MAX, &mut contexts).map_err(invalid)?;
     let mut window = Vec::new();
     let (mut from, mut left) = (0, found.header.record_count);
     while left > 0 {

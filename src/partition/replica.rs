@@ -188,6 +188,11 @@ struct Barrier {
 }
 
 impl State {
+    /// The leader's, else the newest that is known.
+    fn high_watermark(&self) -> i64 {
+        self.leader.as_ref().map_or(self.known_high_watermark, LeaderState::high_watermark)
+    }
+
     /// The end of what this replica itself vouches for.
     fn local_acknowledged(&self) -> i64 {
         let durable = self.log.durable_offset();
@@ -566,14 +571,12 @@ impl Replica {
     /// What a scrape shows of the replica; none once it is deleted.
     pub fn observe(&self) -> Option<Observed> {
         let state = self.state.lock();
-        let high_watermark =
-            state.leader.as_ref().map_or(state.known_high_watermark, LeaderState::high_watermark);
         (!state.deleted).then(|| Observed {
             is_leader: state.leader.is_some(),
             size_bytes: state.log.size_bytes(),
             log_start_offset: state.log.start_offset(),
             log_end_offset: state.log.end_offset(),
-            high_watermark,
+            high_watermark: state.high_watermark(),
             producer_count: state.log.producers().len(),
             oldest_txn_last_timestamp_ms: state.log.producers().oldest_txn_last_timestamp(),
         })
@@ -662,12 +665,10 @@ impl Replica {
     /// What the checkpoint files hold of this replica.
     pub(super) fn checkpoint_marks(&self) -> CheckpointMarks {
         let state = self.state.lock();
-        let high_watermark =
-            state.leader.as_ref().map_or(state.known_high_watermark, LeaderState::high_watermark);
         CheckpointMarks {
             recovery_point: state.log.flushed_offset(),
             log_start: state.log.start_offset(),
-            high_watermark,
+            high_watermark: state.high_watermark(),
         }
     }
 

@@ -6,6 +6,7 @@ mod retention;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io;
 use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
@@ -286,25 +287,37 @@ impl Set {
     /// Writes the recovery points, log start offsets and high watermarks of every directory in which a log was
     /// synced, or of all.
     fn checkpoint(&self, always: bool) {
-        let _checkpointing = self.checkpointing.lock();
-        for directory in &self.parts.directories {
-            if directory.log_directory().is_offline() || !(always || directory.take_progress()) {
-                continue;
+        self.checkpoint_each(|directory| {
+            if !(always || directory.take_progress()) {
+                return Ok(());
             }
-            let all = self.all();
-            let here = all.iter().filter(|r| Arc::ptr_eq(r.directory(), directory));
             let mut offsets = [Offsets::new(), Offsets::new(), Offsets::new()];
-            for replica in here {
+            for replica in self.replicas_in(directory) {
                 let marks = replica.checkpoint_marks();
                 let marks = [marks.recovery_point, marks.log_start, marks.high_watermark];
                 for (offsets, mark) in offsets.iter_mut().zip(marks) {
                     offsets.insert(replica.name().clone(), mark);
                 }
             }
-            if let Err(error) = directory.write_checkpoints(offsets) {
+            directory.write_checkpoints(offsets)
+        });
+    }
+
+    /// Has checkpoint files of each directory written; one call at a time, or an older truth could come last.
+    fn checkpoint_each(&self, write: impl Fn(&Arc<Directory>) -> io::Result<()>) {
+        let _checkpointing = self.checkpointing.lock();
+        for directory in &self.parts.directories {
+            if directory.log_directory().is_offline() {
+                continue;
+            }
+            if let Err(error) = write(directory) {
                 error!(dir = %directory.log_directory().path().display(), %error, "checkpoints cannot be written");
             }
         }
+    }
+
+    fn replicas_in(&self, directory: &Arc<Directory>) -> impl Iterator<Item = Arc<Replica>> {
+        self.all().into_iter().filter(move |replica| Arc::ptr_eq(replica.directory(), directory))
     }
 
     /// Hands everything that was marked for later to the committers, and writes the checkpoints.

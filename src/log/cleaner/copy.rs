@@ -18,13 +18,11 @@ use crate::log::txn_index::{AbortedTxn, TxnIndex};
 use crate::log::walk::{Found, invalid};
 use crate::log::{Log, Settings};
 use crate::wire::batch::{BatchError, BatchHeader, CRC_FROM, HEADER_LEN, crc32c};
-use crate::wire::compress::{Codec, decompress};
+use crate::wire::compress::{Codec, plain_records};
 use crate::wire::record::{Record, Records};
 
 /// How much is read and written at once; a larger batch is read whole.
 const IO_BYTES: usize = 512 << 10;
-/// Most bytes that a batch of the log may decompress to. Larger ones pass no validation.
-const DECOMPRESSED_BYTES_MAX: usize = 1 << 30;
 
 /// Told of bytes that were read or written; may wait, and ends the cleaning with an error.
 pub type Pace<'a> = dyn FnMut(usize) -> io::Result<()> + 'a;
@@ -277,14 +275,7 @@ fn for_each(
 ) -> io::Result<bool> {
     let mut decompressed = Vec::new();
     let codec = Codec::from_id(header.codec()).map_err(invalid)?;
-    let records = match codec {
-        Codec::None => &bytes[HEADER_LEN..],
-        Codec::Gzip | Codec::Snappy | Codec::Lz4 | Codec::Zstd => {
-            decompress(codec, &bytes[HEADER_LEN..], DECOMPRESSED_BYTES_MAX, &mut decompressed)
-                .map_err(invalid)?;
-            &decompressed[..]
-        }
-    };
+    let records = plain_records(codec, &bytes[HEADER_LEN..], &mut decompressed).map_err(invalid)?;
     for record in Records::new(header, records).map_err(invalid)? {
         if !visit(&record.map_err(invalid)?) {
             return Ok(false);

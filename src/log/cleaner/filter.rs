@@ -6,11 +6,8 @@
 use crate::log::walk::invalid;
 use crate::wire::batch::{Batch, BatchHeader, HEADER_LEN};
 use crate::wire::builder::BatchBuilder;
-use crate::wire::compress::{Codec, Compression, decompress};
+use crate::wire::compress::{Codec, Compression, plain_records};
 use crate::wire::record::{Record, Records};
-
-/// Most bytes that a batch of the log may decompress to. Larger ones pass no validation.
-const DECOMPRESSED_BYTES_MAX: usize = 1 << 30;
 
 /// What is to become of a batch, whatever becomes of its records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,14 +46,7 @@ pub(super) fn filter(
     }
     let mut decompressed = Vec::new();
     let codec = Codec::from_id(header.codec()).map_err(invalid)?;
-    let records = match codec {
-        Codec::None => &bytes[HEADER_LEN..],
-        Codec::Gzip | Codec::Snappy | Codec::Lz4 | Codec::Zstd => {
-            decompress(codec, &bytes[HEADER_LEN..], DECOMPRESSED_BYTES_MAX, &mut decompressed)
-                .map_err(invalid)?;
-            &decompressed[..]
-        }
-    };
+    let records = plain_records(codec, &bytes[HEADER_LEN..], &mut decompressed).map_err(invalid)?;
     let mut kept = Vec::new();
     let (mut is_whole, mut has_tombstones) = (true, false);
     for record in Records::new(header, records).map_err(invalid)? {

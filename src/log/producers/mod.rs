@@ -219,12 +219,6 @@ impl ProducerStates {
         Err(ProducerError::NotVerified { producer_id: producer.id, epoch: producer.epoch })
     }
 
-    /// Whether a coordinator's transactional batch may be appended; it has no sequence. Changes nothing.
-    pub fn check_transactional(&self, producer: Producer, proof: Proof) -> Result<(), ProducerError> {
-        self.check_epoch(producer)?;
-        self.check_verified(producer, proof)
-    }
-
     fn check_sequence(&self, header: &BatchHeader, entry: Option<&Entry>) -> Result<(), ProducerError> {
         let sequence = header.base_sequence;
         let out_of_order = |last_sequence| ProducerError::OutOfOrderSequence {

@@ -249,10 +249,10 @@ fn a_transaction_begins_only_with_the_guard_of_the_wait_that_is_under_way() {
     assert_eq!(states.begin_verification(producer, first_version(1), 0), Ok(None), "it is open");
     let second = transactional(batch(1, 3, 1, 1));
     assert_eq!(states.check(&second, Origin::Client, Proof::Required(None)), Ok(Outcome::Append));
-    assert_eq!(states.check_transactional(producer, Proof::Required(None)), Ok(()));
+    assert_eq!(states.check(&second, Origin::Coordinator, Proof::Required(None)), Ok(Outcome::Append));
     states.apply_marker(&at(2, control(1, 3)), &marker(Verdict::Abort, 0)).unwrap();
     assert_eq!(states.check(&second, Origin::Client, Proof::Required(guard)), Err(not_verified), "a zombie");
-    assert_eq!(states.check_transactional(producer, Proof::Required(None)), Err(not_verified));
+    assert_eq!(states.check(&second, Origin::Coordinator, Proof::Required(None)), Err(not_verified));
 }
 
 #[test]
@@ -269,7 +269,7 @@ fn a_stale_epoch_is_told_before_the_lack_of_a_guard_and_a_duplicate_before_both(
     let zombie = transactional(batch(1, 2, 0, 1));
     assert_eq!(states.check(&zombie, Origin::Client, Proof::Required(None)), Err(stale));
     assert_eq!(states.begin_verification(producer, first_version(0), 0), Err(stale));
-    assert_eq!(states.check_transactional(producer, Proof::Required(None)), Err(stale));
+    assert_eq!(states.check(&zombie, Origin::Coordinator, Proof::Required(None)), Err(stale));
 }
 
 #[test]

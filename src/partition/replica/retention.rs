@@ -4,19 +4,12 @@ use std::io;
 
 use tracing::error;
 
-use super::{Replica, State};
+use super::Replica;
 use crate::log::retention::Retired;
 use crate::partition::error::Error;
-use crate::replication::LeaderState;
 
 /// DeleteRecords: everything below the high watermark (`DeleteRecordsRequest.HIGH_WATERMARK`).
 const HIGH_WATERMARK: i64 = -1;
-
-impl State {
-    pub(super) fn high_watermark(&self) -> i64 {
-        self.leader.as_ref().map_or(self.known_high_watermark, LeaderState::high_watermark)
-    }
-}
 
 impl Replica {
     /// Lets the log begin at `offset`, -1 for the high watermark (`Partition.deleteRecordsOnLeader`). The caller

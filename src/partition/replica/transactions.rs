@@ -55,22 +55,6 @@ impl Replica {
         begun.map_err(|error| Error::Append(AppendError::Producer(error)))
     }
 
-    /// Whether [`Replica::append_own`] would take a transactional batch of `producer` now, as far as its producer is
-    /// concerned: a coordinator has to know before it changes its own state.
-    pub fn check_transactional(&self, producer: Producer, guard: Option<Guard>) -> Result<(), Error> {
-        let state = self.state.lock();
-        let checked = state.log.producers().check_transactional(producer, state.log.proof(guard));
-        checked.map_err(|error| Error::Append(AppendError::Producer(error)))
-    }
-
-    /// Whether the replica would take this marker now, as far as its producer is concerned.
-    pub fn check_marker(&self, marker: &EndTxnMarker, transaction_version: i16) -> Result<(), Error> {
-        let state = self.state.lock();
-        let EndTxnMarker { producer, coordinator_epoch, .. } = *marker;
-        let checked = state.log.producers().check_marker(producer, coordinator_epoch, transaction_version);
-        checked.map_err(|error| Error::Append(AppendError::Producer(error)))
-    }
-
     /// Ends a transaction here. The transaction is over for its readers when the marker is committed.
     ///
     /// Not for a partition whose coordinator is active on this node: that one appends its markers itself.

@@ -13,7 +13,6 @@ use tracing::{info, warn};
 
 use super::Set;
 use crate::base::id::TopicPartition;
-use crate::log::checkpoint::Offsets;
 use crate::log::cleaner::Cleanable;
 use crate::log::directory::OffsetFile;
 use crate::partition::replica::{Done, Means, Replica};
@@ -159,7 +158,7 @@ impl Set {
             let log_directory = directory.log_directory();
             let Ok(offsets) = log_directory.read_offsets(OffsetFile::CleanedUpTo) else { continue };
             directory.has_read_cleaned(&offsets);
-            for replica in self.all().iter().filter(|r| Arc::ptr_eq(r.directory(), directory)) {
+            for replica in self.replicas_in(directory) {
                 if let Some(offset) = offsets.get(replica.name()) {
                     replica.set_cleaned_up_to(*offset);
                 }
@@ -169,18 +168,10 @@ impl Set {
 
     /// Writes how far each log is cleaned, where it changed: before a topic is followed by another one of its name.
     pub(super) fn checkpoint_cleaned(&self) {
-        let _checkpointing = self.checkpointing.lock();
-        let all = self.all();
-        for directory in &self.parts.directories {
-            if directory.log_directory().is_offline() {
-                continue;
-            }
-            let here = all.iter().filter(|replica| Arc::ptr_eq(replica.directory(), directory));
-            let offsets: Offsets =
-                here.filter_map(|replica| Some((replica.name().clone(), replica.cleaned_up_to()?))).collect();
-            if let Err(error) = directory.write_checkpoint(OffsetFile::CleanedUpTo, offsets) {
-                warn!(dir = %directory.log_directory().path().display(), %error, "cleaner's checkpoint cannot be written");
-            }
-        }
+        self.checkpoint_each(|directory| {
+            let cleaned =
+                self.replicas_in(directory).filter_map(|r| Some((r.name().clone(), r.cleaned_up_to()?)));
+            directory.write_checkpoint(OffsetFile::CleanedUpTo, cleaned.collect())
+        });
     }
 }

@@ -6,7 +6,6 @@ use parking_lot::Mutex;
 use tracing::{info, warn};
 
 use super::Set;
-use crate::log::checkpoint::Offsets;
 use crate::log::committer::{Dirty, Synced};
 use crate::log::directory::OffsetFile;
 use crate::log::retention::Retired;
@@ -79,19 +78,11 @@ impl Set {
 
     /// Makes durable where each log starts. The write of one directory covers all who came before it.
     pub fn checkpoint_log_starts(&self) {
-        let _checkpointing = self.checkpointing.lock();
-        for directory in &self.parts.directories {
-            if directory.log_directory().is_offline() {
-                continue;
-            }
-            let all = self.all();
-            let here = all.iter().filter(|replica| Arc::ptr_eq(replica.directory(), directory));
-            let starts: Offsets =
-                here.map(|replica| (replica.name().clone(), replica.checkpoint_marks().log_start)).collect();
-            if let Err(error) = directory.write_checkpoint(OffsetFile::LogStartOffset, starts) {
-                warn!(dir = %directory.log_directory().path().display(), %error, "log starts cannot be written");
-            }
-        }
+        self.checkpoint_each(|directory| {
+            let starts =
+                self.replicas_in(directory).map(|r| (r.name().clone(), r.checkpoint_marks().log_start));
+            directory.write_checkpoint(OffsetFile::LogStartOffset, starts.collect())
+        });
     }
 }
 

@@ -14,6 +14,8 @@ use std::fmt;
 
 /// How much a step of a codec without own blocks gives out, in bytes.
 const STEP: usize = 64 * 1024;
+/// Most bytes that a batch of a log may decompress to. Larger ones pass no validation.
+pub const LOGGED_BYTES_MAX: usize = 1 << 30;
 /// Largest zstd context that is kept: that of level 3, whose streams announce windows of 2 MiB, fits.
 const ZSTD_CONTEXT_KEPT: usize = 4 << 20;
 
@@ -272,6 +274,18 @@ pub fn decompress(codec: Codec, input: &[u8], budget: usize, out: &mut Vec<u8>) 
     let mut decompressor = Decompressor::new(codec, input, budget, &mut contexts)?;
     while decompressor.step(out)? {}
     Ok(())
+}
+
+/// The records of a batch in a log: `stored` itself, or what it decompresses to, in `room`.
+pub fn plain_records<'a>(codec: Codec, stored: &'a [u8], room: &'a mut Vec<u8>) -> Result<&'a [u8], Error> {
+    match codec {
+        Codec::None => Ok(stored),
+        Codec::Gzip | Codec::Snappy | Codec::Lz4 | Codec::Zstd => {
+            room.clear();
+            decompress(codec, stored, LOGGED_BYTES_MAX, room)?;
+            Ok(room)
+        }
+    }
 }
 
 /// Compresses `input` as Kafka's broker would.
