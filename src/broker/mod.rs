@@ -35,6 +35,7 @@ use crate::base::random::Random;
 use crate::config::broker::Config;
 use crate::config::value::Value;
 use crate::coordinator::{Groups, ProducerIds, Transactions, View};
+use crate::log::disk::StdDisk;
 use crate::meta::Image;
 use crate::metrics::{self, BrokerState, Metrics};
 use crate::net::http;
@@ -58,6 +59,8 @@ pub async fn run(config: Config) -> Result<()> {
     let metrics = metrics::install(clock.clone())?;
     // Before a directory is touched: a port that is taken must not cost the clean-shutdown marker.
     let bound = bind_listeners(&config)?;
+    // What this version does not know is left as it is.
+    raft::inspect(&StdDisk, &config.logs.metadata_dir)?;
     let directories = Directories::open(&config, &clock, &random)?;
     info!(cluster = %directories.cluster_id, node = %config.node_id, dirs = ?config.logs.dirs, "starting");
     let stop = CancellationToken::new();
