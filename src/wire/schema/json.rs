@@ -124,7 +124,9 @@ pub enum Error {
         remaining: usize,
     },
     /// An array of more elements than there are bytes.
-    #[error("Tried to allocate a collection of size {count}, but there are only {remaining} bytes remaining.")]
+    #[error(
+        "Tried to allocate a collection of size {count}, but there are only {remaining} bytes remaining."
+    )]
     ArrayPastEnd {
         /// What is announced.
         count: usize,
@@ -205,7 +207,11 @@ impl<'a> Walk<'_, 'a> {
         }
         match &field.kind {
             Kind::Struct(fields) if self.is_nullable(field) => {
-                if self.reader.i8()? < 0 { Ok(Json::Null) } else { self.structure(fields) }
+                if self.reader.i8()? < 0 {
+                    Ok(Json::Null)
+                } else {
+                    self.structure(fields)
+                }
             }
             kind => self.value(field, kind),
         }
