@@ -119,13 +119,22 @@ impl Lines {
 }
 
 fn definition(words: &[&'static str], lines: &mut Lines) -> Definition {
-    let [role, key, name, versions, rest @ ..] = words else { panic!("not the start of a message: {words:?}") };
+    let [role, key, name, versions, rest @ ..] = words else {
+        panic!("not the start of a message: {words:?}")
+    };
     let flexible_from = match rest {
         [] => i16::MAX,
         ["flexible", from] => number(from),
         _ => panic!("not understood: {words:?}"),
     };
-    Definition { role, key: number(key), name, versions: range(versions), flexible_from, fields: fields(lines, 1) }
+    Definition {
+        role,
+        key: number(key),
+        name,
+        versions: range(versions),
+        flexible_from,
+        fields: fields(lines, 1),
+    }
 }
 
 fn fields(lines: &mut Lines, depth: usize) -> Vec<Field> {

@@ -124,7 +124,9 @@ pub enum Error {
         remaining: usize,
     },
     /// An array of more elements than there are bytes.
-    #[error("Tried to allocate a collection of size {count}, but there are only {remaining} bytes remaining.")]
+    #[error(
+        "Tried to allocate a collection of size {count}, but there are only {remaining} bytes remaining."
+    )]
     ArrayPastEnd {
         /// What is announced.
         count: usize,
@@ -203,12 +205,14 @@ impl<'a> Walk<'_, 'a> {
         if field.array {
             return self.array(field);
         }
-        match &field.kind {
-            Kind::Struct(fields) if self.is_nullable(field) => {
-                if self.reader.i8()? < 0 { Ok(Json::Null) } else { self.structure(fields) }
-            }
-            kind => self.value(field, kind),
+        if let Kind::Struct(fields) = &field.kind
+            && self.is_nullable(field)
+        {
+            let is_null =
+                if field.tag.is_some() { self.reader.uvarint()? == 0 } else { self.reader.i8()? < 0 };
+            return if is_null { Ok(Json::Null) } else { self.structure(fields) };
         }
+        self.value(field, &field.kind)
     }
 
     fn array(&mut self, field: &Field) -> Result<Json, Error> {
