@@ -21,6 +21,7 @@ mod describe_configs;
 mod describe_log_dirs;
 mod describe_producers;
 mod describe_topic_partitions;
+mod dump_log;
 mod fetch;
 mod fetch_sessions;
 mod full_disk;

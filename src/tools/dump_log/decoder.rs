@@ -1,5 +1,6 @@
 //! Keys and values of records as text (`DumpLogSegments.MessageParser` and its kinds).
 
+use crate::base::java::utf8_text;
 use crate::base::reader::Reader;
 use crate::tools::Stop;
 use crate::wire::record::Record;
@@ -71,7 +72,7 @@ impl Plain {
     fn show(self, bytes: &[u8]) -> Result<String, Stop> {
         let mut reader = Reader::new(bytes);
         match self {
-            Self::Text => Ok(String::from_utf8_lossy(bytes).into_owned()),
+            Self::Text => Ok(utf8_text(bytes)),
             Self::Int => reader.i32().map(|number| number.to_string()),
             Self::Long => reader.i64().map(|number| number.to_string()),
         }

@@ -9,6 +9,8 @@ mod indexes;
 mod options;
 mod producers;
 mod segment;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::batches::{Found, Segment, for_each_record, is_valid};
 use super::{Dump, PerFile, base_offset};
+use crate::base::java::utf8_text;
 use crate::base::reader::Reader;
 use crate::tools::Stop;
 use crate::wire::batch::{BatchHeader, add_sequence};
@@ -123,7 +124,7 @@ impl Dump<'_> {
         let size = |bytes: Option<&[u8]>| bytes.map_or("-1".to_owned(), |bytes| bytes.len().to_string());
         let delta = i32::try_from(record.offset.saturating_sub(header.base_offset)).unwrap_or(0);
         let sequence = if header.base_sequence < 0 { -1 } else { add_sequence(header.base_sequence, delta) };
-        let keys: Vec<_> = record.headers().map(|header| String::from_utf8_lossy(header.key)).collect();
+        let keys: Vec<_> = record.headers().map(|header| utf8_text(header.key)).collect();
         write!(
             self.out,
             "{RECORD_INDENT} offset: {} {}: {} keySize: {} valueSize: {} sequence: {sequence} headerKeys: [{}]",
