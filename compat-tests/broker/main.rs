@@ -6,8 +6,10 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail anywhere")]
 #![expect(unreachable_pub, reason = "the whole crate is one test")]
 
+mod acls;
 mod api_versions;
 mod bounds;
+mod client_quotas;
 mod compaction;
 mod consumer_groups;
 mod coordinator_view;
@@ -20,8 +22,15 @@ mod describe_cluster;
 mod describe_configs;
 mod describe_log_dirs;
 mod describe_producers;
+mod describe_quorum;
 mod describe_topic_partitions;
+<<<<<<< HEAD
 mod dump_log;
+||||||| c8ed696
+=======
+mod dynamic_configs;
+mod elect_leaders;
+>>>>>>> main
 mod fetch;
 mod fetch_sessions;
 mod full_disk;
@@ -42,6 +51,7 @@ mod pipelining;
 mod produce;
 mod producers;
 mod read_committed;
+mod scram_credentials;
 mod start;
 mod support;
 mod transactional_produce;
