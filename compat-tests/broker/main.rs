@@ -24,13 +24,9 @@ mod describe_log_dirs;
 mod describe_producers;
 mod describe_quorum;
 mod describe_topic_partitions;
-<<<<<<< HEAD
 mod dump_log;
-||||||| c8ed696
-=======
 mod dynamic_configs;
 mod elect_leaders;
->>>>>>> main
 mod fetch;
 mod fetch_sessions;
 mod full_disk;
