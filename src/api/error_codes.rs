@@ -3,9 +3,19 @@
 use kafka_protocol::messages::DescribeProducersResponse;
 use kafka_protocol::messages::{
     AddOffsetsToTxnResponse, AddPartitionsToTxnResponse, AlterClientQuotasResponse, AlterConfigsResponse,
-    AlterReplicaLogDirsResponse, AlterUserScramCredentialsResponse, ApiVersionsResponse, ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatResponse, CreateAclsResponse, CreatePartitionsResponse, CreateTopicsResponse, DeleteAclsResponse, DeleteRecordsResponse, DeleteTopicsResponse, DescribeAclsResponse, DescribeClientQuotasResponse, DescribeClusterResponse, DescribeConfigsResponse, DescribeGroupsResponse, DescribeQuorumResponse, DescribeTopicPartitionsResponse, AlterPartitionReassignmentsResponse, CreateDelegationTokenResponse, DescribeDelegationTokenResponse,
+    AlterPartitionReassignmentsResponse, AlterReplicaLogDirsResponse, AlterUserScramCredentialsResponse,
+    ApiVersionsResponse, ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatResponse, CreateAclsResponse,
+    CreateDelegationTokenResponse, CreatePartitionsResponse, CreateTopicsResponse, DeleteAclsResponse,
+    DeleteRecordsResponse, DeleteTopicsResponse, DescribeAclsResponse, DescribeClientQuotasResponse,
+    DescribeClusterResponse, DescribeConfigsResponse, DescribeDelegationTokenResponse,
+    DescribeGroupsResponse, DescribeQuorumResponse, DescribeTopicPartitionsResponse,
     DescribeTransactionsResponse, DescribeUserScramCredentialsResponse, ElectLeadersResponse, EndTxnResponse,
-    FindCoordinatorResponse, HeartbeatResponse, IncrementalAlterConfigsResponse, InitProducerIdResponse, JoinGroupResponse, LeaveGroupResponse, ListConfigResourcesResponse, ListGroupsResponse, ListOffsetsResponse, ListPartitionReassignmentsResponse, ListTransactionsResponse, MetadataResponse, OffsetDeleteResponse, OffsetForLeaderEpochResponse, ProduceResponse, SyncGroupResponse, ExpireDelegationTokenResponse, RenewDelegationTokenResponse, UnregisterBrokerResponse, UpdateFeaturesResponse,
+    ExpireDelegationTokenResponse, FindCoordinatorResponse, HeartbeatResponse,
+    IncrementalAlterConfigsResponse, InitProducerIdResponse, JoinGroupResponse, LeaveGroupResponse,
+    ListConfigResourcesResponse, ListGroupsResponse, ListOffsetsResponse, ListPartitionReassignmentsResponse,
+    ListTransactionsResponse, MetadataResponse, OffsetDeleteResponse, OffsetForLeaderEpochResponse,
+    ProduceResponse, RenewDelegationTokenResponse, SyncGroupResponse, UnregisterBrokerResponse,
+    UpdateFeaturesResponse,
 };
 
 use crate::wire::delete_groups::DeleteGroupsResponse;

@@ -542,8 +542,10 @@ fn show_reply(reply: &Reply, out: &mut String) {
         | Reply::UpdateFeatures(Err(error))
         | Reply::AlterPartitionReassignments(Err(error))
         | Reply::ElectLeaders(Err(error)) => show_error(error, out),
-        Reply::RegisterBroker(Ok(_)) | Reply::UnregisterBroker(Ok(())) | Reply::AssignReplicas(Ok(())) => {}
-        Reply::RegisterBroker(Ok(_)) | Reply::UnregisterBroker(Ok(())) | Reply::UpdateFeatures(Ok(())) => {}
+        Reply::RegisterBroker(Ok(_))
+        | Reply::UnregisterBroker(Ok(()))
+        | Reply::AssignReplicas(Ok(()))
+        | Reply::UpdateFeatures(Ok(())) => {}
         Reply::AlterPartitionReassignments(Ok(answers)) => {
             answers
                 .iter()
