@@ -3,17 +3,20 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use barnabas::broker;
 use barnabas::config::broker::Config;
 use barnabas::config::cli::{self, Command};
-use barnabas::config::layers::{File, Input};
+use barnabas::{broker, tools};
 use tracing::{error, info, warn};
 
 fn main() -> ExitCode {
-    match cli::parse(std::env::args().skip(1)) {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(tool) = words.first().and_then(|name| tools::find(name)) {
+        return tools::run(tool, &words[1..]);
+    }
+    match cli::parse(words) {
         Ok(Command::Help) => say(cli::USAGE),
         Ok(Command::Version) => say(&format!("{} (barnabas)\n", env!("CARGO_PKG_VERSION"))),
-        Ok(Command::Run { file, overrides }) => match load(file, overrides) {
+        Ok(Command::Run { file, overrides }) => match broker::load_config(file, overrides) {
             Ok(config) => run(config),
             Err(why) => fail(&why),
         },
@@ -34,21 +37,6 @@ fn fail(why: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn load(file: Option<String>, overrides: Vec<(String, String)>) -> Result<Config, String> {
-    let file = match file {
-        Some(name) => {
-            let bytes = std::fs::read(&name).map_err(|why| format!("{name}: {why}"))?;
-            Some(File { name, bytes })
-        }
-        None => None,
-    };
-    let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    let input = Input { file, environment, overrides };
-    Config::load(&input, &broker::config_lookup).map_err(|why| why.to_string())
-}
-
 fn run(config: Config) -> ExitCode {
     broker::logging::start();
     if !config.unknown_keys.is_empty() {
@@ -66,6 +54,8 @@ fn run(config: Config) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             error!("{why:#}");
+            // What hangs on a disk that has failed is not waited for.
+            runtime.shutdown_background();
             fail(&format!("{why:#}"))
         }
     }

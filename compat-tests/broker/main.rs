@@ -36,6 +36,7 @@ mod kill;
 mod leader_epochs;
 mod list_offsets;
 mod listeners;
+mod log_dirs;
 mod metadata;
 mod pipelining;
 mod produce;

@@ -57,7 +57,8 @@ pub(super) async fn handle(
             put(&future.directory, &name.topic, told(future.size_bytes, future.offset_lag, true));
         }
     }
-    let results = directories.iter().zip(by_directory).map(|(directory, topics)| described(directory, topics));
+    let results =
+        directories.iter().zip(by_directory).map(|(directory, topics)| described(directory, topics));
     DescribeLogDirsResponse { error_code: 0, results: results.collect() }
 }
 

@@ -8,6 +8,7 @@
 
 mod background;
 mod directories;
+mod directory_events;
 mod lag;
 pub mod logging;
 mod lookup;
@@ -19,14 +20,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::directories::Directories;
 use self::lag::Lag;
-pub use self::lookup::config_lookup;
+pub use self::lookup::load_config;
 use self::pages::{BrokerPages, Shown};
 use self::registration::Registered;
 use crate::api::{Api, Context, Parts};
@@ -36,6 +37,7 @@ use crate::config::broker::Config;
 use crate::config::value::Value;
 use crate::coordinator::{Groups, ProducerIds, Transactions, View};
 use crate::meta::Image;
+use crate::meta::configs::ResourceKind;
 use crate::metrics::{self, BrokerState, Metrics};
 use crate::net::http;
 use crate::net::listener::{self, Bound, Limits, Pace, Server, Settings, Window};
@@ -58,7 +60,7 @@ pub async fn run(config: Config) -> Result<()> {
     let metrics = metrics::install(clock.clone())?;
     // Before a directory is touched: a port that is taken must not cost the clean-shutdown marker.
     let bound = bind_listeners(&config)?;
-    let directories = Directories::open(&config, &clock, &random)?;
+    let directories = Arc::new(Directories::open(&config, &clock, &random)?);
     info!(cluster = %directories.cluster_id, node = %config.node_id, dirs = ?config.logs.dirs, "starting");
     let stop = CancellationToken::new();
     let pages = BrokerPages::new(metrics.clone());
@@ -66,9 +68,12 @@ pub async fn run(config: Config) -> Result<()> {
 
     let loaded = Quorum::load(directories.quorum_parts(&config, &clock))
         .context("the metadata log cannot be loaded")?;
+    directory_events::cordon(&config, &loaded.image(), &directories.all);
     let partitions = open_partitions(&config, &directories, &clock, &random, &metrics, &loaded.image());
     let (groups, transactions) = coordinators(&config, &directories, &clock, &partitions);
-    let quorum = loaded.run(subscriber(partitions.clone(), groups.clone(), transactions.clone()))?;
+    directory_events::limit_moves(config.node_id, &loaded.image(), &partitions);
+    let quorum =
+        loaded.run(subscriber(config.clone(), partitions.clone(), groups.clone(), transactions.clone()))?;
 
     let registered = registration::register(&config, &directories, &quorum, &random, &bound).await?;
     let producer_ids = Arc::new(ProducerIds::new(quorum.clone(), config.node_id, registered.epoch));
@@ -102,7 +107,10 @@ pub async fn run(config: Config) -> Result<()> {
             runtime: tokio::runtime::Handle::current(),
         },
     });
+    // Before: what is in no directory that the controller knows of gets no leader.
+    directory_events::report(&partitions, &quorum, &registered).await?;
     registered.unfence(&quorum).await?;
+    let failed = directory_events::watch(&partitions, &directories, &quorum, &registered, &stop);
     groups.start(quorum.image());
     transactions.start(quorum.image(), producer_ids);
     // Not before: a client that is shown a cluster without this broker may give it up for good (librdkafka).
@@ -116,7 +124,13 @@ pub async fn run(config: Config) -> Result<()> {
     background::start(&partitions, &config, &clock, &stop);
     background::start_cleaners(&partitions, &config, &stop);
 
-    signals.wait().await;
+    tokio::select! {
+        () = signals.wait() => {}
+        () = failed.cancelled() => {
+            stop.cancel();
+            bail!("no log directory is left to go on with");
+        }
+    }
     pages.set_state(BrokerState::ShuttingDown);
     tokio::join!(stop_coordinators(&transactions, &groups), server.shutdown(DRAIN_LIMIT));
     close(&registered, &quorum, &partitions, &stop).await;
@@ -170,8 +184,18 @@ async fn stop_coordinators(transactions: &Transactions, groups: &Groups) {
     groups.stop().await;
 }
 
-fn subscriber(partitions: Arc<Set>, groups: Groups, transactions: Transactions) -> Box<raft::Subscriber> {
+fn subscriber(
+    config: Arc<Config>,
+    partitions: Arc<Set>,
+    groups: Groups,
+    transactions: Transactions,
+) -> Box<raft::Subscriber> {
     Box::new(move |image, changes| {
+        if changes.configs.iter().any(|resource| resource.kind == ResourceKind::Broker) {
+            directory_events::cordon(&config, image, partitions.directories());
+            directory_events::limit_moves(config.node_id, image, &partitions);
+            partitions.note_directories_changed();
+        }
         // First: whoever can write to a partition can have its markers written.
         transactions.note_image(image);
         partitions.apply_changes(image, changes);

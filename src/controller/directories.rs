@@ -27,7 +27,9 @@ impl Controller {
         for assignment in &request.assignments {
             // One that is gone meanwhile needs no directory.
             let found = self.image().topics.partition(assignment.topic_id, assignment.partition);
-            let Some(partition) = found.filter(|partition| partition.replicas.contains(&id)) else { continue };
+            let Some(partition) = found.filter(|partition| partition.replicas.contains(&id)) else {
+                continue;
+            };
             records.extend(assigned(partition, id, assignment));
             if !is_online(assignment) {
                 lost.push(partition);
@@ -47,7 +49,8 @@ fn assigned(partition: &Partition, id: i32, assignment: &Assignment) -> Option<R
         return None;
     }
     let of = |replica: &i32| {
-        let directory = if *replica == id { Some(assignment.directory) } else { partition.directory_of(*replica) };
+        let directory =
+            if *replica == id { Some(assignment.directory) } else { partition.directory_of(*replica) };
         directory.unwrap_or(crate::meta::directory::UNASSIGNED).0
     };
     let record = PartitionChangeRecord {

@@ -12,16 +12,6 @@ use crate::meta::cluster::FeatureRanges;
 use crate::meta::{Endpoint, LeaderRecoveryState, Resource};
 use crate::wire::kraft::Record;
 
-/// A request with an answer of its own type.
-pub trait Request: Sized {
-    /// What comes back.
-    type Answer;
-    /// The request among all others.
-    fn into_input(self) -> Input;
-    /// The answer to a request of this type.
-    fn answer(reply: Reply) -> Option<Self::Answer>;
-}
-
 /// An answer for each topic, or a refusal of the whole request.
 pub type ByTopic<T> = Result<Vec<(Arc<str>, Result<T, Error>)>, Error>;
 /// An answer for each resource, or a refusal of the whole request.
@@ -29,29 +19,9 @@ pub type ByResource = Result<Vec<(Resource, Result<(), Error>)>, Error>;
 /// A key, and its value if it has one.
 pub type ConfigEntry = (Arc<str>, Option<Arc<str>>);
 
-macro_rules! requests {
+macro_rules! decisions {
     ($($name:ident -> $answer:ty: $decide:expr,)*) => {
-        /// All requests.
-        #[derive(Clone, Debug)]
-        pub enum Input {
-            $(#[doc = concat!("See [`", stringify!($name), "`].")] $name($name),)*
-        }
-
-        /// All answers.
-        #[derive(Clone, PartialEq, Debug)]
-        pub enum Reply {
-            $(#[doc = concat!("To [`", stringify!($name), "`].")] $name($answer),)*
-        }
-
-        $(impl Request for $name {
-            type Answer = $answer;
-            fn into_input(self) -> Input {
-                Input::$name(self)
-            }
-            fn answer(reply: Reply) -> Option<$answer> {
-                if let Reply::$name(answer) = reply { Some(answer) } else { None }
-            }
-        })*
+        crate::machine::requests! { $($name($name) -> $answer,)* }
 
         impl Controller {
             pub(super) fn decide(&mut self, at: Moment, input: Input) -> (Vec<Record>, Reply) {
@@ -67,7 +37,7 @@ macro_rules! requests {
     };
 }
 
-requests! {
+decisions! {
     Activate -> (): |c, at, r| c.activate(at, &r),
     RegisterBroker -> Result<i64, Error>: |c, at, r| c.register_broker(at, &r),
     BrokerHeartbeat -> Result<HeartbeatAnswer, Error>: |c, at, r| c.heartbeat(at, &r),

@@ -11,7 +11,7 @@ use super::request::*;
 use super::*;
 use crate::base::id::{DirectoryId, TopicId};
 use crate::machine::Driver;
-use crate::machine::story::{Log, Words};
+use crate::machine::story::{Log, Words, stories};
 use crate::meta::configs::Entries;
 use crate::meta::topics::LEADER_STAYS;
 use crate::meta::{Configs, Endpoint, LeaderRecoveryState, Resource, ResourceKind, features};
@@ -448,9 +448,7 @@ fn show_reply(reply: &Reply, out: &mut String) {
         | Reply::AssignReplicas(Err(error))
         | Reply::DeleteTopics(Err(error))
         | Reply::ElectLeaders(Err(error)) => show_error(error, out),
-        Reply::RegisterBroker(Ok(_))
-        | Reply::UnregisterBroker(Ok(()))
-        | Reply::AssignReplicas(Ok(())) => {}
+        Reply::RegisterBroker(Ok(_)) | Reply::UnregisterBroker(Ok(())) | Reply::AssignReplicas(Ok(())) => {}
         Reply::BrokerHeartbeat(Ok(answer)) => {
             if answer.should_shut_down {
                 writeln!(out, "may shut down").unwrap();
@@ -501,40 +499,20 @@ fn show_reply(reply: &Reply, out: &mut String) {
 }
 
 /// The story as it should have been written.
-fn played(story: &str) -> String {
+fn player() -> impl FnMut(&str) -> String {
     let mut run = Run::new();
-    let mut out = String::new();
-    for line in story.lines().filter(|line| !line.starts_with('>')) {
-        writeln!(out, "{line}").unwrap();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        for line in run.run(line).lines() {
-            writeln!(out, "> {line}").unwrap();
-        }
-    }
-    out
-}
-
-macro_rules! stories {
-    ($($test:ident $file:literal,)*) => {$(
-        #[test]
-        fn $test() {
-            let story = include_str!(concat!("testdata/", $file));
-            let played = played(story);
-            assert!(played == story, "the story went otherwise:\n{played}<<end>>");
-        }
-    )*};
+    move |line| run.run(line)
 }
 
 stories! {
-    one_node_starts_makes_topics_and_starts_again "one_node.txt",
-    topics_are_made_as_kafka_makes_them "create_topics.txt",
-    partitions_are_added_and_topics_deleted "grow_and_delete.txt",
-    brokers_come_and_go_and_leaders_follow "brokers.txt",
-    the_last_replica_standing_stays_eligible "elr.txt",
-    only_the_leader_changes_its_isr "alter_partition.txt",
-    configs_are_changed_key_by_key_or_as_a_whole "configs.txt",
-    leaders_are_elected_on_demand "elections.txt",
-    a_failed_directory_takes_its_own_partitions_only "directories.txt",
+    player();
+    one_node_starts_makes_topics_and_starts_again: "one_node.txt",
+    topics_are_made_as_kafka_makes_them: "create_topics.txt",
+    partitions_are_added_and_topics_deleted: "grow_and_delete.txt",
+    brokers_come_and_go_and_leaders_follow: "brokers.txt",
+    the_last_replica_standing_stays_eligible: "elr.txt",
+    only_the_leader_changes_its_isr: "alter_partition.txt",
+    configs_are_changed_key_by_key_or_as_a_whole: "configs.txt",
+    leaders_are_elected_on_demand: "elections.txt",
+    a_failed_directory_takes_its_own_partitions_only: "directories.txt",
 }

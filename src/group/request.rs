@@ -51,16 +51,6 @@ pub struct Ask<T> {
     pub fresh_id: Uuid,
 }
 
-/// A request with an answer of its own type.
-pub trait Request: Sized {
-    /// What comes back.
-    type Answer;
-    /// The request among all others.
-    fn into_input(self) -> Input;
-    /// The answer to a request of this type.
-    fn answer(reply: Reply) -> Option<Self::Answer>;
-}
-
 /// The machine leads its partition from now on: everything is replayed, sessions begin.
 #[derive(Clone, Debug)]
 pub struct Activate;
@@ -109,29 +99,9 @@ pub struct EndTransaction(pub Ended);
 /// A group, and what became of its deletion.
 pub type DeletedGroup = (Arc<str>, Result<(), Code>);
 
-macro_rules! requests {
+macro_rules! decisions {
     ($($name:ident($request:ty) -> $answer:ty: $decide:expr,)*) => {
-        /// All requests.
-        #[derive(Clone, Debug)]
-        pub enum Input {
-            $(#[doc = concat!("See [`", stringify!($request), "`].")] $name($request),)*
-        }
-
-        /// All answers.
-        #[derive(Clone, PartialEq, Debug)]
-        pub enum Reply {
-            $(#[doc = concat!("To ", stringify!($name), ".")] $name($answer),)*
-        }
-
-        $(impl Request for $request {
-            type Answer = $answer;
-            fn into_input(self) -> Input {
-                Input::$name(self)
-            }
-            fn answer(reply: Reply) -> Option<$answer> {
-                if let Reply::$name(answer) = reply { Some(answer) } else { None }
-            }
-        })*
+        crate::machine::requests! { $($name($request) -> $answer,)* }
 
         impl Groups {
             pub(super) fn decide(&mut self, at: Moment, token: Token, input: Input) -> Transactional {
@@ -146,7 +116,7 @@ macro_rules! requests {
     };
 }
 
-requests! {
+decisions! {
     Activate(Activate) -> (): Groups::activate,
     NewImage(NewImage) -> (): Groups::new_image,
     JoinGroup(Ask<JoinGroupRequest>) -> JoinGroupResponse: Groups::join_group,

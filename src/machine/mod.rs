@@ -10,12 +10,14 @@
 
 mod driver;
 mod entry;
+mod requests;
 #[cfg(test)]
 pub(crate) mod story;
 mod timers;
 
 pub use self::driver::{Driver, Failed, Stepped};
 pub use self::entry::{Ended, Entry};
+pub(crate) use self::requests::requests;
 pub use self::timers::Timers;
 
 /// Names one input until it is answered; the driver makes them.

@@ -1,8 +1,36 @@
-//! What the story runners of machines share: the words of a command, and a log in memory.
+//! What the stories of machines share. A story is a file with a command per line, and below it, behind `>`, what came of
+//! it; a line that is empty or begins with `#` is no command.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use super::{Rejected, Sink};
+
+/// Asserts that the story reads as it is played; `play` runs one command and tells what came of it, a line each.
+pub(crate) fn check(file: &str, story: &str, mut play: impl FnMut(&str) -> String) {
+    let mut played = String::new();
+    for line in story.lines().filter(|line| !line.starts_with('>')) {
+        writeln!(played, "{line}").unwrap();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        for line in play(line).lines() {
+            writeln!(played, "> {}", line.trim_end()).unwrap();
+        }
+    }
+    assert!(played == story, "{file} should read\n{played}");
+}
+
+/// One test per story in the folder `testdata`; each has a player of its own.
+macro_rules! stories {
+    ($player:expr; $($name:ident: $file:literal,)*) => {$(
+        #[test]
+        fn $name() {
+            $crate::machine::story::check($file, include_str!(concat!("testdata/", $file)), $player);
+        }
+    )*};
+}
+pub(crate) use stories;
 
 /// The words of a command: those with a `=` by key, and the others.
 pub(crate) struct Words<'a> {

@@ -9,21 +9,12 @@ use kafka_protocol::messages::list_transactions_response::TransactionState as Li
 
 use super::Code;
 use crate::base::id::Producer;
+use crate::machine::requests;
 use crate::meta::Image;
 use crate::wire::txn_records::State;
 
 /// A topic and one of its partitions.
 pub type TopicPartition = (Arc<str>, i32);
-
-/// A request with an answer of its own type.
-pub trait Request: Sized {
-    /// What comes back.
-    type Answer;
-    /// The request among all others.
-    fn into_input(self) -> Input;
-    /// The answer to a request of this type.
-    fn answer(reply: Reply) -> Option<Self::Answer>;
-}
 
 /// Why something is not done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -180,41 +171,15 @@ pub struct MarkersWritten {
     pub decided_at: i64,
 }
 
-macro_rules! requests {
-    ($($name:ident -> $answer:ty,)*) => {
-        /// All requests.
-        #[derive(Clone, Debug)]
-        pub enum Input {
-            $(#[doc = concat!("See [`", stringify!($name), "`].")] $name($name),)*
-        }
-
-        /// All answers.
-        #[derive(Clone, PartialEq, Debug)]
-        pub enum Reply {
-            $(#[doc = concat!("To ", stringify!($name), ".")] $name($answer),)*
-        }
-
-        $(impl Request for $name {
-            type Answer = $answer;
-            fn into_input(self) -> Input {
-                Input::$name(self)
-            }
-            fn answer(reply: Reply) -> Option<$answer> {
-                if let Reply::$name(answer) = reply { Some(answer) } else { None }
-            }
-        })*
-    };
-}
-
 requests! {
-    Activate -> (),
-    NewImage -> (),
-    InitProducerId -> Result<Producer, Refusal>,
-    AddPartitions -> Result<(), Code>,
-    VerifyPartitions -> Vec<(TopicPartition, Result<(), Code>)>,
-    EndTxn -> Result<Producer, Refusal>,
-    DescribeTransaction -> Described,
-    ListTransactions -> Vec<Listed>,
-    NextMarkers -> Result<Vec<Ending>, Refusal>,
-    MarkersWritten -> (),
+    Activate(Activate) -> (),
+    NewImage(NewImage) -> (),
+    InitProducerId(InitProducerId) -> Result<Producer, Refusal>,
+    AddPartitions(AddPartitions) -> Result<(), Code>,
+    VerifyPartitions(VerifyPartitions) -> Vec<(TopicPartition, Result<(), Code>)>,
+    EndTxn(EndTxn) -> Result<Producer, Refusal>,
+    DescribeTransaction(DescribeTransaction) -> Described,
+    ListTransactions(ListTransactions) -> Vec<Listed>,
+    NextMarkers(NextMarkers) -> Result<Vec<Ending>, Refusal>,
+    MarkersWritten(MarkersWritten) -> (),
 }

@@ -155,7 +155,8 @@ mod tests {
             response().encode(&mut bytes, version).unwrap();
             bytes
         });
-        let first_end = four.windows(9).position(|window| window == [0, 0, 0, 0, 0, 0, 0, 11, 0]).unwrap() + 8;
+        let first_end =
+            four.windows(9).position(|window| window == [0, 0, 0, 0, 0, 0, 0, 11, 0]).unwrap() + 8;
         let mut expected = four[..first_end].to_vec();
         expected.push(1);
         expected.extend(&four[first_end..four.len() - 2]);

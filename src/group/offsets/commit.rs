@@ -26,7 +26,10 @@ impl Groups {
         ask: Ask<OffsetCommitRequest>,
     ) -> Outcome {
         let request = &ask.body;
-        let is_valid = fits(&request.group_id, bytes(request));
+        let offsets = request.topics.iter().map(|topic| {
+            (&*topic.name, topic.partitions.iter().map(|partition| partition.committed_metadata.as_ref()))
+        });
+        let is_valid = fits(&request.group_id, offsets);
         if let Err(code) = is_valid.and_then(|()| self.validate_commit(request, ask.version)) {
             let refused = |topic: &CommitTopic| committed(topic, |_| code.code());
             let response = OffsetCommitResponse { topics: request.topics.iter().map(refused).collect() };
@@ -90,33 +93,18 @@ impl Groups {
     }
 }
 
-/// What the offsets of one topic take.
-pub(super) struct OffsetBytes {
-    pub(super) name: usize,
-    pub(super) partitions: usize,
-    /// Of all partitions together.
-    pub(super) metadata: usize,
-}
-
-/// Whether the log takes it: each offset repeats the names of group and topic.
-pub(super) fn fits(group: &str, topics: impl Iterator<Item = OffsetBytes>) -> Result<(), Code> {
-    let of_topic = |topic: OffsetBytes| {
-        let names = group.len() + topic.name + OFFSET_RECORD_BYTES;
-        topic.partitions.saturating_mul(names).saturating_add(topic.metadata)
+/// Whether the log takes it: each offset repeats the names of group and topic. By topic, its name and what the client
+/// wants to keep with each offset.
+pub(super) fn fits<'a, M>(group: &str, topics: impl Iterator<Item = (&'a str, M)>) -> Result<(), Code>
+where
+    M: Iterator<Item = Option<&'a StrBytes>>,
+{
+    let of_topic = |(name, metadata): (&str, M)| {
+        let names = group.len() + name.len() + OFFSET_RECORD_BYTES;
+        metadata.map(|text| names + text.map_or(0, |text| text.len())).fold(0, usize::saturating_add)
     };
     let bytes = topics.map(of_topic).fold(0, usize::saturating_add);
     if bytes <= DECISION_BYTES_MAX { Ok(()) } else { Err(Code::UnknownServerError) }
-}
-
-fn bytes(request: &OffsetCommitRequest) -> impl Iterator<Item = OffsetBytes> {
-    request.topics.iter().map(|topic| {
-        let metadata = topic.partitions.iter().filter_map(|p| p.committed_metadata.as_ref());
-        OffsetBytes {
-            name: topic.name.len(),
-            partitions: topic.partitions.len(),
-            metadata: metadata.map(|text| text.len()).sum(),
-        }
-    })
 }
 
 fn committed(topic: &CommitTopic, code: impl FnMut(&CommitPartition) -> i16) -> CommittedTopic {

@@ -9,7 +9,7 @@ use kafka_protocol::messages::txn_offset_commit_response::{
     TxnOffsetCommitResponse, TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
 };
 
-use super::commit::{OffsetBytes, fits};
+use super::commit::fits;
 use crate::base::id::Producer;
 use crate::group::request::{Ask, EndTransaction, Reply};
 use crate::group::{Code, Group, Groups, Transactional};
@@ -24,8 +24,11 @@ impl Groups {
         ask: Ask<TxnOffsetCommitRequest>,
     ) -> Transactional {
         let request = &ask.body;
+        let offsets = request.topics.iter().map(|topic| {
+            (&**topic.name, topic.partitions.iter().map(|partition| partition.committed_metadata.as_ref()))
+        });
         let is_valid =
-            fits(&request.group_id, bytes(request)).and_then(|()| self.validate_txn(request, ask.version));
+            fits(&request.group_id, offsets).and_then(|()| self.validate_txn(request, ask.version));
         if let Err(code) = is_valid {
             let response = refused(request, |_, _| code);
             return Decision::answer(token, Reply::TxnOffsetCommit(response), vec![]);
@@ -97,17 +100,6 @@ impl Groups {
 /// Producers know nothing of members' epochs.
 fn of_old(code: Code) -> Code {
     if code == Code::StaleMemberEpoch { Code::IllegalGeneration } else { code }
-}
-
-fn bytes(request: &TxnOffsetCommitRequest) -> impl Iterator<Item = OffsetBytes> {
-    request.topics.iter().map(|topic| {
-        let metadata = topic.partitions.iter().filter_map(|p| p.committed_metadata.as_ref());
-        OffsetBytes {
-            name: topic.name.len(),
-            partitions: topic.partitions.len(),
-            metadata: metadata.map(|text| text.len()).sum(),
-        }
-    })
 }
 
 /// An answer with a code of its own for each partition (`TxnOffsetCommitRequest.getErrorResponse`).

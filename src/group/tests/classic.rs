@@ -371,6 +371,7 @@ fn a_generation_that_the_log_cannot_take_has_never_been() {
 }
 
 stories! {
+    player();
     a_member_joins_syncs_and_shows_that_it_lives: "happy.txt",
     whoever_may_not_join_is_told_why: "join_refused.txt",
     the_first_rebalance_waits_while_members_come_but_not_for_ever: "initial_delay.txt",

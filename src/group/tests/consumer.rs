@@ -280,6 +280,7 @@ pub(super) fn with_group_config(image: &Image, group: &str, line: &str) -> Image
 }
 
 stories! {
+    player();
     partitions_move_to_a_second_member_once_the_first_gave_them_up: "consumer_join.txt",
     a_member_without_topics_takes_nothing_from_others: "consumer_no_topics.txt",
     the_epoch_before_passes_for_a_member_that_missed_an_answer: "consumer_epochs.txt",

@@ -240,6 +240,7 @@ pub(super) fn record(record: &Record) -> Option<String> {
 }
 
 stories! {
+    player();
     simple_commits_make_a_group_and_are_read_back: "offsets_simple.txt",
     members_commit_for_their_generation_alone: "offsets_members.txt",
     offsets_expire_once_nobody_can_want_them: "offsets_expiry.txt",

@@ -1,39 +1,15 @@
 //! The stories.
 
 use super::*;
+use crate::machine::story::stories;
 
-/// The story as it should have been written.
-fn played(story: &str) -> String {
+fn player() -> impl FnMut(&str) -> String {
     let mut run = Run::new();
-    let mut out = String::new();
-    for line in story.lines().filter(|line| !line.starts_with('>')) {
-        writeln!(out, "{line}").unwrap();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        for line in run.play(line).lines() {
-            writeln!(out, "> {}", line.trim_end()).unwrap();
-        }
-    }
-    out
-}
-
-fn check(file: &str, story: &str) {
-    let played = played(story);
-    assert!(played == story, "{file} should read\n{played}");
-}
-
-/// One test per story.
-macro_rules! stories {
-    ($($name:ident: $file:literal,)*) => {$(
-        #[test]
-        fn $name() {
-            check($file, include_str!(concat!("testdata/", $file)));
-        }
-    )*};
+    move |line| run.play(line)
 }
 
 stories! {
+    player();
     a_transaction_from_its_first_record_to_its_last: "happy.txt",
     the_older_protocol_keeps_the_epoch: "older.txt",
     the_next_transaction_waits_for_the_markers_of_the_one_before: "waiting.txt",
