@@ -11,7 +11,6 @@ use super::directories::Directories;
 use super::registration::Registered;
 use crate::base::id::{DirectoryId, NodeId};
 use crate::config::broker::Config;
-use crate::config::value::Value;
 use crate::controller::request::{AssignReplicas, Assignment};
 use crate::meta::Image;
 use crate::meta::configs::ResourceKind;
@@ -25,12 +24,16 @@ const ALL: &str = "*";
 /// A broker key that exists only dynamically.
 const MOVE_RATE: &str = "replica.alter.log.dirs.io.max.bytes.per.second";
 
+/// Takes over what a change of the configuration says of directories.
+pub(super) fn follow(config: &Config, image: &Image, partitions: &Set) {
+    cordon(config, partitions.directories());
+    limit_moves(config.node_id, image, partitions);
+    partitions.note_directories_changed();
+}
+
 /// Takes over which directories are cordoned.
-pub(super) fn cordon(config: &Config, image: &Image, directories: &[Arc<Directory>]) {
-    let cordoned = partition::with_layers(config, image, config.node_id, |layers| {
-        let value = layers.value("cordoned.log.dirs");
-        if let Some(Value::List(dirs)) = value { dirs } else { Vec::new() }
-    });
+pub(super) fn cordon(config: &Config, directories: &[Arc<Directory>]) {
+    let cordoned = config.values.list("cordoned.log.dirs");
     let is_all = cordoned.iter().any(|dir| dir == ALL);
     for directory in directories {
         let path = directory.log_directory().path();
