@@ -204,8 +204,7 @@ fn a_topic_is_reconfigured_under_traffic() {
             ("max.message.bytes", "2000000"),
             ("retention.ms", "-1"),
             ("compression.lz4.level", "12"),
-            ("cleanup.policy", "delete,compact"),
-            ("cleanup.policy", "delete"),
+            ("index.interval.bytes", "100"),
             ("compression.type", "gzip"),
             ("flush.messages", "1"),
         ] {

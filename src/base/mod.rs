@@ -4,5 +4,6 @@
 
 pub mod clock;
 pub mod id;
+pub mod java;
 pub mod random;
 pub mod reader;

@@ -8,6 +8,8 @@ mod open;
 mod replica;
 mod set;
 mod settings;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use directory::Directory;
 pub use error::{Error, FetchError};

@@ -13,6 +13,7 @@ use crate::group::{Ask, Client, DescribeGroups, OffsetFetch};
 use crate::log::producers::{ProducerError, Verification};
 use crate::machine::Ended;
 use crate::txn::{self, AddPartitions, Code, DescribeTransaction, EndTxn, InitProducerId, Request};
+use crate::wire::batch::Batch;
 use crate::wire::kraft::RemoveTopicRecord;
 use crate::wire::offset_fetch::{FetchGroup, FetchTopic};
 
@@ -23,8 +24,22 @@ const OFFSETS: &str = "__consumer_offsets";
 const TOPICS: [(&str, u128, usize); 4] =
     [("__transaction_state", 11, 0), (OFFSETS, 12, 0), ("t", 13, 0), ("u", 14, 1)];
 
+/// The first record of a producer's transaction.
+fn transactional(producer: Producer) -> Batch {
+    let mut batch = BatchBuilder::new();
+    batch.push(0, None, Some(b"x"), &[]);
+    let fields = Fields {
+        producer_id: producer.id,
+        producer_epoch: producer.epoch,
+        base_sequence: 0,
+        transactional: true,
+        ..Fields::default()
+    };
+    batch.build(&fields, Compression::None).unwrap()
+}
+
 struct Broker {
-    disks: [MemDisk; 2],
+    disks: Vec<MemDisk>,
     set: Arc<Set>,
     delta: Delta,
     config: Arc<Config>,
@@ -36,52 +51,20 @@ struct Broker {
 impl Broker {
     /// With everything at work but the transaction coordinator.
     fn new() -> Self {
-        let (clock, random) = (Clock::system(), Random::seeded(7));
-        let config = Arc::new(Config::load(&ConfigInput::default(), &|_| Ok(None)).unwrap());
-        let disks = [MemDisk::new(), MemDisk::new()];
-        let ids = [DirectoryId(random.uuid()), DirectoryId(random.uuid())];
-        let directories = disks.iter().zip(ids).map(|(disk, id)| {
-            let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-            let directory = Claimed::claim(shared, Path::new("/data")).unwrap().open("c", NODE, id).unwrap();
-            Directory::start(directory, true, clock.clone()).unwrap()
-        });
+        let (clock, config, disks) = (Clock::system(), config(), Disks::new(2));
         let mut delta = Delta::new(Image::empty());
         for (name, id, directory) in TOPICS {
-            let topic_id = Uuid::from_u128(id);
-            delta.replay(&Record::from(TopicRecord { name: name.into(), topic_id })).unwrap();
-            let partition = PartitionRecord {
-                topic_id,
-                partition_id: 0,
-                replicas: vec![NODE.0],
-                isr: vec![NODE.0],
-                leader: NODE.0,
-                leader_epoch: 3,
-                partition_epoch: 0,
-                directories: vec![ids[directory].0],
-                ..PartitionRecord::default()
-            };
-            delta.replay(&Record::from(partition)).unwrap();
+            add_topic(&mut delta, name, TopicId(Uuid::from_u128(id)), disks.ids[directory]);
         }
         delta.take_changes();
-        let for_settings = config.clone();
-        let parts = partition::Parts {
-            node: NODE,
-            directories: directories.collect(),
-            settings: Box::new(move |image, topic| {
-                partition::Settings::of_topic(&for_settings, image, NODE, topic)
-            }),
-            metrics: Metrics::detached(clock.clone()),
-            clock: clock.clone(),
-            random,
-        };
-        let set = Set::open(parts, delta.image(), 1);
+        let set = disks.open(&clock, delta.image(), |_| {});
         let view = tempfile::tempdir().unwrap();
         let view_of = |name: &str| View::new(view.path().join(name), false);
         let groups = Groups::new(&config, NODE, clock.clone(), set.clone(), view_of("groups"));
         groups.start(Arc::new(delta.image().clone()));
         let transactions =
             Transactions::new(&config, NODE, clock, set.clone(), groups.clone(), view_of("transactions"));
-        Self { disks, set, delta, config, view, groups, transactions }
+        Self { disks: disks.disks, set, delta, config, view, groups, transactions }
     }
 
     /// The coordinators of a process that has just begun; those before have ended.
@@ -133,16 +116,7 @@ impl Broker {
         let partitions = vec![(Arc::from(topic), 0)];
         let added = self.transactions.add_or_verify(&id.into(), producer, partitions, 2).await.unwrap();
         assert_eq!(added[0].1, Ok(()));
-        let mut batch = BatchBuilder::new();
-        batch.push(0, None, Some(b"x"), &[]);
-        let fields = Fields {
-            producer_id: producer.id,
-            producer_epoch: producer.epoch,
-            base_sequence: 0,
-            transactional: true,
-            ..Fields::default()
-        };
-        replica.append(&batch.build(&fields, Compression::None).unwrap(), guard, true, 0).unwrap();
+        replica.append(&transactional(producer), guard, true, 0).unwrap();
     }
 
     async fn end(&self, id: &str, producer: Producer, is_committed: bool) -> Producer {
@@ -334,16 +308,7 @@ async fn markers_that_a_coordinator_left_behind_are_written_by_the_next_one() {
         transaction_version: 2,
     };
     shards.ask(0, add.into_input(), AddPartitions::answer).await.unwrap().unwrap();
-    let mut batch = BatchBuilder::new();
-    batch.push(0, None, Some(b"x"), &[]);
-    let fields = Fields {
-        producer_id: producer.id,
-        producer_epoch: producer.epoch,
-        base_sequence: 0,
-        transactional: true,
-        ..Fields::default()
-    };
-    replica.append(&batch.build(&fields, Compression::None).unwrap(), guard, true, 0).unwrap();
+    replica.append(&transactional(producer), guard, true, 0).unwrap();
     let end = EndTxn {
         transactional_id,
         producer,
