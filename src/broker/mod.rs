@@ -37,6 +37,7 @@ use crate::base::clock::Clock;
 use crate::base::random::Random;
 use crate::config::broker::Config;
 use crate::coordinator::{Groups, ProducerIds, Transactions, View};
+use crate::log::disk::StdDisk;
 use crate::meta::Image;
 use crate::metrics::{self, BrokerState, Metrics};
 use crate::net::http;
@@ -57,6 +58,8 @@ pub async fn run(config: Config, loggers: Loggers) -> Result<()> {
     // Before a directory is touched: a port that is taken must not cost the clean-shutdown marker.
     let mut bound = Vec::new();
     sockets::bind_listeners(&config, &mut bound)?;
+    // What this version does not know is left as it is.
+    raft::inspect(&StdDisk, &config.logs.metadata_dir)?;
     let directories = Directories::open(&config, &clock, &random)?;
     info!(cluster = %directories.cluster_id, node = %config.node_id, dirs = ?config.logs.dirs, "starting");
     let stop = CancellationToken::new();

@@ -6,13 +6,16 @@
 mod brokers;
 mod change;
 mod configs;
+mod directories;
 pub mod error;
 mod isr;
 pub mod names;
 mod partitions;
 mod placement;
+mod quotas;
 pub mod request;
 mod rules;
+mod scram;
 mod sessions;
 mod topics;
 

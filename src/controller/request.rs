@@ -1,9 +1,12 @@
 //! What the controller is asked, and what it answers.
 
+mod security;
+
 use std::sync::Arc;
 
 use uuid::Uuid;
 
+pub use self::security::*;
 use super::Controller;
 use super::error::Error;
 use crate::base::id::{DirectoryId, TopicId};
@@ -53,6 +56,9 @@ decisions! {
     AllocateProducerIds -> Result<ProducerIdBlock, Error>: |c, _, r| c.allocate_producer_ids(&r),
     AlterPartition -> Result<Vec<Result<AlteredPartition, Error>>, Error>: |c, _, r| c.alter_partition(&r),
     ElectLeaders -> Result<Vec<ElectedLeader>, Error>: |c, _, r| c.elect_leaders(&r),
+    AlterClientQuotas -> Result<ByEntity, Error>: |c, _, r| c.alter_client_quotas(&r),
+    AlterUserScramCredentials -> Result<ByUser, Error>: |c, _, r| c.alter_scram_credentials(&r),
+    AssignReplicas -> Result<(), Error>: |c, _, r| c.assign_replicas(&r),
 }
 
 /// The controller begins to lead, and is asked nothing else before.
@@ -359,4 +365,26 @@ pub struct ElectedLeader {
     pub partition: i32,
     /// Why nobody was elected.
     pub result: Result<(), Error>,
+}
+
+/// A broker tells in which log directories its replicas are.
+#[derive(Clone, Debug)]
+pub struct AssignReplicas {
+    /// `node.id`.
+    pub broker_id: i32,
+    /// From its registration.
+    pub broker_epoch: i64,
+    /// The replicas.
+    pub assignments: Vec<Assignment>,
+}
+
+/// Where one replica is.
+#[derive(Clone, Copy, Debug)]
+pub struct Assignment {
+    /// The directory.
+    pub directory: DirectoryId,
+    /// The topic.
+    pub topic_id: TopicId,
+    /// The index.
+    pub partition: i32,
 }

@@ -14,7 +14,7 @@ use crate::machine::Driver;
 use crate::machine::story::{Log, Words, stories};
 use crate::meta::configs::Entries;
 use crate::meta::topics::LEADER_STAYS;
-use crate::meta::{Configs, Endpoint, LeaderRecoveryState, Resource, ResourceKind, features};
+use crate::meta::{Configs, Endpoint, LeaderRecoveryState, Resource, ResourceKind, features, quotas};
 
 /// Rules with a few keys.
 struct Rules;
@@ -85,6 +85,10 @@ fn directory(broker: i32) -> DirectoryId {
     DirectoryId(Uuid::from_u128(1000 + u128::try_from(broker).unwrap()))
 }
 
+fn directories(text: &str) -> Vec<DirectoryId> {
+    ids(text).into_iter().map(directory).collect()
+}
+
 fn resource(text: &str) -> Resource {
     match text.split_once(':').unwrap() {
         ("topic", name) => Resource::new(ResourceKind::Topic, name),
@@ -123,7 +127,11 @@ impl Run {
                 current_metadata_offset: words.number("offset", i64::MAX),
                 want_fence: words.has("fence"),
                 want_shut_down: words.has("shutdown"),
-                offline_log_dirs: if words.has("offline") { vec![directory(id(1))] } else { vec![] },
+                offline_log_dirs: if words.has("offline") {
+                    vec![directory(id(1))]
+                } else {
+                    words.options.get("lost").map_or_else(Vec::new, |dirs| directories(dirs))
+                },
                 cordoned_log_dirs: words.has("cordon").then(|| vec![directory(id(1))]),
             }
             .into_input(),
@@ -168,12 +176,55 @@ impl Run {
                 validate_only: false,
             }
             .into_input(),
+            "quota" => AlterClientQuotas {
+                alterations: vec![QuotaAlteration {
+                    entity: words.plain[1].split(',').map(entity_part).collect(),
+                    ops: entries(words)
+                        .into_iter()
+                        .map(|(key, value)| (key, value.map(|value| value.parse().unwrap())))
+                        .collect(),
+                    host_is_known: !words.has("unknown-host"),
+                }],
+                validate_only: words.has("validate"),
+            }
+            .into_input(),
+            "scram" => {
+                let user = Arc::from(words.plain[1]);
+                let (deletions, upsertions) = match words.text("iterations") {
+                    None => (vec![(user, words.number("mechanism", 1))], vec![]),
+                    Some(iterations) => (
+                        vec![],
+                        vec![ScramUpsertion {
+                            user,
+                            mechanism: words.number("mechanism", 1),
+                            iterations: iterations.parse().unwrap(),
+                            salt: "salt".into(),
+                            salted_password: "salted password".into(),
+                        }],
+                    ),
+                };
+                AlterUserScramCredentials { deletions, upsertions }.into_input()
+            }
             "producer-ids" => {
                 let broker_epoch = words.number("epoch", self.epoch(id(1)));
                 AllocateProducerIds { broker_id: id(1), broker_epoch }.into_input()
             }
+            "assign" => AssignReplicas {
+                broker_id: id(1),
+                broker_epoch: words.number("epoch", self.epoch(id(1))),
+                assignments: self.assignments(words),
+            }
+            .into_input(),
             other => panic!("no command {other}"),
         }
+    }
+
+    fn assignments(&self, words: &Words<'_>) -> Vec<Assignment> {
+        let of = |(name, dir): (&&str, &&str)| {
+            let (topic_id, partition) = self.partition(name);
+            Assignment { directory: directory(dir.parse().unwrap()), topic_id, partition }
+        };
+        words.options.iter().filter(|(name, _)| name.contains('-')).map(of).collect()
     }
 
     fn register(&self, id: i32, words: &Words<'_>) -> Input {
@@ -194,7 +245,10 @@ impl Run {
             }],
             features,
             rack: words.options.get("rack").map(|rack| (*rack).into()),
-            log_dirs: vec![directory(words.number("dir", id))],
+            log_dirs: match words.options.get("dirs") {
+                Some(dirs) => directories(dirs),
+                None => vec![directory(words.number("dir", id))],
+            },
             previous_broker_epoch: words.number("previous", -1),
         }
         .into_input()
@@ -300,6 +354,10 @@ impl Run {
                         write!(text, " {name} {list:?}").unwrap();
                     }
                 }
+                if let Some(directories) = &change.directories {
+                    let numbers: Vec<u128> = directories.iter().map(|id| id.as_u128() - 1000).collect();
+                    write!(text, " in {numbers:?}").unwrap();
+                }
                 if change.leader_recovery_state != -1 {
                     write!(text, " recovery {}", change.leader_recovery_state).unwrap();
                 }
@@ -336,6 +394,24 @@ impl Run {
             Record::FeatureLevel(feature) => format!("feature {} = {}", feature.name, feature.feature_level),
             Record::ProducerIds(ids) => format!("producer ids up to {}", ids.next_producer_id),
             Record::ClearElr(clear) => format!("clear elr of {:?}", clear.topic_name),
+            Record::ClientQuota(quota) => {
+                let value = if quota.remove { "removed".to_owned() } else { quota.value.to_string() };
+                let entity: Vec<_> = quota
+                    .entity
+                    .iter()
+                    .map(|part| {
+                        format!("{}:{}", part.entity_type, part.entity_name.as_deref().unwrap_or_default())
+                    })
+                    .collect();
+                format!("quota {} {} {value}", entity.join(","), quota.key)
+            }
+            Record::UserScramCredential(credential) => format!(
+                "credential {} of {} with {} iterations",
+                credential.mechanism, credential.name, credential.iterations
+            ),
+            Record::RemoveUserScramCredential(removed) => {
+                format!("credential {} of {} gone", removed.mechanism, removed.name)
+            }
             Record::RemoveTopic(_) => "topic removed".into(),
             other => format!("{other:?}"),
         }
@@ -368,6 +444,11 @@ impl Run {
             }
         }
     }
+}
+
+fn entity_part(text: &str) -> (Arc<str>, Option<Arc<str>>) {
+    let (kind, name) = text.split_once(':').unwrap();
+    (kind.into(), (!name.is_empty()).then(|| name.into()))
 }
 
 fn entries(words: &Words<'_>) -> Vec<ConfigEntry> {
@@ -416,9 +497,10 @@ fn show_reply(reply: &Reply, out: &mut String) {
         | Reply::UnregisterBroker(Err(error))
         | Reply::AllocateProducerIds(Err(error))
         | Reply::AlterPartition(Err(error))
+        | Reply::AssignReplicas(Err(error))
         | Reply::DeleteTopics(Err(error))
         | Reply::ElectLeaders(Err(error)) => show_error(error, out),
-        Reply::RegisterBroker(Ok(_)) | Reply::UnregisterBroker(Ok(())) => {}
+        Reply::RegisterBroker(Ok(_)) | Reply::UnregisterBroker(Ok(())) | Reply::AssignReplicas(Ok(())) => {}
         Reply::BrokerHeartbeat(Ok(answer)) => {
             if answer.should_shut_down {
                 writeln!(out, "may shut down").unwrap();
@@ -435,6 +517,13 @@ fn show_reply(reply: &Reply, out: &mut String) {
         Reply::IncrementalAlterConfigs(answers) | Reply::AlterConfigs(answers) => {
             each(answers.as_ref(), out, |()| "altered".into());
         }
+        Reply::AlterClientQuotas(answers) => {
+            let answers: Result<Answers<String, ()>, Error> = answers.clone().map(|all| {
+                all.into_iter().map(|(entity, result)| (quotas::display(&entity), result)).collect()
+            });
+            each(answers.as_ref(), out, |()| "altered".into());
+        }
+        Reply::AlterUserScramCredentials(answers) => each(answers.as_ref(), out, |()| "altered".into()),
         Reply::DeleteTopics(Ok(answers)) => {
             for DeletedTopic { name, id, result } in answers {
                 let named = name.as_deref().map_or_else(|| id.0.as_u128().to_string(), Into::into);
@@ -484,4 +573,6 @@ stories! {
     only_the_leader_changes_its_isr: "alter_partition.txt",
     configs_are_changed_key_by_key_or_as_a_whole: "configs.txt",
     leaders_are_elected_on_demand: "elections.txt",
+    quotas_and_credentials_are_kept: "quotas_and_credentials.txt",
+    a_failed_directory_takes_its_own_partitions_only: "directories.txt",
 }

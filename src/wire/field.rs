@@ -216,15 +216,24 @@ impl<T: Counted> Field for Option<T> {
     }
 }
 
-/// A structure that may be missing: a byte tells, 1 if it is there and -1 if not.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// A structure in a tagged field that may be null: a byte tells, 1 if it is there and 0 if not.
+///
+/// Kafka's generated classes take a field that is not written for a structure of defaults, whatever default the
+/// message file names: null has to be written.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Nullable<T>(pub Option<T>);
+
+impl<T: Default> Default for Nullable<T> {
+    fn default() -> Self {
+        Self(Some(T::default()))
+    }
+}
 
 impl<T: Field> Field for Nullable<T> {
     const LEN_MIN: usize = 1;
     fn write(&self, version: i16, out: &mut Vec<u8>) {
         match &self.0 {
-            None => (-1i8).write(version, out),
+            None => 0i8.write(version, out),
             Some(value) => {
                 1i8.write(version, out);
                 value.write(version, out);
@@ -232,7 +241,7 @@ impl<T: Field> Field for Nullable<T> {
         }
     }
     fn read(version: i16, reader: &mut Reader<'_>) -> Result<Self, Malformed> {
-        if i8::read(version, reader)? < 0 {
+        if i8::read(version, reader)? <= 0 {
             return Ok(Self(None));
         }
         T::read(version, reader).map(|value| Self(Some(value)))

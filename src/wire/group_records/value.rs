@@ -91,7 +91,8 @@ messages! {
         /// The assignor it asks for.
         server_assignor: Option<Arc<str>>,
     } + tagged {
-        /// Set while the member speaks the classic protocol.
+        /// Set while the member speaks the classic protocol. One without protocols stands for a field that was not
+        /// written, which Kafka never does.
         0 classic_member_metadata: Nullable<ClassicMemberMetadata>,
     }
 

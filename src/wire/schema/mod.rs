@@ -28,10 +28,11 @@ pub const UNKNOWN_TAGS_MAX: usize = 16;
 /// Longest string: `Short.MAX_VALUE` in Kafka's generated readers.
 const STRING_BYTES_MAX: usize = 0x7fff;
 
-const TEXTS: [&str; 4] = [
+const TEXTS: [&str; 5] = [
     include_str!("data.txt"),
     include_str!("admin.txt"),
     include_str!("groups.txt"),
+    include_str!("security.txt"),
     include_str!("transactions.txt"),
 ];
 
