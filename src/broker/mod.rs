@@ -79,7 +79,7 @@ pub async fn run(config: Config, loggers: Loggers) -> Result<()> {
     let partitions =
         open_partitions(&config, threads, &directories, &clock, &random, &metrics, &loaded.image());
     directory_events::limit_moves(config.node_id, &loaded.image(), &partitions);
-    let (groups, transactions) = coordinators(&started, &directories, &clock, &partitions);
+    let (groups, transactions) = coordinators(&config, &directories, &clock, &partitions);
     let quorum = loaded.run(subscriber(live, partitions.clone(), groups.clone(), transactions.clone()))?;
 
     let registered = registration::register(&started, &directories, &quorum, &random, &bound).await?;
