@@ -6,14 +6,7 @@ use super::context::Context;
 use super::dispatch::{Call, Raw, simple};
 use super::{
     acls, add_offsets_to_txn, add_partitions_to_txn, alter_client_quotas, alter_configs,
-    alter_replica_log_dirs, alter_user_scram_credentials, api_versions, consumer_group_describe,
-    consumer_group_heartbeat, create_partitions, create_topics, delete_groups, delete_records, delete_topics,
-    describe_client_quotas, describe_cluster, describe_configs, describe_groups, describe_log_dirs,
-    describe_producers, describe_quorum, describe_topic_partitions, describe_transactions,
-    describe_user_scram_credentials, elect_leaders, end_txn, fetch, find_coordinator, heartbeat,
-    incremental_alter_configs, init_producer_id, join_group, leave_group, list_config_resources, list_groups,
-    list_offsets, list_partition_reassignments, list_transactions, metadata, offset_commit, offset_delete,
-    offset_fetch, offset_for_leader_epoch, produce, sync_group, txn_offset_commit, write_txn_markers,
+    alter_replica_log_dirs, alter_user_scram_credentials, api_versions, consumer_group_describe, consumer_group_heartbeat, create_partitions, create_topics, delete_groups, delete_records, delete_topics, describe_client_quotas, describe_cluster, describe_configs, describe_groups, describe_log_dirs, describe_producers, describe_quorum, describe_topic_partitions, describe_transactions, describe_user_scram_credentials, elect_leaders, end_txn, fetch, find_coordinator, heartbeat, incremental_alter_configs, init_producer_id, join_group, leave_group, list_config_resources, list_groups, list_offsets, list_partition_reassignments, list_transactions, metadata, offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch, produce, sync_group, txn_offset_commit, write_txn_markers, alter_partition_reassignments, delegation_tokens, unregister_broker, update_features,
 };
 use crate::wire::versions::ApiKey;
 
@@ -51,9 +44,14 @@ pub(super) fn start(context: &Arc<Context>, raw: Raw) -> Call {
         ApiKey::AlterReplicaLogDirs => simple(context, raw, alter_replica_log_dirs::handle),
         ApiKey::DescribeLogDirs => simple(context, raw, describe_log_dirs::handle),
         ApiKey::CreatePartitions => simple(context, raw, create_partitions::handle),
+        ApiKey::CreateDelegationToken => simple(context, raw, delegation_tokens::create),
+        ApiKey::RenewDelegationToken => simple(context, raw, delegation_tokens::renew),
+        ApiKey::ExpireDelegationToken => simple(context, raw, delegation_tokens::expire),
+        ApiKey::DescribeDelegationToken => simple(context, raw, delegation_tokens::describe),
         ApiKey::DeleteGroups => simple(context, raw, delete_groups::handle),
         ApiKey::ElectLeaders => simple(context, raw, elect_leaders::handle),
         ApiKey::IncrementalAlterConfigs => simple(context, raw, incremental_alter_configs::handle),
+        ApiKey::AlterPartitionReassignments => simple(context, raw, alter_partition_reassignments::handle),
         ApiKey::ListPartitionReassignments => simple(context, raw, list_partition_reassignments::handle),
         ApiKey::OffsetDelete => simple(context, raw, offset_delete::handle),
         ApiKey::DescribeClientQuotas => simple(context, raw, describe_client_quotas::handle),
@@ -61,8 +59,10 @@ pub(super) fn start(context: &Arc<Context>, raw: Raw) -> Call {
         ApiKey::DescribeUserScramCredentials => simple(context, raw, describe_user_scram_credentials::handle),
         ApiKey::AlterUserScramCredentials => simple(context, raw, alter_user_scram_credentials::handle),
         ApiKey::DescribeQuorum => simple(context, raw, describe_quorum::handle),
+        ApiKey::UpdateFeatures => simple(context, raw, update_features::handle),
         ApiKey::DescribeCluster => simple(context, raw, describe_cluster::handle),
         ApiKey::DescribeProducers => simple(context, raw, describe_producers::handle),
+        ApiKey::UnregisterBroker => simple(context, raw, unregister_broker::handle),
         ApiKey::DescribeTransactions => simple(context, raw, describe_transactions::handle),
         ApiKey::ListTransactions => simple(context, raw, list_transactions::handle),
         ApiKey::ConsumerGroupHeartbeat => simple(context, raw, consumer_group_heartbeat::handle),
