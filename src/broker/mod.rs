@@ -7,6 +7,7 @@
 //! At shutdown requests under way are answered by the coordinators while connections drain; the logs close after both.
 
 mod background;
+mod cleaner;
 mod directories;
 mod lag;
 pub mod logging;
@@ -24,6 +25,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use self::cleaner::Cleaner;
 use self::directories::Directories;
 use self::lag::Lag;
 pub use self::lookup::config_lookup;
@@ -68,7 +70,9 @@ pub async fn run(config: Config) -> Result<()> {
         .context("the metadata log cannot be loaded")?;
     let partitions = open_partitions(&config, &directories, &clock, &random, &metrics, &loaded.image());
     let (groups, transactions) = coordinators(&config, &directories, &clock, &partitions);
-    let quorum = loaded.run(subscriber(partitions.clone(), groups.clone(), transactions.clone()))?;
+    let cleaner = Cleaner::new(&config, &loaded.image());
+    let quorum =
+        loaded.run(subscriber(partitions.clone(), groups.clone(), transactions.clone(), cleaner.clone()))?;
 
     let registered = registration::register(&config, &directories, &quorum, &random, &bound).await?;
     let producer_ids = Arc::new(ProducerIds::new(quorum.clone(), config.node_id, registered.epoch));
@@ -114,7 +118,7 @@ pub async fn run(config: Config) -> Result<()> {
     pages.set_state(BrokerState::Running);
     announce(&config);
     background::start(&partitions, &config, &clock, &stop);
-    background::start_cleaners(&partitions, &config, &stop);
+    cleaner.start(&partitions, &stop);
 
     signals.wait().await;
     pages.set_state(BrokerState::ShuttingDown);
@@ -170,13 +174,19 @@ async fn stop_coordinators(transactions: &Transactions, groups: &Groups) {
     groups.stop().await;
 }
 
-fn subscriber(partitions: Arc<Set>, groups: Groups, transactions: Transactions) -> Box<raft::Subscriber> {
+fn subscriber(
+    partitions: Arc<Set>,
+    groups: Groups,
+    transactions: Transactions,
+    cleaner: Cleaner,
+) -> Box<raft::Subscriber> {
     Box::new(move |image, changes| {
         // First: whoever can write to a partition can have its markers written.
         transactions.note_image(image);
         partitions.apply_changes(image, changes);
         groups.apply_changes(image, changes);
         transactions.apply_changes(image, changes);
+        cleaner.note_image(image);
     })
 }
 

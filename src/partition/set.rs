@@ -29,7 +29,7 @@ use crate::meta::topics::{Partition, Topic};
 use crate::metrics::Metrics;
 use crate::replication::Leadership;
 
-pub use cleaning::CleanerSettings;
+pub use cleaning::{CleanerMeans, CleanerSettings};
 
 type Topics = HashMap<TopicId, Arc<Replicas>>;
 

@@ -43,8 +43,10 @@ pub struct Cleaning {
     settings: Settings,
     first_dirty_offset: i64,
     end_offset: i64,
-    /// All below `end_offset`.
-    segments: Vec<Arc<Segment>>,
+    /// All of the log's.
+    segments: Arc<Vec<Arc<Segment>>>,
+    /// How many of them are below `end_offset`.
+    count: usize,
     last_of_producers: HashMap<i64, LastOfProducer>,
     high_watermark: i64,
     now_ms: i64,
@@ -73,34 +75,27 @@ impl Log {
         high_watermark: i64,
         rules: &Rules,
         now_ms: i64,
-    ) -> io::Result<Cleaning> {
+    ) -> Cleaning {
         let Cleanable { first_dirty_offset, end_offset, .. } = *cleanable;
-        let count = self.segments.partition_point(|s| s.base_offset < end_offset);
-        let mut aborted = Vec::new();
-        // The marker of a transaction may be in a segment that is not cleaned.
-        for segment in self.segments.iter() {
-            if segment.collect_aborted(0, end_offset, &mut aborted)? {
-                break;
-            }
-        }
         let last_of_producers = self.producers.sorted().into_iter().map(|(id, entry)| {
             let data = entry.recent().last().map(|batch| LastOfProducer::Data(batch.last_offset));
             (id, data.unwrap_or(LastOfProducer::Marker(entry.producer_epoch)))
         });
-        Ok(Cleaning {
+        Cleaning {
             disk: self.disk.clone(),
             dir: self.dir.clone(),
             settings: self.settings,
             first_dirty_offset,
             end_offset,
-            segments: self.segments[..count].to_vec(),
+            segments: self.segments.clone(),
+            count: self.segments.partition_point(|s| s.base_offset < end_offset),
             last_of_producers: last_of_producers.collect(),
             high_watermark,
             now_ms,
             delete_retention_ms: rules.delete_retention_ms,
-            transactions: CleanedTransactions::new(aborted.clone()),
-            aborted,
-        })
+            transactions: CleanedTransactions::default(),
+            aborted: Vec::new(),
+        }
     }
 }
 
@@ -111,20 +106,38 @@ impl Cleaning {
     }
 
     /// Maps the keys of the dirty part, as far as there is room. What it reaches is cleaned.
-    pub fn map(&self, map: &mut OffsetMap, pace: &mut Pace<'_>) -> io::Result<()> {
-        let from = self.segments.partition_point(|s| s.base_offset <= self.first_dirty_offset);
+    pub fn map(&mut self, map: &mut OffsetMap, pace: &mut Pace<'_>) -> io::Result<()> {
+        self.collect_aborted()?;
+        let segments = self.segments();
+        let from = segments.partition_point(|s| s.base_offset <= self.first_dirty_offset);
         let from = from.saturating_sub(1);
         // The walk does not meet the markers below, so what they end must not begin.
-        let start_offset = self.segments.get(from).map_or(self.end_offset, |s| s.base_offset);
+        let start_offset = segments.get(from).map_or(self.end_offset, |s| s.base_offset);
         let aborted = self.aborted.iter().filter(|txn| txn.last_offset >= start_offset);
         let mut transactions = CleanedTransactions::new(aborted.copied().collect());
-        let ends = self.segments.iter().skip(1).map(|s| s.base_offset).chain([self.end_offset]);
-        for (segment, end) in self.segments.iter().zip(ends).skip(from) {
+        let ends = segments.iter().skip(1).map(|s| s.base_offset).chain([self.end_offset]);
+        for (segment, end) in segments.iter().zip(ends).skip(from) {
             if !self.map_segment(segment, map, &mut transactions, pace)? {
                 return Ok(());
             }
             map.set_latest_offset(end - 1);
         }
+        Ok(())
+    }
+
+    fn segments(&self) -> &[Arc<Segment>] {
+        &self.segments[..self.count]
+    }
+
+    /// The marker of a transaction may be in a segment that is not cleaned.
+    fn collect_aborted(&mut self) -> io::Result<()> {
+        self.aborted.clear();
+        for segment in self.segments.iter() {
+            if segment.collect_aborted(0, self.end_offset, &mut self.aborted)? {
+                break;
+            }
+        }
+        self.transactions = CleanedTransactions::new(self.aborted.clone());
         Ok(())
     }
 
@@ -166,14 +179,15 @@ impl Cleaning {
 
     /// The segments that the map reaches, in groups that fit one segment each (`groupSegmentsBySize`).
     pub fn groups(&self, map: &OffsetMap) -> Vec<Vec<usize>> {
-        let reached = self.segments.partition_point(|s| s.base_offset <= map.latest_offset());
-        let next_base = |at: usize| self.segments.get(at + 1).map_or(self.end_offset, |s| s.base_offset);
+        let segments = self.segments();
+        let reached = segments.partition_point(|s| s.base_offset <= map.latest_offset());
+        let next_base = |at: usize| segments.get(at + 1).map_or(self.end_offset, |s| s.base_offset);
         let index_bytes = |bytes: u64| bytes / u64::from(self.settings.index_interval_bytes.max(1)) * 12;
         let mut groups: Vec<Vec<usize>> = Vec::new();
         let mut bytes = 0;
-        for (at, segment) in self.segments[..reached].iter().enumerate() {
+        for (at, segment) in segments[..reached].iter().enumerate() {
             let fits = groups.last().and_then(|group| group.first()).is_some_and(|first| {
-                let span = next_base(at) - 1 - self.segments[*first].base_offset;
+                let span = next_base(at) - 1 - segments[*first].base_offset;
                 bytes + segment.size() <= u64::from(self.settings.segment_bytes)
                     && index_bytes(bytes + segment.size()) <= u64::from(self.settings.segment_index_bytes)
                     && span <= i64::from(i32::MAX)

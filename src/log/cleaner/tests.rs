@@ -160,6 +160,17 @@ fn check(log: &Log, model: &Model) {
     }
 }
 
+/// What of the log can be cleaned if all of it is committed.
+fn cleanable(
+    log: &Log,
+    cleaned_up_to: Option<i64>,
+    rules: &Rules,
+    now_ms: i64,
+) -> io::Result<Option<Cleanable>> {
+    let plan = log.plan_cleaning(cleaned_up_to, log.end_offset());
+    plan.map(|plan| plan.resolve(rules, now_ms)).transpose()
+}
+
 #[derive(Clone, Debug)]
 enum Op {
     /// Records of some keys, by a producer of transactions or none.
@@ -293,11 +304,11 @@ impl World {
     fn clean(&mut self, memory: usize, seed: u64) -> io::Result<Option<Cleanable>> {
         let Self { log, model, .. } = self;
         let high_watermark = log.end_offset();
-        let found = log.cleanable(model.cleaned_up_to, high_watermark, &RULES, model.now_ms)?;
+        let found = cleanable(log, model.cleaned_up_to, &RULES, model.now_ms)?;
         let Some(cleanable) = found.filter(|found| found.is_due(&RULES)) else { return Ok(None) };
         assert!(cleanable.end_offset <= log.flushed_offset());
         model.recovery_point = log.flushed_offset();
-        let mut cleaning = log.begin_cleaning(&cleanable, high_watermark, &RULES, model.now_ms)?;
+        let mut cleaning = log.begin_cleaning(&cleanable, high_watermark, &RULES, model.now_ms);
         let mut map = OffsetMap::new(memory, 0.9, cleaning.dirty_records_max(), [seed, 1, 2, 3]);
         let pace = &mut |_: usize| Ok(());
         cleaning.map(&mut map, pace)?;
@@ -461,8 +472,8 @@ fn a_cleaning_that_finds_no_descriptor_left_to_replace_files_changes_none_and_ca
     let mut world = story();
     let log = &world.log;
     let (end, now_ms) = (log.end_offset(), world.model.now_ms);
-    let cleanable = log.cleanable(world.model.cleaned_up_to, end, &RULES, now_ms).unwrap().unwrap();
-    let mut cleaning = log.begin_cleaning(&cleanable, end, &RULES, now_ms).unwrap();
+    let cleanable = cleanable(log, world.model.cleaned_up_to, &RULES, now_ms).unwrap().unwrap();
+    let mut cleaning = log.begin_cleaning(&cleanable, end, &RULES, now_ms);
     let mut map = OffsetMap::new(1 << 16, 0.9, cleaning.dirty_records_max(), [1, 1, 2, 3]);
     let pace = &mut |_: usize| Ok(());
     cleaning.map(&mut map, pace).unwrap();
@@ -539,8 +550,7 @@ fn the_last_batch_of_a_producer_and_of_the_log_stay_without_their_records() {
 fn nothing_is_cleaned_that_is_open_young_unflushed_or_active() {
     let mut world = World::new();
     let bound = |world: &World, rules: &Rules| {
-        let end = world.log.end_offset();
-        world.log.cleanable(None, end, rules, world.model.now_ms).unwrap().map(|found| found.end_offset)
+        cleanable(&world.log, None, rules, world.model.now_ms).unwrap().map(|found| found.end_offset)
     };
     world.write(5, &[(1, false)], 0);
     assert_eq!(bound(&world, &RULES), None, "there is but the active segment");
@@ -558,12 +568,12 @@ fn nothing_is_cleaned_that_is_open_young_unflushed_or_active() {
     flush(&mut world.log);
     assert_eq!(bound(&world, &RULES), Some(4));
     assert_eq!(bound(&world, &Rules { min_compaction_lag_ms: 50, ..RULES }), Some(2));
-    let found = world.log.cleanable(Some(2), 4, &RULES, 2_000).unwrap().unwrap();
+    let found = cleanable(&world.log, Some(2), &RULES, 2_000).unwrap().unwrap();
     assert!(found.clean_bytes > 0 && found.ratio() > 0.3 && found.ratio() < 0.7);
     let rules = Rules { min_cleanable_dirty_ratio: 0.9, max_compaction_lag_ms: 500, ..RULES };
-    let late = world.log.cleanable(Some(2), 4, &rules, 1_601).unwrap().unwrap();
+    let late = cleanable(&world.log, Some(2), &rules, 1_601).unwrap().unwrap();
     assert!(late.is_due(&rules) && late.overdue_ms == 1);
-    assert!(!world.log.cleanable(Some(2), 4, &rules, 1_600).unwrap().unwrap().is_due(&rules));
+    assert!(!cleanable(&world.log, Some(2), &rules, 1_600).unwrap().unwrap().is_due(&rules));
 }
 
 #[test]
@@ -605,8 +615,8 @@ fn a_cleaned_segment_is_as_old_as_the_last_of_its_sources() {
     world.disk.set_modified_ms(500);
     let modified_ms = |world: &World| world.log.segments[0].modified_ms().unwrap();
     assert_eq!(modified_ms(&world), 500);
-    let cleanable = world.log.cleanable(None, 1, &RULES, 1_000).unwrap().unwrap();
-    let mut cleaning = world.log.begin_cleaning(&cleanable, 1, &RULES, 1_000).unwrap();
+    let cleanable = cleanable(&world.log, None, &RULES, 1_000).unwrap().unwrap();
+    let mut cleaning = world.log.begin_cleaning(&cleanable, 1, &RULES, 1_000);
     let mut map = OffsetMap::new(1 << 16, 0.9, cleaning.dirty_records_max(), [1; 4]);
     cleaning.map(&mut map, &mut |_| Ok(())).unwrap();
     let cleaned = cleaning.copy(&[0], &map, &mut |_| Ok(())).unwrap();

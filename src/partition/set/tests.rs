@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{CleanerSettings, Parts, Set, Settings};
+use super::cleaning::tests::cleaner;
+use super::{Parts, Set, Settings};
 use crate::base::clock::Clock;
 use crate::base::id::{DirectoryId, NodeId, TopicId};
 use crate::base::random::Random;
@@ -89,17 +90,11 @@ fn files_that_a_long_cleaning_has_replaced_stay_for_readers_who_came_before_its_
     write(&set.get(TOPIC, 0).unwrap(), 3);
     let end_ms = NOW + 2 * DELAY_MS;
     let moved = clock.clone();
-    let cleaner = CleanerSettings {
-        dedupe_buffer_bytes: 1 << 20,
-        threads: 1,
-        load_factor: 0.9,
-        io_bytes_per_second_max: f64::MAX,
-        wait: Box::new(move |_| {
-            moved.set(end_ms);
-            true
-        }),
-    };
-    assert!(set.clean_dirtiest(&cleaner));
+    let means = cleaner(move |_| {
+        moved.set(end_ms);
+        true
+    });
+    assert!(set.clean_dirtiest(0, &means));
     let is_removed_at = |now_ms| {
         clock.set(now_ms);
         set.has_segments_to_remove()
