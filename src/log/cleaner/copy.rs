@@ -41,6 +41,7 @@ pub struct Cleaning {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) dir: Arc<Path>,
     settings: Settings,
+    pub(super) limits: Limits,
     first_dirty_offset: i64,
     end_offset: i64,
     /// All of the log's.
@@ -57,11 +58,29 @@ pub struct Cleaning {
     transactions: CleanedTransactions,
 }
 
-/// A segment that is to replace others. Its files are durable, under names that the next start removes.
+/// What a segment can hold.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    /// Bytes of the log.
+    pub(super) bytes: u64,
+    /// Offsets after the base offset.
+    pub(super) offsets: i64,
+}
+
+/// What index entries can point at.
+pub(super) const LIMITS: Limits = Limits { bytes: i32::MAX.cast_unsigned() as u64, offsets: i32::MAX as i64 };
+
+/// Segments that are to replace others: one, unless what is compressed again has grown too large. Their files are
+/// durable, under names that the next start removes.
 pub struct Cleaned {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) dir: Arc<Path>,
     pub(super) sources: Vec<Arc<Segment>>,
+    pub(super) segments: Vec<CleanedSegment>,
+}
+
+/// One of them.
+pub(super) struct CleanedSegment {
     pub(super) segment: Arc<Segment>,
     /// Which files it has.
     pub(super) kinds: Vec<Kind>,
@@ -85,6 +104,7 @@ impl Log {
             disk: self.disk.clone(),
             dir: self.dir.clone(),
             settings: self.settings,
+            limits: LIMITS,
             first_dirty_offset,
             end_offset,
             segments: self.segments.clone(),
@@ -203,45 +223,58 @@ impl Cleaning {
 
     /// Copies a group without what is replaced. To be called for each group in order.
     pub fn copy(&mut self, group: &[usize], map: &OffsetMap, pace: &mut Pace<'_>) -> io::Result<Cleaned> {
-        let sources: Vec<_> = group.iter().map(|at| self.segments[*at].clone()).collect();
-        let base_offset = sources.first().expect("a group has a segment").base_offset;
         let (disk, dir) = (self.disk.clone(), self.dir.clone());
-        let target = Target::create(&*disk, &dir, base_offset, self.settings.index_interval_bytes)?;
-        let copied = self.copy_all(&sources, target, map, pace);
-        let (size, kinds) = match copied {
-            Ok(copied) => copied,
+        let sources: Vec<_> = group.iter().map(|at| self.segments[*at].clone()).collect();
+        let mut bases = Vec::new();
+        match self.copy_all(&sources, &mut bases, map, pace) {
+            Ok(segments) => Ok(Cleaned { disk, dir, sources, segments }),
             Err(error) => {
-                discard(&*disk, &dir, base_offset);
-                return Err(error);
+                bases.into_iter().for_each(|base_offset| discard(&*disk, &dir, base_offset));
+                Err(error)
             }
-        };
-        let segment = Arc::new(Segment::existing(&disk, &dir, base_offset, size));
-        Ok(Cleaned { disk, dir, sources, segment, kinds })
+        }
     }
 
+    /// Notes the base offset of each segment before it makes it.
     fn copy_all(
         &mut self,
         sources: &[Arc<Segment>],
-        mut target: Target<'_>,
+        bases: &mut Vec<i64>,
         map: &OffsetMap,
         pace: &mut Pace<'_>,
-    ) -> io::Result<(u64, Vec<Kind>)> {
+    ) -> io::Result<Vec<CleanedSegment>> {
+        let (disk, dir, interval_bytes) =
+            (self.disk.clone(), self.dir.clone(), self.settings.index_interval_bytes);
+        let mut create = |base_offset| {
+            bases.push(base_offset);
+            Target::create(&disk, &dir, base_offset, interval_bytes)
+        };
+        let first = sources.first().expect("a group has a segment");
+        let (mut target, mut full) = (create(first.base_offset)?, Vec::new());
+        let horizon_ms = self.now_ms.saturating_add(self.delete_retention_ms);
         for source in sources {
             let log = source.log()?;
             let mut batches = Batches::new(&*log, source.size());
             while let Some((Found { header, .. }, bytes)) = batches.next(pace)? {
                 let (fate, ended) = self.fate(&header, bytes);
-                target.aborted.extend(ended);
-                let horizon_ms = self.now_ms.saturating_add(self.delete_retention_ms);
-                match filter(&header, bytes, fate, horizon_ms, |r| self.keeps(&header, r, map))? {
-                    Kept::Whole => target.add(&header, bytes, pace)?,
-                    Kept::Changed(batch) => target.add(&batch.header, &batch.bytes, pace)?,
-                    Kept::Nothing => {}
+                let kept = filter(&header, bytes, fate, horizon_ms, |r| self.keeps(&header, r, map))?;
+                let (header, bytes) = match &kept {
+                    Kept::Whole => (&header, bytes),
+                    Kept::Changed(batch) => (&batch.header, &batch.bytes[..]),
+                    Kept::Nothing => continue,
+                };
+                if !target.has_room(header, bytes.len(), self.limits) {
+                    full.push(target.finish(Some(source.modified_ms()?), pace)?);
+                    target = create(header.base_offset)?;
                 }
+                target.add(header, bytes, pace)?;
+                // Into the index of the segment that holds the marker.
+                target.aborted.extend(ended);
             }
         }
         let modified_ms = sources.last().map(|last| last.modified_ms()).transpose()?;
-        target.finish(modified_ms, pace)
+        full.push(target.finish(modified_ms, pace)?);
+        Ok(full)
     }
 
     fn fate(&mut self, header: &BatchHeader, bytes: &[u8]) -> (Fate, Option<AbortedTxn>) {
@@ -357,8 +390,8 @@ impl<'a> Batches<'a> {
 
 /// The files of the new segment.
 struct Target<'a> {
-    disk: &'a dyn Disk,
-    dir: &'a Path,
+    disk: &'a Arc<dyn Disk>,
+    dir: &'a Arc<Path>,
     base_offset: i64,
     file: Arc<dyn File>,
     size: u64,
@@ -370,20 +403,30 @@ struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    fn create(disk: &'a dyn Disk, dir: &'a Path, base_offset: i64, interval_bytes: u32) -> io::Result<Self> {
-        let file = fresh(disk, &cleaned_path(dir, Kind::Log, base_offset))?;
+    fn create(
+        disk: &'a Arc<dyn Disk>,
+        dir: &'a Arc<Path>,
+        base_offset: i64,
+        interval_bytes: u32,
+    ) -> io::Result<Self> {
+        let file = fresh(&**disk, &cleaned_path(dir, Kind::Log, base_offset))?;
         let (indexes, buf, aborted) = (Indexes::new(base_offset), Vec::new(), Vec::new());
         Ok(Self { disk, dir, base_offset, file, size: 0, buf, indexes, interval_bytes, aborted })
     }
 
+    fn position(&self) -> u64 {
+        self.size + u64::try_from(self.buf.len()).unwrap_or(u64::MAX)
+    }
+
+    fn has_room(&self, header: &BatchHeader, len: usize, limits: Limits) -> bool {
+        let position = self.position();
+        let end = position.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
+        // A batch that no segment can hold is written all the same: it was in one.
+        (position == 0 || end <= limits.bytes) && header.last_offset() - self.base_offset <= limits.offsets
+    }
+
     fn add(&mut self, header: &BatchHeader, bytes: &[u8], pace: &mut Pace<'_>) -> io::Result<()> {
-        let position = self.size + u64::try_from(self.buf.len()).unwrap_or(u64::MAX);
-        let end = position.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-        let is_too_far = i32::try_from(header.last_offset() - self.base_offset).is_err();
-        if is_too_far || i32::try_from(end).is_err() {
-            return Err(io::Error::other("the cleaned segment would be too large"));
-        }
-        self.indexes.add(header, position, self.interval_bytes);
+        self.indexes.add(header, self.position(), self.interval_bytes);
         self.buf.extend_from_slice(bytes);
         if self.buf.len() >= IO_BYTES { self.write(pace) } else { Ok(()) }
     }
@@ -396,9 +439,8 @@ impl<'a> Target<'a> {
         Ok(())
     }
 
-    /// Makes all files durable; gives the log's size and which files there are. Where no record has a timestamp,
-    /// retention goes by `modified_ms`.
-    fn finish(mut self, modified_ms: Option<i64>, pace: &mut Pace<'_>) -> io::Result<(u64, Vec<Kind>)> {
+    /// Makes all files durable. Where no record has a timestamp, retention goes by `modified_ms`.
+    fn finish(mut self, modified_ms: Option<i64>, pace: &mut Pace<'_>) -> io::Result<CleanedSegment> {
         self.write(pace)?;
         if let Some(modified_ms) = modified_ms {
             self.disk.touch(&cleaned_path(self.dir, Kind::Log, self.base_offset), modified_ms)?;
@@ -410,19 +452,20 @@ impl<'a> Target<'a> {
             (Kind::OffsetIndex, self.indexes.offsets.encode()),
             (Kind::TimeIndex, self.indexes.times.encode()),
         ] {
-            let file = fresh(self.disk, &cleaned_path(self.dir, kind, self.base_offset))?;
+            let file = fresh(&**self.disk, &cleaned_path(self.dir, kind, self.base_offset))?;
             file.write_at(&[IoSlice::new(&bytes)], 0)?;
             file.sync_data()?;
         }
         if !self.aborted.is_empty() {
-            let file = fresh(self.disk, &cleaned_path(self.dir, Kind::TxnIndex, self.base_offset))?;
+            let file = fresh(&**self.disk, &cleaned_path(self.dir, Kind::TxnIndex, self.base_offset))?;
             let mut index = TxnIndex::open(file, self.base_offset).map_err(io::Error::other)?;
             self.aborted.iter().try_for_each(|txn| index.append(txn))?;
             index.sync()?;
             kinds.push(Kind::TxnIndex);
         }
         self.disk.sync_dir(self.dir)?;
-        Ok((self.size, kinds))
+        let segment = Segment::existing(self.disk, self.dir, self.base_offset, self.size);
+        Ok(CleanedSegment { segment: Arc::new(segment), kinds })
     }
 }
 

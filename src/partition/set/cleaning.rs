@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use tracing::{info, warn};
 
 use super::Set;
+use super::retention::is_synced;
 use crate::base::id::TopicPartition;
 use crate::log::cleaner::Cleanable;
 use crate::log::directory::OffsetFile;
@@ -88,6 +89,10 @@ impl Set {
         let now_ms = self.parts.clock.now_ms();
         let Some(Dirtiest { replica, cleanable, overdue_ms }) = self.dirtiest(now_ms) else { return false };
         let _under_way = UnderWay { cleaners: &self.cleaners, replica: replica.clone(), now_ms };
+        // What decides over records that go must outlive them: markers, and each producer's last batch.
+        if !is_synced(&replica) {
+            return false;
+        }
         // Before a segment is replaced: recovery and the journal's replay keep off what is below.
         self.checkpoint(true);
         let begun = self.parts.clock.elapsed();
