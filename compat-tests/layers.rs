@@ -16,6 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["api"],
     &["net"],
     &["broker"],
+    &["tools"],
 ];
 
 /// Modules of layers 1 to 4 that must stay pure; `base` holds the clock and the random source.

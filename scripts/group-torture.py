@@ -11,11 +11,8 @@ well, and one of its members comes or goes. After every tenth kill all records m
 the end. Then: no record lost, no partition with two owners, no commit that went back, nothing acknowledged that is gone.
 """
 
-import argparse
-import os
 import random
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -24,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "compat-tests"))
 sys.dont_write_bytecode = True
 
-from harness import clients, crew, group_scenarios, groups, target  # noqa: E402
+from harness import group_scenarios, groups, torture  # noqa: E402
 
 PARTITIONS = 6
 SETTLED_WITHIN_S = 60
@@ -33,28 +30,16 @@ KIP_848 = {"java-4.3", "confluent-kafka", "franz-go"}
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    env = os.environ
+    parser = torture.parser(__doc__)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--pause", default="1,6", help="seconds between two kills, from,to")
     parser.add_argument("--clients", default="java-4.3,confluent-kafka,kafka-python-3")
-    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
-    parser.add_argument("--target", choices=["barnabas", "kafka"], default=env.get("TARGET", "barnabas"))
-    parser.add_argument("--binary", default=env.get("BARNABAS_BIN", ROOT / "target" / "release" / "barnabas"))
-    parser.add_argument("--cache", default=env.get("BARNABAS_CACHE", ROOT / "compat-tests" / ".cache"))
     return parser.parse_args()
 
 
 def prepared(names, cache):
     """The clients by name, built."""
-    found = {}
-    for folder in clients.load(ROOT / "compat-tests" / "clients", cache):
-        wanted = [client for client in folder.clients if client.name in names]
-        if wanted:
-            reason = clients.prepare(folder, cache)
-            if reason:
-                raise SystemExit(reason)
-            found.update({client.name: client for client in wanted})
+    found = {client.name: client for client in torture.prepared(cache, lambda client: client.name in names)}
     missing = set(names) - set(found)
     if missing:
         raise SystemExit(f"no client {missing}")
@@ -132,14 +117,14 @@ def play(args, broker, scratch):
     names = args.clients.split(",")
     play = prepared(names, args.cache)
     scene = groups.Scene(play, "torture", broker, f"{args.seed:08x}", scratch / "members", args.cache, False)
-    torture = Torture(scene, names, random.Random(args.seed))
+    fire = Torture(scene, names, random.Random(args.seed))
     over, problems = threading.Event(), []
     try:
         scene.create(PARTITIONS)
         with scene.flow():
             watching = [watch(scene, f"{scene.group}-{group}", over, problems) for group in ("classic", "consumer")]
-            torture.run(args.minutes, *map(float, args.pause.split(",")))
-        torture.settle()
+            fire.run(args.minutes, *map(float, args.pause.split(",")))
+        fire.settle()
         over.set()
         for thread in watching:
             thread.join()
@@ -148,28 +133,8 @@ def play(args, broker, scratch):
     finally:
         over.set()
         scene.crew.end()
-    print(f"{torture.kills} kills of the broker, {scene.sent} records, {len(scene.crew.events)} events: the history holds")
-
-
-def main():
-    args = arguments()
-    args.cache = Path(args.cache).resolve()
-    scratch = Path(tempfile.mkdtemp(prefix="barnabas-torture-"))
-    factory = target.Factory(args.target, args.binary, args.cache, scratch)
-    print(f"{factory.title}, {args.clients}, seed {args.seed}, in {scratch}", flush=True)
-    try:
-        broker = factory.make()
-        play(args, broker, scratch)
-        broker.stop()
-        complaints = broker.complaints()
-        assert not complaints, f"{len(complaints)} WARN or ERROR lines in the broker's log, first: {complaints[0]}"
-    except (AssertionError, crew.Ended, crew.Refused, RuntimeError) as failure:
-        print(f"failed: {failure}\nlogs are in {scratch}")
-        return 1
-    finally:
-        factory.kill_all()
-    return 0
+    print(f"{fire.kills} kills of the broker, {scene.sent} records, {len(scene.crew.events)} events: the history holds")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(torture.run(arguments(), "group-torture", play))

@@ -10,11 +10,8 @@ than its session, and goes on; the broker is killed and comes back. At the end o
 update of each word once and in order, each pair of the join once.
 """
 
-import argparse
-import os
 import random
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -22,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "compat-tests"))
 sys.dont_write_bytecode = True
 
-from harness import clients, crew, streams, target  # noqa: E402
+from harness import streams, torture  # noqa: E402
 
 LINES, HOURS = 3000, 4000
 ROUND_S = 90
@@ -31,23 +28,10 @@ INSTANCES = ("one", "two")
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    env = os.environ
+    parser = torture.parser(__doc__)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--pause", default="2,8", help="seconds between two deeds, from,to")
-    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
-    parser.add_argument("--target", choices=["barnabas", "kafka"], default=env.get("TARGET", "barnabas"))
-    parser.add_argument("--binary", default=env.get("BARNABAS_BIN", ROOT / "target" / "release" / "barnabas"))
-    parser.add_argument("--cache", default=env.get("BARNABAS_CACHE", ROOT / "compat-tests" / ".cache"))
     return parser.parse_args()
-
-
-def prepared(cache):
-    (folder,) = [folder for folder in clients.load(ROOT / "compat-tests" / "clients", cache) if folder.path.name == "streams"]
-    reason = clients.prepare(folder, cache)
-    if reason:
-        raise SystemExit(reason)
-    return folder.clients[0]
 
 
 class Round:
@@ -93,7 +77,8 @@ class Round:
 
 
 def play(args, broker, scratch):
-    client, dice, done, records = prepared(args.cache), random.Random(args.seed), {}, 0
+    (client,) = torture.prepared(args.cache, lambda client: client.name == "kafka-streams")
+    dice, done, records = random.Random(args.seed), {}, 0
     end, rounds = time.monotonic() + 60 * args.minutes, 0
     while time.monotonic() < end:
         rounds += 1
@@ -108,25 +93,5 @@ def play(args, broker, scratch):
     print(f"{rounds} rounds, {records} records of output, {done}: as the batch computation says")
 
 
-def main():
-    args = arguments()
-    args.cache = Path(args.cache).resolve()
-    scratch = Path(tempfile.mkdtemp(prefix="barnabas-streams-"))
-    factory = target.Factory(args.target, args.binary, args.cache, scratch)
-    print(f"{factory.title}, seed {args.seed}, in {scratch}", flush=True)
-    try:
-        broker = factory.make()
-        play(args, broker, scratch)
-        broker.stop()
-        complaints = broker.complaints()
-        assert not complaints, f"{len(complaints)} WARN or ERROR lines in the broker's log, first: {complaints[0]}"
-    except (AssertionError, crew.Ended, crew.Refused, RuntimeError) as failure:
-        print(f"failed: {failure}\nlogs are in {scratch}")
-        return 1
-    finally:
-        factory.kill_all()
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(torture.run(arguments(), "streams-torture", play))

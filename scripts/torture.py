@@ -12,15 +12,12 @@ programs whose transactional ids another program takes over before they go on. A
 beginning with both isolation levels, and torture/main.rs looks for anomalies. Barnabas runs as shipped: durable.
 """
 
-import argparse
 import os
 import random
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -29,7 +26,7 @@ HERE = ROOT / "scripts" / "torture"
 sys.path.insert(0, str(ROOT / "compat-tests"))
 sys.dont_write_bytecode = True
 
-from harness import clients, target, wire  # noqa: E402
+from harness import torture, wire  # noqa: E402
 
 PARTITIONS = 4
 TOPICS = ("a", "b")
@@ -46,19 +43,16 @@ CREW = {
     "java-4.3": ("4.3.1", ["producer:t3", "loop:l2"]),
     "java-3.9": ("3.9.2", ["producer:t4", "loop:l3"]),
 }
+# One client of each folder that has what the programs need.
+BUILT = ("confluent-kafka", "java-4.3")
 # What happens, how often of all.
 DEEDS = {"kill the broker": 4, "pause the broker": 1, "kill a program": 3, "fence a program": 2, "pause a program": 1}
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    env = os.environ
+    parser = torture.parser(__doc__)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--pause", help="seconds between two deeds, from,to; a JVM needs more of them to start (1,5 and 6,15)")
-    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
-    parser.add_argument("--target", choices=["barnabas", "kafka"], default=env.get("TARGET", "barnabas"))
-    parser.add_argument("--binary", default=env.get("BARNABAS_BIN", ROOT / "target" / "release" / "barnabas"))
-    parser.add_argument("--cache", default=env.get("BARNABAS_CACHE", ROOT / "compat-tests" / ".cache"))
     parser.add_argument("--crew", default=",".join(CREW), help="the programs that take part")
     args = parser.parse_args()
     args.pause = args.pause or {"barnabas": "1,5", "kafka": "6,15"}[args.target]
@@ -67,11 +61,7 @@ def arguments():
 
 def prepare(cache):
     """The command line of each kind of program."""
-    for folder in clients.load(ROOT / "compat-tests" / "clients", cache):
-        if folder.path.name in ("python", "java"):
-            reason = clients.prepare(folder, cache)
-            if reason:
-                raise SystemExit(reason)
+    torture.prepared(cache, lambda client: client.name in BUILT)
     commands = {"python": [str(cache / "python/confluent-kafka/bin/python"), "-B", str(HERE / "client.py")]}
     for version in ("4.3.1", "3.9.2"):
         lib, classes = cache / f"kafka-clients-{version}/lib", cache / "torture" / version
@@ -179,18 +169,18 @@ def end_program(process):
     process.wait()
 
 
-def play(args, broker, commands, checker, scratch):
-    torture = Torture(args, broker, commands, scratch)
+def play(args, broker, scratch, commands, checker):
+    fire = Torture(args, broker, commands, scratch)
     for topic in TOPICS:
         reason = wire.create_topic(broker.port, topic, PARTITIONS, {})
         assert reason is None, reason
     try:
-        torture.run(args.seconds, *map(float, args.pause.split(",")))
-        seconds = torture.final()
+        fire.run(args.seconds, *map(float, args.pause.split(",")))
+        seconds = fire.final()
     finally:
-        torture.end()
-    print("; ".join(f"{deed}: {count}" for deed, count in torture.done.items()), f"- read in {seconds:.0f} s", flush=True)
-    files = sorted(map(str, torture.histories.iterdir()))
+        fire.end()
+    print("; ".join(f"{deed}: {count}" for deed, count in fire.done.items()), f"- read in {seconds:.0f} s", flush=True)
+    files = sorted(map(str, fire.histories.iterdir()))
     checked = subprocess.run([checker, *files], text=True, stdout=subprocess.PIPE)
     print(checked.stdout, end="", flush=True)
     assert checked.returncode == 0, "the history does not hold"
@@ -200,25 +190,11 @@ def play(args, broker, commands, checker, scratch):
 
 def main():
     args = arguments()
-    args.cache = Path(args.cache).resolve()
     commands, checker = prepare(args.cache), build_checker()
-    scratch = Path(tempfile.mkdtemp(prefix="barnabas-torture-"))
-    factory = target.Factory(args.target, args.binary, args.cache, scratch)
-    print(f"{factory.title}, seed {args.seed}, in {scratch}", flush=True)
-    try:
-        broker = factory.make()
-        play(args, broker, commands, checker, scratch)
-        broker.stop()
-        complaints = broker.complaints()
-        assert not complaints, f"{len(complaints)} WARN or ERROR lines in the broker's log, first: {complaints[0]}"
-    except (AssertionError, RuntimeError, subprocess.SubprocessError) as failure:
-        print(f"failed: {failure}\nlogs and history are in {scratch}")
-        return 1
-    finally:
-        factory.kill_all()
-    shutil.rmtree(scratch)
-    print("the history holds")
-    return 0
+    failed = torture.run(args, "torture", lambda *where: play(*where, commands, checker))
+    if not failed:
+        print("the history holds")
+    return failed
 
 
 if __name__ == "__main__":

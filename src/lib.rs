@@ -1,6 +1,6 @@
 //! barnabas: a Kafka-wire-compatible broker.
 //!
-//! The modules form ten layers; a module names only modules of lower layers, and two modules of one
+//! The modules form eleven layers; a module names only modules of lower layers, and two modules of one
 //! layer never name each other. `compat-tests/layers.rs` holds the list and checks it.
 
 pub mod base;
@@ -30,3 +30,5 @@ pub mod api;
 pub mod net;
 
 pub mod broker;
+
+pub mod tools;

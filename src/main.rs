@@ -3,17 +3,20 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use barnabas::broker;
 use barnabas::config::broker::Config;
 use barnabas::config::cli::{self, Command};
-use barnabas::config::layers::{File, Input};
+use barnabas::{broker, tools};
 use tracing::{error, info, warn};
 
 fn main() -> ExitCode {
-    match cli::parse(std::env::args().skip(1)) {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(tool) = words.first().and_then(|name| tools::find(name)) {
+        return tools::run(tool, &words[1..]);
+    }
+    match cli::parse(words) {
         Ok(Command::Help) => say(cli::USAGE),
         Ok(Command::Version) => say(&format!("{} (barnabas)\n", env!("CARGO_PKG_VERSION"))),
-        Ok(Command::Run { file, overrides }) => match load(file, overrides) {
+        Ok(Command::Run { file, overrides }) => match broker::load_config(file, overrides) {
             Ok(config) => run(config),
             Err(why) => fail(&why),
         },
@@ -32,21 +35,6 @@ fn say(text: &str) -> ExitCode {
 fn fail(why: &str) -> ExitCode {
     let _ = writeln!(std::io::stderr(), "barnabas: {why}");
     ExitCode::FAILURE
-}
-
-fn load(file: Option<String>, overrides: Vec<(String, String)>) -> Result<Config, String> {
-    let file = match file {
-        Some(name) => {
-            let bytes = std::fs::read(&name).map_err(|why| format!("{name}: {why}"))?;
-            Some(File { name, bytes })
-        }
-        None => None,
-    };
-    let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    let input = Input { file, environment, overrides };
-    Config::load(&input, &broker::config_lookup).map_err(|why| why.to_string())
 }
 
 fn run(config: Config) -> ExitCode {

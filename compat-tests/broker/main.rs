@@ -6,8 +6,10 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail anywhere")]
 #![expect(unreachable_pub, reason = "the whole crate is one test")]
 
+mod acls;
 mod api_versions;
 mod bounds;
+mod client_quotas;
 mod compaction;
 mod consumer_groups;
 mod coordinator_view;
@@ -20,7 +22,9 @@ mod describe_cluster;
 mod describe_configs;
 mod describe_log_dirs;
 mod describe_producers;
+mod describe_quorum;
 mod describe_topic_partitions;
+mod elect_leaders;
 mod fetch;
 mod fetch_sessions;
 mod full_disk;
@@ -41,6 +45,7 @@ mod pipelining;
 mod produce;
 mod producers;
 mod read_committed;
+mod scram_credentials;
 mod start;
 mod support;
 mod transactional_produce;

@@ -221,3 +221,18 @@ class Crew:
     def end(self):
         for process in self.processes.values():
             process.end()
+
+
+def outcome(client, scenario, scene, play):
+    """Plays a scenario on its scene, and says what came of it."""
+    began = time.monotonic()
+    verdict, reason = "PASS", ""
+    try:
+        play(scene)
+    except Unsupported as told:
+        verdict, reason = "SKIP", str(told)
+    except (AssertionError, Refused, Ended, RuntimeError, OSError) as failure:
+        verdict, reason = "FAIL", f"{failure}"[:600]
+    finally:
+        scene.crew.end()
+    return clients.Outcome(client.name, scenario, verdict, reason, time.monotonic() - began)

@@ -5,7 +5,7 @@ import threading
 import time
 from pathlib import Path
 
-from . import clients, crew, group_scenarios, history, wire
+from . import crew, group_scenarios, history, wire
 
 FLOW_INTERVAL_S = 0.05
 DELIVERED_WITHIN_S = 20
@@ -185,22 +185,10 @@ class Scene:
             raise AssertionError(f"history: {len(problems)} problems, first: {problems[0]}")
 
 
-def run(play, scenario, target, suffix, scratch, cache, fast):
-    """Plays a scenario with these clients. Returns verdict and reason."""
-    scene = Scene(play, scenario, target, suffix, scratch, cache, fast)
-    try:
+def outcome(client, play, scenario, target, suffix, scratch, cache, fast):
+    """Plays a scenario with these clients."""
+    def whole(scene):
         group_scenarios.find(scenario)(scene)
         scene.finish()
-    except crew.Unsupported as reason:
-        return "SKIP", str(reason)
-    except (AssertionError, crew.Refused, crew.Ended, RuntimeError, OSError) as failure:
-        return "FAIL", f"{failure}"[:600]
-    finally:
-        scene.crew.end()
-    return "PASS", ""
 
-
-def outcome(client, play, scenario, target, suffix, scratch, cache, fast):
-    began = time.monotonic()
-    verdict, reason = run(play, scenario, target, suffix, scratch, cache, fast)
-    return clients.Outcome(client.name, scenario, verdict, reason, time.monotonic() - began)
+    return crew.outcome(client, scenario, Scene(play, scenario, target, suffix, scratch, cache, fast), whole)

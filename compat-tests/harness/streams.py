@@ -13,7 +13,7 @@ import time
 import zipfile
 from pathlib import Path
 
-from . import clients, crew, wire
+from . import crew, wire
 
 DATA_SET = "vega_datasets-0.9.0-py3-none-any.whl"
 PARTITIONS = 2
@@ -197,14 +197,5 @@ def play(run):
 
 
 def outcome(client, scenario, target, suffix, scratch, cache, fast):
-    began = time.monotonic()
     data = Data(Path(cache) / DATA_SET, LINES_FAST if fast else LINES, HOURS_FAST if fast else HOURS)
-    run = Run(client, scenario, target, suffix, scratch, cache, data)
-    verdict, reason = "PASS", ""
-    try:
-        play(run)
-    except (AssertionError, crew.Refused, crew.Ended, RuntimeError, OSError) as failure:
-        verdict, reason = "FAIL", f"{failure}"[:600]
-    finally:
-        run.crew.end()
-    return clients.Outcome(client.name, scenario, verdict, reason, time.monotonic() - began)
+    return crew.outcome(client, scenario, Run(client, scenario, target, suffix, scratch, cache, data), play)

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import clients, crew, transaction_scenarios, wire
+from . import crew, transaction_scenarios, wire
 
 FOLLOWED_WITHIN_S = 20
 SETTLED_WITHIN_S = 20
@@ -207,22 +207,10 @@ def check(partition, transactions, committed):
     return problems
 
 
-def run(client, scenario, target, suffix, scratch, cache, fast):
-    """Plays a scenario with this client. Returns verdict and reason."""
-    stage = Stage(client, scenario, target, suffix, scratch, cache, fast)
-    try:
+def outcome(client, scenario, target, suffix, scratch, cache, fast):
+    """Plays a scenario with this client."""
+    def whole(stage):
         transaction_scenarios.find(scenario)(stage)
         stage.finish()
-    except crew.Unsupported as reason:
-        return "SKIP", str(reason)
-    except (AssertionError, crew.Refused, crew.Ended, RuntimeError, OSError) as failure:
-        return "FAIL", f"{failure}"[:600]
-    finally:
-        stage.crew.end()
-    return "PASS", ""
 
-
-def outcome(client, scenario, target, suffix, scratch, cache, fast):
-    began = time.monotonic()
-    verdict, reason = run(client, scenario, target, suffix, scratch, cache, fast)
-    return clients.Outcome(client.name, scenario, verdict, reason, time.monotonic() - began)
+    return crew.outcome(client, scenario, Stage(client, scenario, target, suffix, scratch, cache, fast), whole)

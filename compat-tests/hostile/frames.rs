@@ -139,6 +139,19 @@ fn huge_compact_counts() -> Vec<Hostile> {
         add("groups of consumer group describe", 69, 0, &[]);
         add("topics of list partition reassignments", 46, 0, &[0, 0, 0, 9]);
         add("topics of describe topic partitions", 75, 0, &[]);
+        add("creations of create acls", 30, 2, &[]);
+        add("filters of delete acls", 31, 2, &[]);
+        add("topics of elect leaders", 43, 2, &[0]);
+        add("partitions of elect leaders", 43, 2, &[0, 2, 2, b't']);
+        add("components of describe client quotas", 48, 1, &[]);
+        add("entries of alter client quotas", 49, 1, &[]);
+        add("entity of alter client quotas", 49, 1, &[2]);
+        add("ops of alter client quotas", 49, 1, &[2, 1]);
+        add("users of describe user scram credentials", 50, 0, &[]);
+        add("deletions of alter user scram credentials", 51, 0, &[]);
+        add("upsertions of alter user scram credentials", 51, 0, &[1]);
+        add("salt of alter user scram credentials", 51, 0, &[1, 2, 2, b'u', 1, 0, 0, 16, 0]);
+        add("topics of describe quorum", 55, 0, &[]);
     }
     found
 }
@@ -354,16 +367,25 @@ pub fn every_version_of_every_api() -> Vec<Hostile> {
         (24, 0..=5),
         (25, 0..=4),
         (26, 0..=5),
-        (27, 1..=1),
-        (28, 0..=5),
+        (27, 1..=2),
+        (28, 0..=6),
+        (29, 1..=3),
+        (30, 1..=3),
+        (31, 1..=3),
         (32, 1..=4),
         (33, 0..=2),
         (35, 1..=4),
         (37, 0..=3),
         (42, 0..=3),
+        (43, 0..=2),
         (44, 0..=1),
         (46, 0..=0),
         (47, 0..=0),
+        (48, 0..=1),
+        (49, 0..=1),
+        (50, 0..=0),
+        (51, 0..=0),
+        (55, 0..=2),
         (60, 0..=2),
         (61, 0..=0),
         (65, 0..=0),
@@ -394,6 +416,15 @@ fn honest(api: ApiKey, version: i16) -> Vec<u8> {
         (ApiKey::OffsetFetch, 10) => {
             let head = [2, 2, b'g', 0, 0xff, 0xff, 0xff, 0xff, 2];
             return request(9, 10, &[NO_TAGS, &head, &[9; 16], &[2, 0, 0, 0, 0, 0, 0, 0, 0]]);
+        }
+        (ApiKey::WriteTxnMarkers, 2) => {
+            let head = [&[2][..], &[0; 8], &[0, 0, 0, 2, 2, b't', 2, 0, 0, 0, 0, 0]].concat();
+            return request(27, 2, &[NO_TAGS, &head, &[0, 0, 0, 0, 2, 0, 0]]);
+        }
+        (ApiKey::TxnOffsetCommit, 6) => {
+            let head = [&[2, b't', 2, b'g'][..], &[0; 10], &[0xff; 4], &[1, 0, 2]].concat();
+            let partition = [2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0xff, 0xff, 0xff, 0xff, 1, 0];
+            return request(28, 6, &[NO_TAGS, &head, &[9; 16], &partition, &[0, 0]]);
         }
         (ApiKey::DeleteGroups, 3) => return request(42, 3, &[NO_TAGS, &[2, 2, b'g', 0]]),
         _ => {}
@@ -636,6 +667,60 @@ fn honest_transaction_body(api: ApiKey, version: i16) -> RequestKind {
             RequestKind::DescribeTransactions(request)
         }
         ApiKey::ListTransactions => RequestKind::ListTransactions(ListTransactionsRequest::default()),
+        other => honest_administration(other),
+    }
+}
+
+/// A request about users, quotas and partitions that do not exist.
+fn honest_administration(api: ApiKey) -> RequestKind {
+    let topic = TopicName(text("no-such-topic"));
+    match api {
+        ApiKey::DescribeAcls => RequestKind::DescribeAcls(DescribeAclsRequest::default()),
+        ApiKey::CreateAcls => {
+            let creation = create_acls_request::AclCreation::default().with_resource_name(text("r"));
+            RequestKind::CreateAcls(CreateAclsRequest::default().with_creations(vec![creation]))
+        }
+        ApiKey::DeleteAcls => {
+            let filter = delete_acls_request::DeleteAclsFilter::default();
+            RequestKind::DeleteAcls(DeleteAclsRequest::default().with_filters(vec![filter]))
+        }
+        ApiKey::ElectLeaders => {
+            let topic =
+                elect_leaders_request::TopicPartitions::default().with_topic(topic).with_partitions(vec![0]);
+            RequestKind::ElectLeaders(ElectLeadersRequest::default().with_topic_partitions(Some(vec![topic])))
+        }
+        ApiKey::DescribeClientQuotas => {
+            let component = describe_client_quotas_request::ComponentData::default()
+                .with_entity_type(text("user"))
+                .with_match(Some(text("nobody")));
+            RequestKind::DescribeClientQuotas(
+                DescribeClientQuotasRequest::default().with_components(vec![component]),
+            )
+        }
+        ApiKey::AlterClientQuotas => {
+            let entity = alter_client_quotas_request::EntityData::default()
+                .with_entity_type(text("user"))
+                .with_entity_name(None);
+            let op = alter_client_quotas_request::OpData::default().with_key(text("no-such-quota"));
+            let entry = alter_client_quotas_request::EntryData::default()
+                .with_entity(vec![entity])
+                .with_ops(vec![op.with_value(1.0)]);
+            RequestKind::AlterClientQuotas(AlterClientQuotasRequest::default().with_entries(vec![entry]))
+        }
+        ApiKey::DescribeUserScramCredentials => {
+            let user = describe_user_scram_credentials_request::UserName::default().with_name(text("nobody"));
+            RequestKind::DescribeUserScramCredentials(
+                DescribeUserScramCredentialsRequest::default().with_users(Some(vec![user])),
+            )
+        }
+        ApiKey::AlterUserScramCredentials => {
+            let deletion = alter_user_scram_credentials_request::ScramCredentialDeletion::default();
+            let request = AlterUserScramCredentialsRequest::default();
+            RequestKind::AlterUserScramCredentials(
+                request.with_deletions(vec![deletion.with_name(text("nobody")).with_mechanism(1)]),
+            )
+        }
+        ApiKey::DescribeQuorum => RequestKind::DescribeQuorum(DescribeQuorumRequest::default()),
         other => unreachable!("{other:?} is not served"),
     }
 }

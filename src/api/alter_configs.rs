@@ -46,7 +46,7 @@ fn accept(
         asked.configs.iter().map(|c| (text(&c.name), c.value.as_ref().map(text))).collect();
     if resource.kind == ResourceKind::Broker {
         let text = |(key, value): &ConfigEntry| Some((key.to_string(), value.as_ref()?.to_string()));
-        alter_resources::check_broker(&resource, &entries.iter().filter_map(text).collect())?;
+        alter_resources::check_broker(context, &resource, &entries.iter().filter_map(text).collect())?;
     }
     Ok((resource, entries))
 }

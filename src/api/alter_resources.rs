@@ -8,9 +8,11 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::context::Context;
 use super::error::{Code, controller_code};
-use crate::config::dynamic::{self, Overrides};
+use crate::config::dynamic::{Layers, Overrides};
+use crate::config::live;
 use crate::controller::{self, Kind};
 use crate::meta::{Resource, ResourceKind};
+use crate::partition;
 
 /// Why a resource is not changed: the code and its message.
 pub(super) type Refusal = (Code, StrBytes);
@@ -93,8 +95,13 @@ pub(super) fn check_node(context: &Context, name: &str, unexpected: &str) -> Res
 }
 
 /// Whether a broker may have what comes out.
-pub(super) fn check_broker(resource: &Resource, entries: &Overrides) -> Result<(), Refusal> {
-    dynamic::check(entries, !resource.name.is_empty()).map_err(invalid)
+pub(super) fn check_broker(
+    context: &Context,
+    resource: &Resource,
+    entries: &Overrides,
+) -> Result<(), Refusal> {
+    let check = |layers: &Layers<'_>| live::check_change(layers, entries, !resource.name.is_empty());
+    partition::with_layers(&context.config, &context.quorum.image(), context.node, check).map_err(invalid)
 }
 
 /// The answers to each of `named`: what was refused here, and what the controller said of the others.
@@ -144,7 +151,7 @@ impl Answer {
 
 /// What is set for a broker now.
 pub(super) fn broker_entries(context: &Context, name: &str) -> Overrides {
-    crate::partition::overrides(&context.quorum.image(), ResourceKind::Broker, name)
+    partition::overrides(&context.quorum.image(), ResourceKind::Broker, name)
 }
 
 /// A text of a request as the controller takes it.

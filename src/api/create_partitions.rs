@@ -13,7 +13,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::context::Context;
 use super::dispatch::Request;
-use super::error::{NONE, controller_code};
+use super::error;
 use crate::controller;
 use crate::controller::request::{CreatePartitions, MorePartitions};
 
@@ -28,8 +28,10 @@ pub(super) async fn handle(
         seed: u64::from(context.random.below(u32::MAX)),
     };
     let results = match context.ask(asked).await {
-        Ok(results) => results.into_iter().map(|(name, r)| result(name.to_string(), r.err())).collect(),
-        Err(error) => body.topics.iter().map(|t| result(t.name.to_string(), Some(error.clone()))).collect(),
+        Ok(results) => {
+            results.into_iter().map(|(name, r)| result(name.to_string(), r.err().as_ref())).collect()
+        }
+        Err(error) => body.topics.iter().map(|t| result(t.name.to_string(), Some(&error))).collect(),
     };
     CreatePartitionsResponse::default().with_results(results)
 }
@@ -44,10 +46,10 @@ fn more_partitions(topic: &CreatePartitionsTopic) -> MorePartitions {
     }
 }
 
-fn result(name: String, error: Option<controller::Error>) -> CreatePartitionsTopicResult {
-    let message = error.as_ref().map(|e| StrBytes::from_string(e.message.to_string()));
+fn result(name: String, error: Option<&controller::Error>) -> CreatePartitionsTopicResult {
+    let (error_code, message) = error::outcome(error);
     CreatePartitionsTopicResult::default()
         .with_name(TopicName(StrBytes::from_string(name)))
-        .with_error_code(error.map_or(NONE, |e| controller_code(&e).code()))
+        .with_error_code(error_code)
         .with_error_message(message)
 }

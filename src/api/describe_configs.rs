@@ -22,11 +22,10 @@ use crate::config::describe::{
     Entry, describe_broker, describe_broker_default, describe_client_metrics, describe_group,
     describe_logger, describe_topic,
 };
-use crate::config::dynamic::{Layers, Overrides};
+use crate::config::dynamic::Overrides;
 use crate::controller;
-use crate::meta::Image;
 use crate::meta::configs::ResourceKind;
-use crate::partition::overrides;
+use crate::partition::{overrides, with_layers};
 
 /// `ConfigResource.Type.TOPIC`.
 const TOPIC: i8 = 2;
@@ -73,13 +72,9 @@ pub(super) async fn handle(
 
 /// Every key of a topic with these configs of its own.
 pub(super) fn topic_entries(context: &Context, overrides: &Overrides) -> Vec<Entry> {
-    with_layers(context, &context.quorum.image(), |layers| describe_topic(overrides, layers))
-}
-
-fn with_layers<T>(context: &Context, image: &Image, describe: impl FnOnce(&Layers<'_>) -> T) -> T {
-    let broker = overrides(image, ResourceKind::Broker, &context.node.to_string());
-    let default = overrides(image, ResourceKind::Broker, "");
-    describe(&Layers { config: &context.config, broker: &broker, default: &default })
+    with_layers(&context.config, &context.quorum.image(), context.node, |layers| {
+        describe_topic(overrides, layers)
+    })
 }
 
 fn entries(context: &Context, resource: &DescribeConfigsResource) -> Result<Vec<Entry>, (Code, String)> {
@@ -95,10 +90,12 @@ fn entries(context: &Context, resource: &DescribeConfigsResource) -> Result<Vec<
             }
             Ok(topic_entries(context, &overrides(&image, ResourceKind::Topic, name)))
         }
-        BROKER if name.is_empty() => Ok(with_layers(context, &image, describe_broker_default)),
+        BROKER if name.is_empty() => {
+            Ok(with_layers(&context.config, &image, context.node, describe_broker_default))
+        }
         BROKER => {
             check_node(context, name, "expected {} or empty string,")?;
-            Ok(with_layers(context, &image, describe_broker))
+            Ok(with_layers(&context.config, &image, context.node, describe_broker))
         }
         BROKER_LOGGER if name.is_empty() => refuse("Broker id must not be empty"),
         BROKER_LOGGER => {
@@ -110,7 +107,7 @@ fn entries(context: &Context, resource: &DescribeConfigsResource) -> Result<Vec<
         GROUP if name.is_empty() => refuse("Group name must not be empty"),
         GROUP => {
             let own = overrides(&image, ResourceKind::Group, name);
-            Ok(with_layers(context, &image, |layers| describe_group(&own, layers)))
+            Ok(with_layers(&context.config, &image, context.node, |layers| describe_group(&own, layers)))
         }
         kind => refuse(&format!("Unsupported resource type: {kind}")),
     }

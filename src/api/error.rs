@@ -1,6 +1,7 @@
 //! Domain errors become Kafka's error codes here, and nowhere else.
 
 pub(super) use kafka_protocol::error::ResponseError as Code;
+use kafka_protocol::protocol::StrBytes;
 
 use crate::controller::{self, Kind};
 use crate::log::AppendError;
@@ -62,11 +63,24 @@ pub(super) fn rejection_code(reason: Reason) -> Code {
     }
 }
 
+/// Code and message of what the controller refuses, or that it does not. Like Kafka's, a message says nothing of an
+/// unexpected error (`ApiError.fromThrowable`).
+pub(super) fn outcome(error: Option<&controller::Error>) -> (i16, Option<StrBytes>) {
+    match error {
+        None => (NONE, None),
+        Some(error) if error.kind == Kind::UnknownServerError => (Code::UnknownServerError.code(), None),
+        Some(error) => {
+            (controller_code(error).code(), Some(StrBytes::from_string(error.message.to_string())))
+        }
+    }
+}
+
 /// The code of what the controller refuses.
 pub(super) fn controller_code(error: &controller::Error) -> Code {
     match error.kind {
         Kind::BrokerIdNotRegistered => Code::BrokerIdNotRegistered,
         Kind::DuplicateBrokerRegistration => Code::DuplicateBrokerRegistration,
+        Kind::DuplicateResource => Code::DuplicateResource,
         Kind::ElectionNotNeeded => Code::ElectionNotNeeded,
         Kind::EligibleLeadersNotAvailable => Code::EligibleLeadersNotAvailable,
         Kind::FencedLeaderEpoch => Code::FencedLeaderEpoch,
@@ -81,15 +95,19 @@ pub(super) fn controller_code(error: &controller::Error) -> Code {
         Kind::InvalidTopic => Code::InvalidTopicException,
         Kind::InvalidUpdateVersion => Code::InvalidUpdateVersion,
         Kind::NewLeaderElected => Code::NewLeaderElected,
+        Kind::NoReassignmentInProgress => Code::NoReassignmentInProgress,
         Kind::NotController => Code::NotController,
         Kind::PolicyViolation => Code::PolicyViolation,
         Kind::PreferredLeaderNotAvailable => Code::PreferredLeaderNotAvailable,
+        Kind::ResourceNotFound => Code::ResourceNotFound,
         Kind::StaleBrokerEpoch => Code::StaleBrokerEpoch,
         Kind::TopicAlreadyExists => Code::TopicAlreadyExists,
         Kind::TopicDeletionDisabled => Code::TopicDeletionDisabled,
+        Kind::UnacceptableCredential => Code::UnacceptableCredential,
         Kind::UnknownServerError => Code::UnknownServerError,
         Kind::UnknownTopicId => Code::UnknownTopicId,
         Kind::UnknownTopicOrPartition => Code::UnknownTopicOrPartition,
+        Kind::UnsupportedSaslMechanism => Code::UnsupportedSaslMechanism,
         Kind::UnsupportedVersion => Code::UnsupportedVersion,
     }
 }

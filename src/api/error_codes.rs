@@ -2,22 +2,25 @@
 
 use kafka_protocol::messages::DescribeProducersResponse;
 use kafka_protocol::messages::{
-    AddOffsetsToTxnResponse, AddPartitionsToTxnResponse, AlterConfigsResponse, ApiVersionsResponse,
-    ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatResponse, CreatePartitionsResponse,
-    CreateTopicsResponse, DeleteRecordsResponse, DeleteTopicsResponse, DescribeClusterResponse,
-    DescribeConfigsResponse, DescribeGroupsResponse, DescribeLogDirsResponse,
-    DescribeTopicPartitionsResponse, DescribeTransactionsResponse, EndTxnResponse, FindCoordinatorResponse,
-    HeartbeatResponse, IncrementalAlterConfigsResponse, InitProducerIdResponse, JoinGroupResponse,
-    LeaveGroupResponse, ListConfigResourcesResponse, ListGroupsResponse, ListOffsetsResponse,
-    ListPartitionReassignmentsResponse, ListTransactionsResponse, MetadataResponse, OffsetDeleteResponse,
-    OffsetForLeaderEpochResponse, ProduceResponse, SyncGroupResponse, TxnOffsetCommitResponse,
-    WriteTxnMarkersResponse,
+    AddOffsetsToTxnResponse, AddPartitionsToTxnResponse, AlterClientQuotasResponse, AlterConfigsResponse,
+    AlterUserScramCredentialsResponse, ApiVersionsResponse, ConsumerGroupDescribeResponse,
+    ConsumerGroupHeartbeatResponse, CreateAclsResponse, CreatePartitionsResponse, CreateTopicsResponse,
+    DeleteAclsResponse, DeleteRecordsResponse, DeleteTopicsResponse, DescribeAclsResponse,
+    DescribeClientQuotasResponse, DescribeClusterResponse, DescribeConfigsResponse, DescribeGroupsResponse,
+    DescribeLogDirsResponse, DescribeQuorumResponse, DescribeTopicPartitionsResponse,
+    DescribeTransactionsResponse, DescribeUserScramCredentialsResponse, ElectLeadersResponse, EndTxnResponse,
+    FindCoordinatorResponse, HeartbeatResponse, IncrementalAlterConfigsResponse, InitProducerIdResponse,
+    JoinGroupResponse, LeaveGroupResponse, ListConfigResourcesResponse, ListGroupsResponse,
+    ListOffsetsResponse, ListPartitionReassignmentsResponse, ListTransactionsResponse, MetadataResponse,
+    OffsetDeleteResponse, OffsetForLeaderEpochResponse, ProduceResponse, SyncGroupResponse,
 };
 
 use crate::wire::delete_groups::DeleteGroupsResponse;
 use crate::wire::fetch_response;
 use crate::wire::offset_commit::OffsetCommitResponse;
 use crate::wire::offset_fetch::OffsetFetchResponse;
+use crate::wire::txn_offset_commit::TxnOffsetCommitResponse;
+use crate::wire::write_txn_markers::WriteTxnMarkersResponse;
 
 /// An answer with error codes.
 pub(super) trait ErrorCodes {
@@ -253,14 +256,17 @@ impl ErrorCodes for EndTxnResponse {
 
 impl ErrorCodes for WriteTxnMarkersResponse {
     fn error_codes(&self) -> impl Iterator<Item = i16> {
-        let topics = self.markers.iter().flat_map(|m| &m.topics);
-        topics.flat_map(|t| &t.partitions).map(|p| p.error_code)
+        self.markers
+            .iter()
+            .flat_map(|m| &m.topics)
+            .flat_map(|(_, partitions)| partitions)
+            .map(|(_, code)| *code)
     }
 }
 
 impl ErrorCodes for TxnOffsetCommitResponse {
     fn error_codes(&self) -> impl Iterator<Item = i16> {
-        self.topics.iter().flat_map(|t| &t.partitions).map(|p| p.error_code)
+        self.topics.iter().flat_map(|t| &t.partitions).map(|(_, code)| *code)
     }
 }
 
@@ -273,5 +279,61 @@ impl ErrorCodes for DescribeTransactionsResponse {
 impl ErrorCodes for ListTransactionsResponse {
     fn error_codes(&self) -> impl Iterator<Item = i16> {
         [self.error_code].into_iter()
+    }
+}
+
+impl ErrorCodes for DescribeAclsResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        [self.error_code].into_iter()
+    }
+}
+
+impl ErrorCodes for CreateAclsResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        self.results.iter().map(|r| r.error_code)
+    }
+}
+
+impl ErrorCodes for DeleteAclsResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        self.filter_results.iter().map(|r| r.error_code)
+    }
+}
+
+impl ErrorCodes for ElectLeadersResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        let partitions = self.replica_election_results.iter().flat_map(|t| &t.partition_result);
+        partitions.map(|p| p.error_code).chain([self.error_code])
+    }
+}
+
+impl ErrorCodes for DescribeClientQuotasResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        [self.error_code].into_iter()
+    }
+}
+
+impl ErrorCodes for AlterClientQuotasResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        self.entries.iter().map(|e| e.error_code)
+    }
+}
+
+impl ErrorCodes for DescribeUserScramCredentialsResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        self.results.iter().map(|r| r.error_code)
+    }
+}
+
+impl ErrorCodes for AlterUserScramCredentialsResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        self.results.iter().map(|r| r.error_code)
+    }
+}
+
+impl ErrorCodes for DescribeQuorumResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        let partitions = self.topics.iter().flat_map(|t| &t.partitions).map(|p| p.error_code);
+        partitions.chain([self.error_code])
     }
 }

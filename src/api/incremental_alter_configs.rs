@@ -61,7 +61,7 @@ fn accept(
     if resource.kind == ResourceKind::Broker {
         let mut entries = alter_resources::broker_entries(context, &resource.name);
         changes.iter().try_for_each(|change| apply(&mut entries, change)).map_err(Some)?;
-        alter_resources::check_broker(&resource, &entries).map_err(Some)?;
+        alter_resources::check_broker(context, &resource, &entries).map_err(Some)?;
     }
     Ok((resource, changes))
 }

@@ -3,10 +3,13 @@
 //! A handler authorises, resolves names, makes one call into a lower layer and builds the response. What a
 //! request means for logs or metadata is not decided here.
 
+mod acls;
 mod add_offsets_to_txn;
 mod add_partitions_to_txn;
+mod alter_client_quotas;
 mod alter_configs;
 mod alter_resources;
+mod alter_user_scram_credentials;
 mod api_versions;
 mod broker_loggers;
 mod consumer_group_describe;
@@ -17,14 +20,18 @@ mod create_topics;
 mod delete_groups;
 mod delete_records;
 mod delete_topics;
+mod describe_client_quotas;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
+mod describe_quorum;
 mod describe_topic_partitions;
 mod describe_transactions;
+mod describe_user_scram_credentials;
 mod dispatch;
+mod elect_leaders;
 mod end_txn;
 mod endpoints;
 mod error;
@@ -49,6 +56,7 @@ mod offset_commit;
 mod offset_delete;
 mod offset_fetch;
 mod offset_for_leader_epoch;
+mod offsets;
 mod operations;
 mod produce;
 mod resolve;

@@ -1,14 +1,33 @@
-//! What `${env:...}`, `${file:...}` and `${dir:...}` in configuration values stand for.
+//! The configuration of this process: the file, the environment, and what `${env:...}`, `${file:...}` and `${dir:...}`
+//! in values stand for.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
+use crate::config::broker::Config;
+use crate::config::layers::{File, Input};
 use crate::config::properties;
 use crate::config::providers::{Provider, Reference};
 
+/// Reads the file and the environment, below the `overrides`.
+pub fn load_config(file: Option<String>, overrides: Vec<(String, String)>) -> Result<Config, String> {
+    let file = match file {
+        Some(name) => {
+            let bytes = fs::read(&name).map_err(|why| format!("{name}: {why}"))?;
+            Some(File { name, bytes })
+        }
+        None => None,
+    };
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let input = Input { file, environment, overrides };
+    Config::load(&input, &config_lookup).map_err(|why| why.to_string())
+}
+
 /// Looks a reference up in the environment or the file system.
-pub fn config_lookup(reference: &Reference<'_>) -> Result<Option<String>, String> {
+fn config_lookup(reference: &Reference<'_>) -> Result<Option<String>, String> {
     match reference.provider {
         Provider::Environment => Ok(std::env::var(reference.key).ok()),
         Provider::File => {

@@ -28,7 +28,7 @@ use tracing::{info, warn};
 use self::cleaner::Cleaner;
 use self::directories::Directories;
 use self::lag::Lag;
-pub use self::lookup::config_lookup;
+pub use self::lookup::load_config;
 use self::pages::{BrokerPages, Shown};
 use self::registration::Registered;
 use crate::api::{Api, Context, Parts};

@@ -44,6 +44,16 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// What is wrong, without where it was set.
+    pub(super) fn reason(&self) -> String {
+        match self {
+            Self::Unreadable(unreadable) => unreadable.reason.to_string(),
+            Self::Setting { reason, .. } | Self::Unset { reason, .. } => reason.clone(),
+        }
+    }
+}
+
 /// Kafka's reasons mostly name the key; where they do not, it goes in front.
 fn with_key(key: &str, reason: &str) -> String {
     if reason.contains(key) { reason.to_owned() } else { format!("{key}: {reason}") }
@@ -125,22 +135,31 @@ impl Config {
         let (mut settings, standalone) = layers::merge(input)?;
         providers::resolve(&mut settings, lookup).map_err(|(key, reason)| refuse(&settings, &key, reason))?;
         tolerate_trailing_comma(&mut settings);
+        let cluster_id = input.environment.iter().find(|(name, _)| name == "CLUSTER_ID");
+        let config = Self::read(settings, standalone, cluster_id.map(|(_, id)| id.clone()))?;
+        check::check(&config).map_err(|(key, reason)| refuse(&config.settings, key, reason))?;
+        Ok(config)
+    }
+
+    /// Reads the settings, without the checks over several keys.
+    pub(super) fn read(
+        settings: Settings,
+        standalone: bool,
+        cluster_id: Option<String>,
+    ) -> Result<Self, Error> {
         let values = parse_all(&settings, standalone)?;
         let listener_overrides =
             listener_keys::parse(&settings).map_err(|(key, reason)| refuse(&settings, &key, reason))?;
-        let cluster_id = input.environment.iter().find(|(name, _)| name == "CLUSTER_ID");
         let config = Builder { settings: &settings, values: &values, standalone }.build()?;
-        let config = Self {
-            cluster_id: cluster_id.map(|(_, id)| id.clone()),
+        Ok(Self {
+            cluster_id,
             unknown_keys: notes::unknown_keys(&settings),
             warnings: notes::warnings(&settings, &values),
             listener_overrides,
             values,
             settings,
             ..config
-        };
-        check::check(&config).map_err(|(key, reason)| refuse(&config.settings, key, reason))?;
-        Ok(config)
+        })
     }
 
     /// What the layers set, by key; a key that is not in it has its default.
@@ -151,6 +170,14 @@ impl Config {
     /// Whether a file, the environment or the command line sets `key`.
     pub fn is_set(&self, key: &str) -> bool {
         self.settings.get(key).is_some_and(|setting| setting.origin != Origin::Standalone)
+    }
+
+    /// How long records are kept where a topic does not say, in ms; -1 for ever (`logRetentionTimeMillis`).
+    pub fn retention_ms(&self) -> i64 {
+        let v = &self.values;
+        let minutes = || Some(i64::from(v.maybe_int("log.retention.minutes")?) * 60_000);
+        let hours = || i64::from(v.int("log.retention.hours")) * 3_600_000;
+        v.maybe_long("log.retention.ms").or_else(minutes).unwrap_or_else(hours).max(-1)
     }
 
     /// The listeners that clients and other brokers connect to.

@@ -26,6 +26,21 @@ pub(super) fn check(config: &Config) -> Result<(), Failed> {
     check_served(config)
 }
 
+/// What a group's own assignment interval is held to holds for the brokers' (`GroupCoordinatorConfig`).
+pub(super) fn check_assignment_intervals(config: &Config) -> Result<(), String> {
+    for kind in ["consumer", "share", "streams"] {
+        let key = |part: &str| format!("group.{kind}.{part}assignment.interval.ms");
+        let int = |part: &str| config.values.int(&key(part));
+        if int("") < int("min.") {
+            return Err(format!("{} must be greater than or equal to {}", key(""), key("min.")));
+        }
+        if int("") > int("max.") {
+            return Err(format!("{} must be less than or equal to {}", key(""), key("max.")));
+        }
+    }
+    Ok(())
+}
+
 fn require(holds: bool, key: &'static str, reason: impl FnOnce() -> String) -> Result<(), Failed> {
     if holds { Ok(()) } else { Err((key, reason())) }
 }

@@ -1,10 +1,11 @@
 //! The command line: `barnabas [server.properties] [--override key=value]... [--version] [--help]`, as
-//! `kafka-server-start.sh` takes it, except that the file may be left out.
+//! `kafka-server-start.sh` takes it, except that the file may be left out. The tools read their own words.
 
 /// Shown for `--help`, and after a wrong command line.
 pub const USAGE: &str = "\
 Usage: barnabas [server.properties] [--override key=value]...
        barnabas --version | --help
+       barnabas storage ...
 
 Without a file and without process.roles, a whole cluster of one starts: it listens on localhost:9092,
 keeps its data in ./data and serves metrics on localhost:9404.
@@ -12,6 +13,8 @@ keeps its data in ./data and serves metrics on localhost:9404.
   --override key=value  set a key, over the file and the environment
   --version             print the version and exit
   --help                print this text and exit
+
+  storage               what kafka-storage.sh does; a node needs none of it to start
 
 KAFKA_* environment variables set keys as in Apache Kafka's image: KAFKA_NUM_PARTITIONS=3 sets
 num.partitions. docs/configuration.md lists every key.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::broker_keys;
 use super::client_metrics;
-use super::dynamic::{DYNAMIC_ONLY, Layers, Overrides};
+use super::dynamic::{self, Layers, Overrides};
 use super::group_keys::{self, GroupKey};
 use super::key::{Default, Key, Mode};
 use super::layers::Origin;
@@ -82,13 +82,6 @@ pub struct Entry {
     /// Every value, the effective one first.
     pub synonyms: Vec<Synonym>,
 }
-
-/// Broker keys that stand in for each other, highest priority first (`brokerConfigSynonyms`).
-const FAMILIES: [&[&str]; 3] = [
-    &["log.roll.ms", "log.roll.hours"],
-    &["log.roll.jitter.ms", "log.roll.jitter.hours"],
-    &["log.retention.ms", "log.retention.minutes", "log.retention.hours"],
-];
 
 /// Every key of the broker whose layers these are: the public ones, and whatever else is set.
 pub fn describe_broker(layers: &Layers<'_>) -> Vec<Entry> {
@@ -212,7 +205,8 @@ fn entry_of(key: &Key, value: Option<String>, synonyms: Vec<Synonym>) -> Entry {
 fn broker_entry(layers: &Layers<'_>, name: &str, value: Option<String>) -> Entry {
     let key = broker_keys::find(name);
     let base: Option<&Key> = key.or_else(|| listener_keys::base_key(name));
-    let kind = base.map(|key| key.kind).or_else(|| DYNAMIC_ONLY.contains(&name).then_some(Type::Long));
+    let dynamic_only = dynamic::find_dynamic_only(name);
+    let kind = base.or(dynamic_only).map(|key| key.kind);
     // What a key of unknown meaning holds may be a secret.
     let sensitive = kind.is_none_or(|kind| kind == Type::Password);
     let synonyms = broker_synonyms(layers, name, sensitive);
@@ -220,7 +214,7 @@ fn broker_entry(layers: &Layers<'_>, name: &str, value: Option<String>) -> Entry
         name: name.to_owned(),
         value: value.filter(|_| !sensitive),
         source: synonyms.first().map_or(Source::Default, |synonym| synonym.source),
-        read_only: key.is_none_or(|key| key.mode == Mode::ReadOnly) && !DYNAMIC_ONLY.contains(&name),
+        read_only: key.or(dynamic_only).is_none_or(|key| key.mode == Mode::ReadOnly),
         sensitive,
         kind,
         documentation: key.map(|key| key.documentation),
@@ -262,10 +256,7 @@ fn table_default(name: &str) -> Option<String> {
 }
 
 fn family(name: &str) -> Vec<String> {
-    if name == "log.flush.interval.ms" {
-        return vec![name.to_owned(), "log.flush.scheduler.interval.ms".to_owned()];
-    }
-    if let Some(family) = FAMILIES.iter().find(|family| family.contains(&name)) {
+    if let Some(family) = dynamic::family(name) {
         return family.iter().map(|name| (*name).to_owned()).collect();
     }
     let base = listener_keys::base_key(name).map(|base| base.name.to_owned());

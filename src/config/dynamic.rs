@@ -4,19 +4,62 @@ use std::collections::BTreeMap;
 
 use super::broker::Config;
 use super::broker_keys;
-use super::key::Mode;
+use super::key::{Default, Effect, Importance, Key, Mode};
 use super::listener_keys;
-use super::value::Value;
+use super::valid::Valid;
+use super::value::{Invalid, Type, Value};
 
 /// Keys and raw values of one resource, as the cluster's metadata keeps them.
 pub type Overrides = BTreeMap<String, String>;
 
-/// Keys that exist only dynamically, and are all longs.
-pub(super) const DYNAMIC_ONLY: [&str; 3] = [
-    "follower.replication.throttled.rate",
-    "leader.replication.throttled.rate",
-    "replica.alter.log.dirs.io.max.bytes.per.second",
+const fn throttle(name: &'static str, documentation: &'static str) -> Key {
+    Key {
+        name,
+        kind: Type::Long,
+        default: Default::Text("9223372036854775807"),
+        valid: Valid::AtLeast(0),
+        importance: Importance::Medium,
+        mode: Mode::PerBroker,
+        effect: Effect::Accepted,
+        documentation,
+    }
+}
+
+/// Keys that exist only dynamically (`QuotaConfig.BROKER_QUOTA_CONFIGS`).
+const DYNAMIC_ONLY: [Key; 3] = [
+    throttle(
+        "follower.replication.throttled.rate",
+        "Most bytes a second that throttled replicas copy from elsewhere.",
+    ),
+    throttle(
+        "leader.replication.throttled.rate",
+        "Most bytes a second that throttled replicas are copied from here.",
+    ),
+    throttle(
+        "replica.alter.log.dirs.io.max.bytes.per.second",
+        "Most bytes a second that replicas are moved between log directories.",
+    ),
 ];
+
+/// The key `name`, if it can be set only dynamically.
+pub(super) fn find_dynamic_only(name: &str) -> Option<&'static Key> {
+    DYNAMIC_ONLY.iter().find(|key| key.name == name)
+}
+
+/// Broker keys that stand in for each other, highest priority first (`brokerConfigSynonyms`).
+const FAMILIES: [&[&str]; 3] = [
+    &["log.roll.ms", "log.roll.hours"],
+    &["log.roll.jitter.ms", "log.roll.jitter.hours"],
+    &["log.retention.ms", "log.retention.minutes", "log.retention.hours"],
+];
+
+/// The broker keys that `name` and its stand-ins are, highest priority first; none if it has no stand-in.
+pub(super) fn family(name: &str) -> Option<&'static [&'static str]> {
+    if name == "log.flush.interval.ms" {
+        return Some(&["log.flush.interval.ms", "log.flush.scheduler.interval.ms"]);
+    }
+    FAMILIES.into_iter().find(|family| family.contains(&name))
+}
 
 /// Everything that decides the value of a broker key.
 #[derive(Clone, Copy, Debug)]
@@ -83,8 +126,8 @@ pub fn check(entries: &Overrides, is_one_broker: bool) -> Result<(), String> {
     )?;
     for (name, raw) in entries {
         let base = listener_keys::base_key(name);
-        if let Some(key) = broker_keys::find(name).or(base) {
-            key.parse(raw).map_err(|error| error.to_string())?;
+        if let Some(key) = broker_keys::find(name).or(base).or_else(|| find_dynamic_only(name)) {
+            check_value(key, raw)?;
         }
     }
     if is_one_broker {
@@ -98,4 +141,14 @@ pub fn check(entries: &Overrides, is_one_broker: bool) -> Result<(), String> {
         "Cannot update these configs at default cluster level, broker id must be specified",
         names().filter(is_of_one).collect(),
     )
+}
+
+fn check_value(key: &Key, raw: &str) -> Result<(), String> {
+    let value = key.parse(raw).map_err(|error| error.to_string())?;
+    // No class is there to be loaded but those that Kafka has by default, whose work is done without them.
+    if key.kind == Type::Class && key.default_value().as_ref() != Some(&value) {
+        let missing = format!("Class {} could not be found.", value.text());
+        return Err(Invalid::value(key.name, value.text(), missing).to_string());
+    }
+    Ok(())
 }

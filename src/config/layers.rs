@@ -46,6 +46,8 @@ pub enum Origin {
     Override,
     /// A default of barnabas for a node that was started without any configuration.
     Standalone,
+    /// A change while the broker ran.
+    Dynamic,
 }
 
 impl fmt::Display for Origin {
@@ -55,6 +57,7 @@ impl fmt::Display for Origin {
             Self::Environment { variable } => write!(f, "environment variable {variable}"),
             Self::Override => f.write_str("command line, --override"),
             Self::Standalone => f.write_str("built-in default"),
+            Self::Dynamic => f.write_str("dynamic configuration"),
         }
     }
 }

@@ -17,6 +17,7 @@ pub mod key;
 pub mod layers;
 pub mod listener;
 pub mod listener_keys;
+pub mod live;
 mod notes;
 pub mod properties;
 pub mod providers;

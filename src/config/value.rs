@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::base::java::double_text;
+
 /// Type of a key's value (`ConfigDef.Type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
@@ -205,26 +207,6 @@ fn parse_double(text: &str) -> Option<f64> {
         _ if decimal => digits.parse().ok(),
         _ => None,
     }
-}
-
-/// Java's `Double.toString`: at least one digit after the point, and an exponent outside of 10^-3 to 10^7.
-fn double_text(value: f64) -> String {
-    if value.is_infinite() {
-        return if value > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
-    }
-    let size = value.abs();
-    if value == 0.0 || (1e-3..1e7).contains(&size) {
-        return with_fraction(&value.to_string());
-    }
-    let scientific = format!("{value:E}");
-    match scientific.split_once('E') {
-        Some((mantissa, exponent)) => format!("{}E{exponent}", with_fraction(mantissa)),
-        None => scientific,
-    }
-}
-
-fn with_fraction(digits: &str) -> String {
-    if digits.contains('.') { digits.to_owned() } else { format!("{digits}.0") }
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ macro_rules! kinds {
 kinds! {
     BrokerIdNotRegistered "The given broker ID was not registered.",
     DuplicateBrokerRegistration "This broker ID is already in use.",
+    DuplicateResource "A request illegally referred to the same resource twice.",
     ElectionNotNeeded "Leader election not needed for topic partition.",
     EligibleLeadersNotAvailable "Eligible topic partition leaders are not available.",
     FencedLeaderEpoch "The leader epoch in the request is older than the epoch on the broker.",
@@ -42,15 +43,19 @@ kinds! {
     InvalidUpdateVersion "The given update version was invalid.",
     NewLeaderElected
         "The AlterPartition request successfully updated the partition state but the leader has changed.",
+    NoReassignmentInProgress "No partition reassignment is in progress.",
     NotController "This is not the correct controller for this cluster.",
     PolicyViolation "Request parameters do not satisfy the configured policy.",
     PreferredLeaderNotAvailable "The preferred leader was not available.",
+    ResourceNotFound "A request illegally referred to a resource that does not exist.",
     StaleBrokerEpoch "Broker epoch has changed.",
     TopicAlreadyExists "Topic with this name already exists.",
     TopicDeletionDisabled "Topic deletion is disabled.",
+    UnacceptableCredential "Requested credential would not meet criteria for acceptability.",
     UnknownServerError "The server experienced an unexpected error when processing the request.",
     UnknownTopicId "This server does not host this topic ID.",
     UnknownTopicOrPartition "This server does not host this topic-partition.",
+    UnsupportedSaslMechanism "The broker does not support the requested SASL mechanism.",
     UnsupportedVersion "The version of API is not supported.",
 }
 

@@ -11,8 +11,10 @@ mod isr;
 pub mod names;
 mod partitions;
 mod placement;
+mod quotas;
 pub mod request;
 mod rules;
+mod scram;
 mod sessions;
 mod topics;
 

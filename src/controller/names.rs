@@ -11,7 +11,7 @@ use crate::wire::kraft::Record;
 /// Longest name of a topic.
 const NAME_LEN_MAX: usize = 249;
 /// The metadata log, which is no topic to clients.
-pub(super) const CLUSTER_METADATA: &str = "__cluster_metadata";
+pub const CLUSTER_METADATA: &str = "__cluster_metadata";
 
 /// Names with a '.' or '_' by the form in which both are '_'.
 #[derive(Debug, Default)]

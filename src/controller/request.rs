@@ -1,9 +1,12 @@
 //! What the controller is asked, and what it answers.
 
+mod security;
+
 use std::sync::Arc;
 
 use uuid::Uuid;
 
+pub use self::security::*;
 use super::Controller;
 use super::error::Error;
 use crate::base::id::{DirectoryId, TopicId};
@@ -53,6 +56,8 @@ decisions! {
     AllocateProducerIds -> Result<ProducerIdBlock, Error>: |c, _, r| c.allocate_producer_ids(&r),
     AlterPartition -> Result<Vec<Result<AlteredPartition, Error>>, Error>: |c, _, r| c.alter_partition(&r),
     ElectLeaders -> Result<Vec<ElectedLeader>, Error>: |c, _, r| c.elect_leaders(&r),
+    AlterClientQuotas -> Result<ByEntity, Error>: |c, _, r| c.alter_client_quotas(&r),
+    AlterUserScramCredentials -> Result<ByUser, Error>: |c, _, r| c.alter_scram_credentials(&r),
 }
 
 /// The controller begins to lead, and is asked nothing else before.

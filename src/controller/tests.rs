@@ -14,7 +14,7 @@ use crate::machine::Driver;
 use crate::machine::story::{Log, Words, stories};
 use crate::meta::configs::Entries;
 use crate::meta::topics::LEADER_STAYS;
-use crate::meta::{Configs, Endpoint, LeaderRecoveryState, Resource, ResourceKind, features};
+use crate::meta::{Configs, Endpoint, LeaderRecoveryState, Resource, ResourceKind, features, quotas};
 
 /// Rules with a few keys.
 struct Rules;
@@ -168,6 +168,35 @@ impl Run {
                 validate_only: false,
             }
             .into_input(),
+            "quota" => AlterClientQuotas {
+                alterations: vec![QuotaAlteration {
+                    entity: words.plain[1].split(',').map(entity_part).collect(),
+                    ops: entries(words)
+                        .into_iter()
+                        .map(|(key, value)| (key, value.map(|value| value.parse().unwrap())))
+                        .collect(),
+                    host_is_known: !words.has("unknown-host"),
+                }],
+                validate_only: words.has("validate"),
+            }
+            .into_input(),
+            "scram" => {
+                let user = Arc::from(words.plain[1]);
+                let (deletions, upsertions) = match words.text("iterations") {
+                    None => (vec![(user, words.number("mechanism", 1))], vec![]),
+                    Some(iterations) => (
+                        vec![],
+                        vec![ScramUpsertion {
+                            user,
+                            mechanism: words.number("mechanism", 1),
+                            iterations: iterations.parse().unwrap(),
+                            salt: "salt".into(),
+                            salted_password: "salted password".into(),
+                        }],
+                    ),
+                };
+                AlterUserScramCredentials { deletions, upsertions }.into_input()
+            }
             "producer-ids" => {
                 let broker_epoch = words.number("epoch", self.epoch(id(1)));
                 AllocateProducerIds { broker_id: id(1), broker_epoch }.into_input()
@@ -336,6 +365,24 @@ impl Run {
             Record::FeatureLevel(feature) => format!("feature {} = {}", feature.name, feature.feature_level),
             Record::ProducerIds(ids) => format!("producer ids up to {}", ids.next_producer_id),
             Record::ClearElr(clear) => format!("clear elr of {:?}", clear.topic_name),
+            Record::ClientQuota(quota) => {
+                let value = if quota.remove { "removed".to_owned() } else { quota.value.to_string() };
+                let entity: Vec<_> = quota
+                    .entity
+                    .iter()
+                    .map(|part| {
+                        format!("{}:{}", part.entity_type, part.entity_name.as_deref().unwrap_or_default())
+                    })
+                    .collect();
+                format!("quota {} {} {value}", entity.join(","), quota.key)
+            }
+            Record::UserScramCredential(credential) => format!(
+                "credential {} of {} with {} iterations",
+                credential.mechanism, credential.name, credential.iterations
+            ),
+            Record::RemoveUserScramCredential(removed) => {
+                format!("credential {} of {} gone", removed.mechanism, removed.name)
+            }
             Record::RemoveTopic(_) => "topic removed".into(),
             other => format!("{other:?}"),
         }
@@ -368,6 +415,11 @@ impl Run {
             }
         }
     }
+}
+
+fn entity_part(text: &str) -> (Arc<str>, Option<Arc<str>>) {
+    let (kind, name) = text.split_once(':').unwrap();
+    (kind.into(), (!name.is_empty()).then(|| name.into()))
 }
 
 fn entries(words: &Words<'_>) -> Vec<ConfigEntry> {
@@ -435,6 +487,13 @@ fn show_reply(reply: &Reply, out: &mut String) {
         Reply::IncrementalAlterConfigs(answers) | Reply::AlterConfigs(answers) => {
             each(answers.as_ref(), out, |()| "altered".into());
         }
+        Reply::AlterClientQuotas(answers) => {
+            let answers: Result<Answers<String, ()>, Error> = answers.clone().map(|all| {
+                all.into_iter().map(|(entity, result)| (quotas::display(&entity), result)).collect()
+            });
+            each(answers.as_ref(), out, |()| "altered".into());
+        }
+        Reply::AlterUserScramCredentials(answers) => each(answers.as_ref(), out, |()| "altered".into()),
         Reply::DeleteTopics(Ok(answers)) => {
             for DeletedTopic { name, id, result } in answers {
                 let named = name.as_deref().map_or_else(|| id.0.as_u128().to_string(), Into::into);
@@ -484,4 +543,5 @@ stories! {
     only_the_leader_changes_its_isr: "alter_partition.txt",
     configs_are_changed_key_by_key_or_as_a_whole: "configs.txt",
     leaders_are_elected_on_demand: "elections.txt",
+    quotas_and_credentials_are_kept: "quotas_and_credentials.txt",
 }

@@ -2,7 +2,6 @@
 
 mod transactions;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,22 +10,18 @@ use uuid::Uuid;
 
 use super::{Encoded, KeyValue, Malformed, Parts, Shards, State, Stored, Unavailable, View};
 use crate::base::clock::Clock;
-use crate::base::id::{DirectoryId, NodeId, TopicId};
-use crate::base::random::Random;
+use crate::base::id::TopicId;
 use crate::config::broker::Config;
-use crate::config::layers::Input as ConfigInput;
-use crate::log::directory::Claimed;
-use crate::log::disk::{Disk, MemDisk};
+use crate::log::disk::MemDisk;
 use crate::machine::{Decision, Entry, Machine, Moment, Token};
 use crate::meta::{Changes, Delta, Image};
-use crate::metrics::Metrics;
-use crate::partition::{self, Directory, Replica, Set};
+use crate::partition::testing::{Disks, NODE, add_topic, config, one_topic};
+use crate::partition::{Replica, Set};
 use crate::wire::batch::BatchHeader;
 use crate::wire::builder::{BatchBuilder, Fields};
 use crate::wire::compress::Compression;
-use crate::wire::kraft::{PartitionChangeRecord, PartitionRecord, Record, TopicRecord};
+use crate::wire::kraft::{PartitionChangeRecord, Record};
 
-const NODE: NodeId = NodeId(1);
 const TOPIC: TopicId = TopicId(Uuid::from_u128(7));
 
 #[derive(Debug)]
@@ -110,50 +105,14 @@ impl Stored for Adder {
 struct Node {
     disk: MemDisk,
     set: Arc<Set>,
-    image: Arc<Image>,
+    delta: Delta,
     view: tempfile::TempDir,
-}
-
-fn delta() -> Delta {
-    let mut delta = Delta::new(Image::empty());
-    let topic = TopicRecord { name: Adder::TOPIC.into(), topic_id: TOPIC.0 };
-    let partition = PartitionRecord {
-        topic_id: TOPIC.0,
-        partition_id: 0,
-        replicas: vec![NODE.0],
-        isr: vec![NODE.0],
-        leader: NODE.0,
-        leader_epoch: 3,
-        partition_epoch: 0,
-        ..PartitionRecord::default()
-    };
-    delta.replay(&Record::from(topic)).unwrap();
-    delta.replay(&Record::from(partition)).unwrap();
-    delta
 }
 
 impl Node {
     fn new() -> Self {
-        let disk = MemDisk::new();
-        let clock = Clock::system();
-        let random = Random::seeded(7);
-        let config = Arc::new(Config::load(&ConfigInput::default(), &|_| Ok(None)).unwrap());
-        let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-        let claimed = Claimed::claim(shared, Path::new("/data")).unwrap();
-        let directory = claimed.open("c", NODE, DirectoryId(random.uuid())).unwrap();
-        let image = Arc::new(delta().image().clone());
-        let parts = partition::Parts {
-            node: NODE,
-            directories: vec![Directory::start(directory, true, clock.clone()).unwrap()],
-            settings: Box::new(move |image, topic| {
-                partition::Settings::of_topic(&config, image, NODE, topic)
-            }),
-            metrics: Metrics::detached(clock.clone()),
-            clock,
-            random,
-        };
-        let set = Set::open(parts, &image, 1);
-        Self { disk, set, image, view: tempfile::tempdir().unwrap() }
+        let (disk, delta, set) = one_topic(&Clock::system(), Adder::TOPIC, TOPIC, |_| {});
+        Self { disk, set, delta, view: tempfile::tempdir().unwrap() }
     }
 
     fn replica(&self) -> Arc<Replica> {
@@ -175,7 +134,7 @@ impl Node {
             view: View::new(self.view.path().join("view"), false),
             companion: None,
         });
-        shards.start(self.image.clone());
+        shards.start(Arc::new(self.delta.image().clone()));
         shards
     }
 
@@ -303,7 +262,7 @@ async fn leadership_is_followed_by_its_epoch() {
     let node = Node::new();
     let shards = node.shards();
     assert_eq!(ask(&shards, Input::Add(vec![4])).await, Ok(4));
-    let mut delta = delta();
+    let mut delta = node.delta.clone();
     let mut change = |leader: i32| {
         let change = PartitionChangeRecord {
             topic_id: TOPIC.0,

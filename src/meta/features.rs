@@ -21,6 +21,8 @@ pub const STREAMS_VERSION: &str = "streams.version";
 
 /// `metadata.version` of Kafka 4.3 (4.3-IV0).
 pub const METADATA_VERSION_LATEST: i16 = 30;
+/// `metadata.version` from which the metadata log holds SCRAM credentials (3.5-IV2).
+const SCRAM: i16 = 11;
 /// `metadata.version` from which an ISR that shrinks no longer bumps the leader epoch (3.6-IV0).
 const NO_BUMP_ON_ISR_SHRINK: i16 = 12;
 /// `metadata.version` from which log directories have ids (3.7-IV2).
@@ -82,6 +84,11 @@ impl Features {
     /// Whether log directories can be cordoned.
     pub fn has_cordoned_log_dirs(&self) -> bool {
         self.level(METADATA_VERSION) >= CORDONED_LOG_DIRS
+    }
+
+    /// Whether the metadata log may hold SCRAM credentials.
+    pub fn has_scram(&self) -> bool {
+        self.level(METADATA_VERSION) >= SCRAM
     }
 
     /// Whether an ISR that shrinks must bump the leader epoch (KAFKA-15021).

@@ -8,6 +8,8 @@ mod open;
 mod replica;
 mod set;
 mod settings;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use directory::Directory;
 pub use error::{Error, FetchError};
@@ -15,7 +17,7 @@ pub use replica::{
     ActiveProducer, FetchSpec, Fetched, Isolation, Observed, Own, Replica, Target, Watermarks,
 };
 pub use set::{CleanerMeans, CleanerSettings, Parts, Set, SettingsOf};
-pub use settings::{Settings, overrides};
+pub use settings::{Settings, overrides, with_layers};
 
 /// How much a log may have unflushed under write caching before it is synced in the background, so that a
 /// restart after a crash has little to scan.

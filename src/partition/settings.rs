@@ -30,6 +30,8 @@ pub struct Settings {
 
 /// Whether a transaction begins in a partition only with its coordinator's word.
 const VERIFICATION: &str = "transaction.partition.verification.enable";
+/// How long an idle producer is remembered.
+const PRODUCER_ID_EXPIRATION: &str = "producer.id.expiration.ms";
 
 /// What is set dynamically for one resource.
 pub fn overrides(image: &Image, kind: ResourceKind, name: &str) -> Overrides {
@@ -38,16 +40,25 @@ pub fn overrides(image: &Image, kind: ResourceKind, name: &str) -> Overrides {
     pairs.map(|(key, value)| (key.to_string(), value.to_string())).collect::<BTreeMap<_, _>>()
 }
 
+/// What decides the values of a node's broker keys: its static configuration and what `image` has.
+pub fn with_layers<T>(config: &Config, image: &Image, node: NodeId, ask: impl FnOnce(&Layers<'_>) -> T) -> T {
+    let broker = overrides(image, ResourceKind::Broker, &node.to_string());
+    let default = overrides(image, ResourceKind::Broker, "");
+    ask(&Layers { config, broker: &broker, default: &default })
+}
+
 impl Settings {
     /// The settings of `topic` on `node`, all layers considered.
     pub fn of_topic(config: &Config, image: &Image, node: NodeId, topic: &str) -> Self {
-        let broker = overrides(image, ResourceKind::Broker, &node.to_string());
-        let default = overrides(image, ResourceKind::Broker, "");
-        let layers = Layers { config, broker: &broker, default: &default };
-        let topic = TopicConfig::resolve(&overrides(image, ResourceKind::Topic, topic), &layers);
-        let verify_transactions = layers.value(VERIFICATION) != Some(Value::Boolean(false));
-        let producer_id_expiration_ms = config.logs.producer_id_expiration_ms;
-        Self::of(&topic, producer_id_expiration_ms, verify_transactions)
+        with_layers(config, image, node, |layers| {
+            let topic = TopicConfig::resolve(&overrides(image, ResourceKind::Topic, topic), layers);
+            let verify_transactions = layers.value(VERIFICATION) != Some(Value::Boolean(false));
+            let producer_id_expiration_ms = match layers.value(PRODUCER_ID_EXPIRATION) {
+                Some(Value::Int(ms)) => ms.into(),
+                Some(_) | None => config.logs.producer_id_expiration_ms,
+            };
+            Self::of(&topic, producer_id_expiration_ms, verify_transactions)
+        })
     }
 
     fn of(topic: &TopicConfig, producer_id_expiration_ms: i64, verify_transactions: bool) -> Self {

@@ -16,9 +16,11 @@ pub mod offset_commit;
 pub mod offset_fetch;
 pub mod record;
 pub mod schema;
+pub mod txn_offset_commit;
 pub mod txn_records;
 pub mod validator;
 pub mod versions;
+pub mod write_txn_markers;
 
 #[cfg(test)]
 mod tests;

@@ -30,12 +30,15 @@ def now_us():
     return time.time_ns() // 1000
 
 
-class Member:
-    """One kcat. Assignments come from its stderr, records from its stdout: one thread brings them into order."""
+class Failed(Exception):
+    pass
+
+
+class Actor:
+    """One name of the harness."""
 
     def __init__(self, bootstrap, name):
-        self.bootstrap, self.name, self.process, self.reader = bootstrap, name, None, None
-        self.owned, self.early = set(), []
+        self.bootstrap, self.name = bootstrap, name
 
     def tell(self, line):
         with tell_lock:
@@ -48,8 +51,17 @@ class Member:
             self.tell("done")
         except Unsupported as reason:
             self.tell(f"unsupported {reason}")
-        except (OSError, subprocess.TimeoutExpired) as error:
-            self.tell(f"failed - {error}")
+        except (Failed, OSError, subprocess.TimeoutExpired) as failure:
+            self.tell(f"failed - {' '.join(str(failure).split())}")
+
+
+class Member(Actor):
+    """One kcat. Assignments come from its stderr, records from its stdout: one thread brings them into order."""
+
+    def __init__(self, bootstrap, name):
+        super().__init__(bootstrap, name)
+        self.process, self.reader = None, None
+        self.owned, self.early = set(), []
 
     def perform(self, verb, given):
         if verb == "join":

@@ -6,7 +6,7 @@ import sys
 import threading
 
 from members import Member
-from transactions import Actor
+from transactions import Transactor
 
 
 class Named:
@@ -24,7 +24,7 @@ def serve(bootstrap):
     for line in sys.stdin:
         name, verb, *words = line.rstrip("\n").split(" ")
         if name not in known:
-            known[name] = Named((Actor if verb.startswith("txn-") else Member)(bootstrap, name))
+            known[name] = Named((Transactor if verb.startswith("txn-") else Member)(bootstrap, name))
         known[name].commands.put((verb, dict(word.split("=", 1) for word in words)))
     for named in known.values():
         named.one.end()

@@ -11,39 +11,23 @@ import threading
 import time
 import zlib
 
-from members import Unsupported, now_us, tell_lock
+from members import Actor, Failed, Unsupported, now_us
 
 SENT_WITHIN_S = 15
 ENDED_WITHIN_S = 30
 BLOCK_BYTES = 4096
 
 
-class Failed(Exception):
-    pass
-
-
 def kcat(bootstrap, *args, **pipes):
     return subprocess.Popen(["kcat", "-b", bootstrap, "-X", "reconnect.backoff.max.ms=1000", *args], **pipes)
 
 
-class Actor:
-    """One name of the harness: a producer or a follower."""
+class Transactor(Actor):
+    """A producer or a follower."""
 
     def __init__(self, bootstrap, name):
-        self.bootstrap, self.name, self.producer, self.followed = bootstrap, name, None, None
-
-    def tell(self, line):
-        with tell_lock:
-            print(f"@{self.name} {line}", flush=True)
-
-    def obey(self, verb, given):
-        try:
-            self.perform(verb, given)
-            self.tell("done")
-        except Unsupported as reason:
-            self.tell(f"unsupported {reason}")
-        except Failed as failure:
-            self.tell(f"failed - {' '.join(str(failure).split())}")
+        super().__init__(bootstrap, name)
+        self.producer, self.followed = None, None
 
     def perform(self, verb, given):
         if verb == "txn-open":

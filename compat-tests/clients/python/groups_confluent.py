@@ -1,6 +1,5 @@
 """Consumer groups of confluent-kafka: librdkafka, both protocols."""
 
-import re
 
 from confluent_kafka import (
     OFFSET_BEGINNING, OFFSET_END, Consumer as Raw, ConsumerGroupTopicPartitions, KafkaError, KafkaException,

@@ -2,7 +2,6 @@
 
 from kafka import TopicPartition, errors
 from kafka.admin import KafkaAdminClient
-from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 
 import groups_pure
 from pure import fault, guarded

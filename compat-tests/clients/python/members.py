@@ -94,18 +94,13 @@ def offsets_text(offsets):
     return ",".join(items)
 
 
-class Member(threading.Thread):
-    """One consumer in a thread of its own: polls all the time, and does what it is told between two polls."""
+class Actor(threading.Thread):
+    """One name of the harness, in a thread of its own: does what it is told, and between two commands, if it is `busy`, a `step`."""
 
-    def __init__(self, adapter, bootstrap, name):
+    def __init__(self, bootstrap, name):
         super().__init__(daemon=True)
-        self.adapter, self.bootstrap, self.member = adapter, bootstrap, name
+        self.bootstrap, self.member = bootstrap, name
         self.commands = queue.Queue()
-        self.consumer, self.admin = None, None
-        self.owned, self.delivered = set(), {}
-        self.commits_each, self.gave_up, self.fresh = False, False, False
-        self.last_error = (None, 0)
-        self.start()
 
     def tell(self, line):
         with tell_lock:
@@ -115,9 +110,8 @@ class Member(threading.Thread):
     def run(self):
         try:
             while True:
-                polls = self.consumer is not None and not self.gave_up
-                if polls and self.commands.empty():
-                    self.poll()
+                if self.busy() and self.commands.empty():
+                    self.step()
                 else:
                     self.answer(*self.commands.get())
         except BaseException as error:
@@ -136,6 +130,22 @@ class Member(threading.Thread):
         except Exception as error:
             traceback.print_exc()
             self.tell(f"failed - {one_line(error)}")
+
+
+class Member(Actor):
+    """One consumer, which polls all the time."""
+
+    def __init__(self, adapter, bootstrap, name):
+        super().__init__(bootstrap, name)
+        self.adapter = adapter
+        self.consumer, self.admin = None, None
+        self.owned, self.delivered = set(), {}
+        self.commits_each, self.gave_up, self.fresh = False, False, False
+        self.last_error = (None, 0)
+        self.start()
+
+    def busy(self):
+        return self.consumer is not None and not self.gave_up
 
     def obey(self, verb, given):
         if verb == "join":
@@ -188,10 +198,10 @@ class Member(threading.Thread):
         else:
             done = self.consumer.commit_async(offsets)
             while not done():
-                self.poll()
+                self.step()
         self.tell(f"committed s={begun} t={now_us()} offsets={offsets_text(offsets)}")
 
-    def poll(self):
+    def step(self):
         try:
             self.fresh = False
             self.consumer.poll(POLL_S)
@@ -252,7 +262,7 @@ def serve(adapter, bootstrap):
     for line in sys.stdin:
         name, verb, *words = line.rstrip("\n").split(" ")
         if name not in members and verb.startswith("txn-"):
-            members[name] = importlib.import_module("transactions").Actor(adapter, bootstrap, name)
+            members[name] = importlib.import_module("transactions").Transactor(adapter, bootstrap, name)
         elif name not in members:
             members[name] = Member(module, bootstrap, name)
         members[name].commands.put((verb, dict(word.split("=", 1) for word in words)))

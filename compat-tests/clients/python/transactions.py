@@ -19,46 +19,27 @@ The code of a Fault that says that another producer has the id is INVALID_PRODUC
 
 import importlib
 import itertools
-import os
-import queue
-import threading
-import traceback
 
 from base import INVALID_PRODUCER_EPOCH, PRODUCER_FENCED, Fault, Unsupported
-from members import now_us, offsets_of, one_line, part_of, tell_lock
+from members import Actor, now_us, offsets_of, one_line, part_of
 
 POLL_S = 0.05
 LINE_VALUES_MAX = 200
 LOOP_RECORDS_MAX = 20
 
 
-class Actor(threading.Thread):
-    """One name of the harness, in a thread of its own: a producer, a loop, or a follower, which polls all the time."""
+class Transactor(Actor):
+    """A producer, a loop, or a follower, which polls all the time."""
 
     def __init__(self, adapter, bootstrap, name):
-        super().__init__(daemon=True)
+        super().__init__(bootstrap, name)
         # Not every client of this program has transactions.
         self.adapter = importlib.import_module(f"txn_{adapter}")
-        self.bootstrap, self.member = bootstrap, name
-        self.commands = queue.Queue()
         self.producer, self.work = None, None
         self.start()
 
-    def tell(self, line):
-        with tell_lock:
-            print(f"@{self.member} {line}", flush=True)
-
-    def run(self):
-        try:
-            while True:
-                if self.work and self.commands.empty():
-                    self.step()
-                else:
-                    self.answer(*self.commands.get())
-        except BaseException as error:
-            traceback.print_exc()
-            print(f"{self.member}: {error!r}", flush=True)
-            os._exit(1)
+    def busy(self):
+        return self.work is not None
 
     def step(self):
         try:
@@ -66,18 +47,6 @@ class Actor(threading.Thread):
         except Fault as fault:
             self.tell(f"error t={now_us()} code={fault.code or '-'} text={one_line(fault).replace(' ', '_')}")
             self.work = self.work.after(fault)
-
-    def answer(self, verb, given):
-        try:
-            self.obey(verb, given)
-            self.tell("done")
-        except Unsupported as reason:
-            self.tell(f"unsupported {reason}")
-        except Fault as fault:
-            self.tell(f"failed {fault.code or '-'} {one_line(fault)}")
-        except Exception as error:
-            traceback.print_exc()
-            self.tell(f"failed - {one_line(error)}")
 
     def obey(self, verb, given):
         if verb == "txn-open":

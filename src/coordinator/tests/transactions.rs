@@ -1,9 +1,5 @@
 //! The transaction coordinator with its markers, over real replicas on disks in memory.
 
-use kafka_protocol::messages::txn_offset_commit_request::{
-    TxnOffsetCommitRequest, TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
-};
-use kafka_protocol::messages::{GroupId, ProducerId, TopicName, TransactionalId};
 use kafka_protocol::protocol::StrBytes;
 
 use super::*;
@@ -13,8 +9,11 @@ use crate::group::{Ask, Client, DescribeGroups, OffsetFetch};
 use crate::log::producers::{ProducerError, Verification};
 use crate::machine::Ended;
 use crate::txn::{self, AddPartitions, Code, DescribeTransaction, EndTxn, InitProducerId, Request};
+use crate::wire::batch::Batch;
 use crate::wire::kraft::RemoveTopicRecord;
+use crate::wire::offset_commit::{CommitPartition, CommitTopic};
 use crate::wire::offset_fetch::{FetchGroup, FetchTopic};
+use crate::wire::txn_offset_commit::TxnOffsetCommitRequest;
 
 const ID: &str = "tx";
 const OFFSETS: &str = "__consumer_offsets";
@@ -23,8 +22,22 @@ const OFFSETS: &str = "__consumer_offsets";
 const TOPICS: [(&str, u128, usize); 4] =
     [("__transaction_state", 11, 0), (OFFSETS, 12, 0), ("t", 13, 0), ("u", 14, 1)];
 
+/// The first record of a producer's transaction.
+fn transactional(producer: Producer) -> Batch {
+    let mut batch = BatchBuilder::new();
+    batch.push(0, None, Some(b"x"), &[]);
+    let fields = Fields {
+        producer_id: producer.id,
+        producer_epoch: producer.epoch,
+        base_sequence: 0,
+        transactional: true,
+        ..Fields::default()
+    };
+    batch.build(&fields, Compression::None).unwrap()
+}
+
 struct Broker {
-    disks: [MemDisk; 2],
+    disks: Vec<MemDisk>,
     set: Arc<Set>,
     delta: Delta,
     config: Arc<Config>,
@@ -36,52 +49,20 @@ struct Broker {
 impl Broker {
     /// With everything at work but the transaction coordinator.
     fn new() -> Self {
-        let (clock, random) = (Clock::system(), Random::seeded(7));
-        let config = Arc::new(Config::load(&ConfigInput::default(), &|_| Ok(None)).unwrap());
-        let disks = [MemDisk::new(), MemDisk::new()];
-        let ids = [DirectoryId(random.uuid()), DirectoryId(random.uuid())];
-        let directories = disks.iter().zip(ids).map(|(disk, id)| {
-            let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-            let directory = Claimed::claim(shared, Path::new("/data")).unwrap().open("c", NODE, id).unwrap();
-            Directory::start(directory, true, clock.clone()).unwrap()
-        });
+        let (clock, config, disks) = (Clock::system(), config(), Disks::new(2));
         let mut delta = Delta::new(Image::empty());
         for (name, id, directory) in TOPICS {
-            let topic_id = Uuid::from_u128(id);
-            delta.replay(&Record::from(TopicRecord { name: name.into(), topic_id })).unwrap();
-            let partition = PartitionRecord {
-                topic_id,
-                partition_id: 0,
-                replicas: vec![NODE.0],
-                isr: vec![NODE.0],
-                leader: NODE.0,
-                leader_epoch: 3,
-                partition_epoch: 0,
-                directories: vec![ids[directory].0],
-                ..PartitionRecord::default()
-            };
-            delta.replay(&Record::from(partition)).unwrap();
+            add_topic(&mut delta, name, TopicId(Uuid::from_u128(id)), disks.ids[directory]);
         }
         delta.take_changes();
-        let for_settings = config.clone();
-        let parts = partition::Parts {
-            node: NODE,
-            directories: directories.collect(),
-            settings: Box::new(move |image, topic| {
-                partition::Settings::of_topic(&for_settings, image, NODE, topic)
-            }),
-            metrics: Metrics::detached(clock.clone()),
-            clock: clock.clone(),
-            random,
-        };
-        let set = Set::open(parts, delta.image(), 1);
+        let set = disks.open(&clock, delta.image(), |_| {});
         let view = tempfile::tempdir().unwrap();
         let view_of = |name: &str| View::new(view.path().join(name), false);
         let groups = Groups::new(&config, NODE, clock.clone(), set.clone(), view_of("groups"));
         groups.start(Arc::new(delta.image().clone()));
         let transactions =
             Transactions::new(&config, NODE, clock, set.clone(), groups.clone(), view_of("transactions"));
-        Self { disks, set, delta, config, view, groups, transactions }
+        Self { disks: disks.disks, set, delta, config, view, groups, transactions }
     }
 
     /// The coordinators of a process that has just begun; those before have ended.
@@ -133,16 +114,7 @@ impl Broker {
         let partitions = vec![(Arc::from(topic), 0)];
         let added = self.transactions.add_or_verify(&id.into(), producer, partitions, 2).await.unwrap();
         assert_eq!(added[0].1, Ok(()));
-        let mut batch = BatchBuilder::new();
-        batch.push(0, None, Some(b"x"), &[]);
-        let fields = Fields {
-            producer_id: producer.id,
-            producer_epoch: producer.epoch,
-            base_sequence: 0,
-            transactional: true,
-            ..Fields::default()
-        };
-        replica.append(&batch.build(&fields, Compression::None).unwrap(), guard, true, 0).unwrap();
+        replica.append(&transactional(producer), guard, true, 0).unwrap();
     }
 
     async fn end(&self, id: &str, producer: Producer, is_committed: bool) -> Producer {
@@ -207,18 +179,18 @@ fn ask_of<T>(body: T) -> Ask<T> {
 }
 
 fn offset_of(producer: Producer, offset: i64) -> Ask<TxnOffsetCommitRequest> {
-    let partition =
-        TxnOffsetCommitRequestPartition::default().with_partition_index(0).with_committed_offset(offset);
-    let topic = TxnOffsetCommitRequestTopic::default()
-        .with_name(TopicName(StrBytes::from_static_str("t")))
-        .with_partitions(vec![partition]);
-    let request = TxnOffsetCommitRequest::default()
-        .with_transactional_id(TransactionalId(StrBytes::from_static_str(ID)))
-        .with_group_id(GroupId(StrBytes::from_static_str("g")))
-        .with_producer_id(ProducerId(producer.id))
-        .with_producer_epoch(producer.epoch)
-        .with_generation_id(-1)
-        .with_topics(vec![topic]);
+    let partition = CommitPartition { committed_offset: offset, ..CommitPartition::default() };
+    let name = StrBytes::from_static_str("t");
+    let topic = CommitTopic { name, topic_id: Uuid::nil(), partitions: vec![partition] };
+    let request = TxnOffsetCommitRequest {
+        transactional_id: StrBytes::from_static_str(ID),
+        group_id: StrBytes::from_static_str("g"),
+        producer_id: producer.id,
+        producer_epoch: producer.epoch,
+        generation_id_or_member_epoch: -1,
+        topics: vec![topic],
+        ..TxnOffsetCommitRequest::default()
+    };
     ask_of(request)
 }
 
@@ -230,7 +202,7 @@ async fn a_transaction_is_committed_everywhere_before_it_is_complete() {
     broker.write(ID, first, "t").await;
     broker.write(ID, first, "u").await;
     let committed = broker.transactions.commit_offsets(offset_of(first, 42)).await.unwrap();
-    assert_eq!(committed.topics[0].partitions[0].error_code, 0);
+    assert_eq!(committed.topics[0].partitions[0].1, 0);
     assert!(!broker.is_stable("t") && !broker.is_stable("u"));
     assert_eq!(broker.fetch_offset().await, Err(Code::UnstableOffsetCommit));
 
@@ -246,7 +218,7 @@ async fn a_transaction_is_committed_everywhere_before_it_is_complete() {
     // The next transaction of the same producer, aborted.
     broker.write(ID, next, "t").await;
     let committed = broker.transactions.commit_offsets(offset_of(next, 50)).await.unwrap();
-    assert_eq!(committed.topics[0].partitions[0].error_code, 0);
+    assert_eq!(committed.topics[0].partitions[0].1, 0);
     let after = broker.end(ID, next, false).await;
     broker.until(ID, "CompleteAbort").await;
     assert!(broker.is_stable("t"));
@@ -334,16 +306,7 @@ async fn markers_that_a_coordinator_left_behind_are_written_by_the_next_one() {
         transaction_version: 2,
     };
     shards.ask(0, add.into_input(), AddPartitions::answer).await.unwrap().unwrap();
-    let mut batch = BatchBuilder::new();
-    batch.push(0, None, Some(b"x"), &[]);
-    let fields = Fields {
-        producer_id: producer.id,
-        producer_epoch: producer.epoch,
-        base_sequence: 0,
-        transactional: true,
-        ..Fields::default()
-    };
-    replica.append(&batch.build(&fields, Compression::None).unwrap(), guard, true, 0).unwrap();
+    replica.append(&transactional(producer), guard, true, 0).unwrap();
     let end = EndTxn {
         transactional_id,
         producer,

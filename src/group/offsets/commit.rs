@@ -26,7 +26,7 @@ impl Groups {
         ask: Ask<OffsetCommitRequest>,
     ) -> Outcome {
         let request = &ask.body;
-        let is_valid = fits(&request.group_id, bytes(request));
+        let is_valid = fits(&request.group_id, &request.topics);
         if let Err(code) = is_valid.and_then(|()| self.validate_commit(request, ask.version)) {
             let refused = |topic: &CommitTopic| committed(topic, |_| code.code());
             let response = OffsetCommitResponse { topics: request.topics.iter().map(refused).collect() };
@@ -90,36 +90,18 @@ impl Groups {
     }
 }
 
-/// What the offsets of one topic take.
-pub(super) struct OffsetBytes {
-    pub(super) name: usize,
-    pub(super) partitions: usize,
-    /// Of all partitions together.
-    pub(super) metadata: usize,
-}
-
 /// Whether the log takes it: each offset repeats the names of group and topic.
-pub(super) fn fits(group: &str, topics: impl Iterator<Item = OffsetBytes>) -> Result<(), Code> {
-    let of_topic = |topic: OffsetBytes| {
-        let names = group.len() + topic.name + OFFSET_RECORD_BYTES;
-        topic.partitions.saturating_mul(names).saturating_add(topic.metadata)
+pub(super) fn fits(group: &str, topics: &[CommitTopic]) -> Result<(), Code> {
+    let of_topic = |topic: &CommitTopic| {
+        let names = group.len() + topic.name.len() + OFFSET_RECORD_BYTES;
+        let metadata = topic.partitions.iter().filter_map(|p| p.committed_metadata.as_ref());
+        topic.partitions.len().saturating_mul(names).saturating_add(metadata.map(|text| text.len()).sum())
     };
-    let bytes = topics.map(of_topic).fold(0, usize::saturating_add);
+    let bytes = topics.iter().map(of_topic).fold(0, usize::saturating_add);
     if bytes <= DECISION_BYTES_MAX { Ok(()) } else { Err(Code::UnknownServerError) }
 }
 
-fn bytes(request: &OffsetCommitRequest) -> impl Iterator<Item = OffsetBytes> {
-    request.topics.iter().map(|topic| {
-        let metadata = topic.partitions.iter().filter_map(|p| p.committed_metadata.as_ref());
-        OffsetBytes {
-            name: topic.name.len(),
-            partitions: topic.partitions.len(),
-            metadata: metadata.map(|text| text.len()).sum(),
-        }
-    })
-}
-
-fn committed(topic: &CommitTopic, code: impl FnMut(&CommitPartition) -> i16) -> CommittedTopic {
+pub(super) fn committed(topic: &CommitTopic, code: impl FnMut(&CommitPartition) -> i16) -> CommittedTopic {
     let mut code = code;
     let partitions = topic.partitions.iter().map(|p| (p.partition_index, code(p))).collect();
     CommittedTopic { name: topic.name.clone(), topic_id: topic.topic_id, partitions }

@@ -2,7 +2,7 @@
 
 mod settings;
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;
 
 use std::collections::HashSet;
 use std::io;

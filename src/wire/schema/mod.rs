@@ -6,7 +6,9 @@
 //! decoder reads without an error, to the same byte; an error would be a broken invariant.
 
 mod definition;
+pub mod json;
 mod program;
+pub mod records;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -23,11 +25,14 @@ pub const ELEMENTS_MAX: usize = 1_000_000;
 pub const DECODED_BYTES_MAX: usize = 64 << 20;
 /// Most unknown tagged fields in one section; the clients of today send none.
 pub const UNKNOWN_TAGS_MAX: usize = 16;
+/// Longest string: `Short.MAX_VALUE` in Kafka's generated readers.
+const STRING_BYTES_MAX: usize = 0x7fff;
 
-const TEXTS: [&str; 4] = [
+const TEXTS: [&str; 5] = [
     include_str!("data.txt"),
     include_str!("admin.txt"),
     include_str!("groups.txt"),
+    include_str!("security.txt"),
     include_str!("transactions.txt"),
 ];
 

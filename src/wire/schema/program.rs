@@ -119,7 +119,7 @@ impl Compiler {
             return ops.push(Op::Array { field: name, compact, nullable, element });
         }
         match &field.kind {
-            Kind::Fixed(bytes) => push_fixed(ops, name, *bytes),
+            Kind::Fixed(fixed) => push_fixed(ops, name, fixed.len()),
             Kind::String => ops.push(Op::String { field: name, compact, nullable }),
             Kind::Bytes => ops.push(Op::Bytes { field: name, compact, nullable }),
             Kind::Struct(fields) if nullable => {
@@ -134,7 +134,7 @@ impl Compiler {
         let compact = self.flexible;
         let op = match &field.kind {
             Kind::Struct(fields) => return self.structure(fields),
-            Kind::Fixed(bytes) => Op::Fixed { field: field.name, bytes: *bytes },
+            Kind::Fixed(fixed) => Op::Fixed { field: field.name, bytes: fixed.len() },
             Kind::String => Op::String { field: field.name, compact, nullable: false },
             Kind::Bytes => Op::Bytes { field: field.name, compact, nullable: false },
         };
@@ -159,7 +159,7 @@ fn struct_bytes(fields: &[Field]) -> usize {
 
 fn kind_bytes(kind: &Kind) -> usize {
     match kind {
-        Kind::Fixed(bytes) => *bytes,
+        Kind::Fixed(fixed) => fixed.len(),
         Kind::String | Kind::Bytes => SLICE_BYTES,
         Kind::Struct(fields) => struct_bytes(fields),
     }

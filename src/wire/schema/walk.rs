@@ -1,7 +1,7 @@
 //! The walk itself: no allocation, recursion only as deep as the schema, every count checked first.
 
 use super::program::{Op, Program, Tag};
-use super::{DECODED_BYTES_MAX, ELEMENTS_MAX, Error, Shape, UNKNOWN_TAGS_MAX};
+use super::{DECODED_BYTES_MAX, ELEMENTS_MAX, Error, STRING_BYTES_MAX, Shape, UNKNOWN_TAGS_MAX};
 use crate::base::reader::{ReadError, Reader};
 
 /// What the allocator adds to each array, at most.
@@ -9,9 +9,6 @@ const ALLOCATION_BYTES: usize = 32;
 /// A tree leaf of the decoder's map of unknown tagged fields; leaves are at worst half full, so that
 /// charging one for each field covers the tree above them too.
 const UNKNOWN_TAG_BYTES: usize = 448;
-/// `Short.MAX_VALUE` in Kafka's generated readers.
-const STRING_BYTES_MAX: usize = 0x7fff;
-
 const TAGS: &str = "tagged fields";
 
 /// Walks `body` by `program`.

@@ -5,8 +5,6 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.LinkedBlockingQueue;
 import java.util.regex.Pattern;
 
 import org.apache.kafka.clients.consumer.Consumer;
@@ -18,8 +16,8 @@ import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.FencedInstanceIdException;
 
-/** One consumer in a thread of its own: polls all the time, and does what it is told between two polls. */
-final class Member implements ConsumerRebalanceListener {
+/** One consumer, which polls all the time. */
+final class Member extends Actor implements ConsumerRebalanceListener {
     private static final Duration POLL = Duration.ofMillis(50);
     private static final Duration COMMIT_LIMIT = Duration.ofSeconds(10);
     private static final Map<String, String> ASSIGNORS = Map.of(
@@ -29,8 +27,6 @@ final class Member implements ConsumerRebalanceListener {
         "cooperative-sticky", "org.apache.kafka.clients.consumer.CooperativeStickyAssignor");
 
     private final Cluster cluster;
-    private final String name;
-    private final BlockingQueue<Members.Command> commands = new LinkedBlockingQueue<>();
     private final Map<TopicPartition, OffsetAndMetadata> delivered = new HashMap<>();
     private GroupAdmin admin;
     private Consumer<byte[], byte[]> consumer;
@@ -38,36 +34,22 @@ final class Member implements ConsumerRebalanceListener {
     private boolean gaveUp;
 
     Member(Cluster cluster, String name) {
+        super(name);
         this.cluster = cluster;
-        this.name = name;
-        Thread thread = new Thread(this::work, name);
-        thread.setDaemon(true);
-        thread.start();
     }
 
-    void take(Members.Command command) {
-        commands.add(command);
+    @Override
+    boolean busy() {
+        return consumer != null && !gaveUp;
     }
 
-    private void work() {
-        try {
-            while (true) {
-                boolean polls = consumer != null && !gaveUp;
-                Members.Command command = polls ? commands.poll() : commands.take();
-                if (command != null) {
-                    Members.answer(name, command, this::obey);
-                } else {
-                    poll();
-                }
-            }
-        } catch (Throwable error) {
-            error.printStackTrace();
-            System.out.println(name + ": " + error);
-            Runtime.getRuntime().halt(1);
-        }
+    @Override
+    void step() {
+        poll();
     }
 
-    private String obey(Members.Command command) throws Exception {
+    @Override
+    String obey(Members.Command command) throws Exception {
         switch (command.verb) {
             case "join":
                 join(command);

@@ -26,8 +26,7 @@ final class Members {
     private Members() {}
 
     static void run(Cluster cluster) throws Exception {
-        Map<String, Member> members = new HashMap<>();
-        Map<String, Transactor> transactors = new HashMap<>();
+        Map<String, Actor> actors = new HashMap<>();
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         for (String line = in.readLine(); line != null; line = in.readLine()) {
             String[] words = line.split(" ");
@@ -35,11 +34,11 @@ final class Members {
             for (String word : Arrays.asList(words).subList(2, words.length)) {
                 command.options.put(word.substring(0, word.indexOf('=')), word.substring(word.indexOf('=') + 1));
             }
-            if (command.verb.startsWith("txn-")) {
-                transactors.computeIfAbsent(words[0], name -> new Transactor(cluster, name)).take(command);
-            } else {
-                members.computeIfAbsent(words[0], name -> new Member(cluster, name)).take(command);
-            }
+            actors.computeIfAbsent(words[0], name -> {
+                Actor actor = command.verb.startsWith("txn-") ? new Transactor(cluster, name) : new Member(cluster, name);
+                actor.start();
+                return actor;
+            }).take(command);
         }
     }
 

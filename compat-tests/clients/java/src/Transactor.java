@@ -2,9 +2,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.Future;
-import java.util.concurrent.LinkedBlockingQueue;
 import java.util.stream.Collectors;
 
 import org.apache.kafka.clients.consumer.ConsumerGroupMetadata;
@@ -16,52 +14,38 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.TopicPartition;
 
-/** A transactional producer, a reader of what was committed, or a loop of both, in a thread of its own. */
-final class Transactor {
+/** A transactional producer, a reader of what was committed, or a loop of both. */
+final class Transactor extends Actor {
     private static final int LIMIT_MS = 60_000;
     private static final Duration POLL = Duration.ofMillis(100);
     private static final int VALUES_PER_LINE = 200;
 
     private final Cluster cluster;
-    private final String name;
-    private final BlockingQueue<Members.Command> commands = new LinkedBlockingQueue<>();
     private KafkaProducer<byte[], byte[]> producer;
     private KafkaConsumer<byte[], byte[]> follower;
     private TransactionLoop loop;
 
     Transactor(Cluster cluster, String name) {
+        super(name);
         this.cluster = cluster;
-        this.name = name;
-        Thread thread = new Thread(this::work, name);
-        thread.setDaemon(true);
-        thread.start();
     }
 
-    void take(Members.Command command) {
-        commands.add(command);
+    @Override
+    boolean busy() {
+        return follower != null || loop != null && loop.goesOn();
     }
 
-    private void work() {
-        try {
-            while (true) {
-                boolean busy = follower != null || loop != null && loop.goesOn();
-                Members.Command command = busy ? commands.poll() : commands.take();
-                if (command != null) {
-                    Members.answer(name, command, this::obey);
-                } else if (follower != null) {
-                    tell(follower.poll(POLL));
-                } else {
-                    loop.step();
-                }
-            }
-        } catch (Throwable error) {
-            error.printStackTrace();
-            System.out.println(name + ": " + error);
-            Runtime.getRuntime().halt(1);
+    @Override
+    void step() throws Exception {
+        if (follower != null) {
+            tell(follower.poll(POLL));
+        } else {
+            loop.step();
         }
     }
 
-    private String obey(Members.Command command) throws Exception {
+    @Override
+    String obey(Members.Command command) throws Exception {
         switch (command.verb) {
             case "txn-open":
                 open(command);

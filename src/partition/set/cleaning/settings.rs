@@ -7,8 +7,7 @@ use crate::config::broker::Config;
 use crate::config::dynamic::Layers;
 use crate::config::value::Value;
 use crate::meta::Image;
-use crate::meta::configs::ResourceKind;
-use crate::partition::settings::overrides;
+use crate::partition::settings::with_layers;
 
 /// How the cleaner works (`CleanerConfig`).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,17 +27,18 @@ pub struct CleanerSettings {
 impl CleanerSettings {
     /// The settings on `node`, with what is set while it runs.
     pub fn of_broker(config: &Config, image: &Image, node: NodeId) -> Self {
-        let broker = overrides(image, ResourceKind::Broker, &node.to_string());
-        let default = overrides(image, ResourceKind::Broker, "");
-        let layers = Layers { config, broker: &broker, default: &default };
+        with_layers(config, image, node, Self::of)
+    }
+
+    fn of(layers: &Layers<'_>) -> Self {
         let whole = |name| match layers.value(name) {
             Some(Value::Int(number)) => u64::try_from(number).unwrap_or(0),
             Some(Value::Long(number)) => u64::try_from(number).unwrap_or(0),
-            _ => 0,
+            Some(_) | None => 0,
         };
         let double = |name| match layers.value(name) {
             Some(Value::Double(number)) => number,
-            _ => f64::MAX,
+            Some(_) | None => f64::MAX,
         };
         let size = |name| usize::try_from(whole(name)).unwrap_or(usize::MAX);
         Self {

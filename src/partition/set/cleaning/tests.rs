@@ -1,76 +1,41 @@
-//! The cleaner over a real replica on a disk in memory.
+//! The cleaner over real replicas on a disk in memory.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::*;
 use crate::base::clock::Clock;
-use crate::base::id::{DirectoryId, NodeId, TopicId};
-use crate::base::random::Random;
-use crate::config::broker::Config;
-use crate::config::layers::Input;
+use crate::base::id::TopicId;
 use crate::log::committer::Dirty;
-use crate::log::directory::Claimed;
 use crate::log::disk::{Disk, MemDisk, Mode};
 use crate::meta::{Delta, Image};
-use crate::metrics::Metrics;
-use crate::partition::{Directory, Parts, Settings};
+use crate::partition::testing::{Disks, add_topic, cleaner};
 use crate::wire::builder::{BatchBuilder, Fields};
 use crate::wire::compress::Compression;
-use crate::wire::kraft::{PartitionRecord, Record, TopicRecord};
-
-const NODE: NodeId = NodeId(1);
-const TOPIC: TopicId = TopicId(Uuid::from_u128(7));
-
-fn image() -> Arc<Image> {
-    let mut delta = Delta::new(Image::empty());
-    let partition = |partition_id| PartitionRecord {
-        topic_id: TOPIC.0,
-        partition_id,
-        replicas: vec![NODE.0],
-        isr: vec![NODE.0],
-        leader: NODE.0,
-        leader_epoch: 3,
-        partition_epoch: 0,
-        ..PartitionRecord::default()
-    };
-    delta.replay(&Record::from(TopicRecord { name: "t".into(), topic_id: TOPIC.0 })).unwrap();
-    for id in [0, 1] {
-        delta.replay(&Record::from(partition(id))).unwrap();
-    }
-    Arc::new(delta.image().clone())
-}
 
 /// Two compacted logs, a segment for each batch.
 fn set(clock: &Clock) -> (MemDisk, Arc<Set>) {
-    let random = Random::seeded(7);
-    let config = Config::load(&Input::default(), &|_| Ok(None)).unwrap();
-    let mem = MemDisk::new();
-    let disk: Arc<dyn Disk> = Arc::new(mem.clone());
-    let directory = Claimed::claim(disk, Path::new("/data")).unwrap();
-    let directory = directory.open("c", NODE, DirectoryId(random.uuid())).unwrap();
-    let settings = move |image: &Image, topic: &str| {
-        let mut settings = Settings::of_topic(&config, image, NODE, topic);
+    let disks = Disks::new(1);
+    let mut delta = Delta::new(Image::empty());
+    for (at, name) in ["t", "u"].into_iter().enumerate() {
+        add_topic(&mut delta, name, topic(at), disks.ids[0]);
+    }
+    delta.take_changes();
+    let set = disks.open(clock, delta.image(), |settings| {
         (settings.log.compact, settings.log.segment_bytes) = (true, 100);
-        settings
-    };
-    let parts = Parts {
-        node: NODE,
-        directories: vec![Directory::start(directory, true, clock.clone()).unwrap()],
-        settings: Box::new(settings),
-        metrics: Metrics::detached(clock.clone()),
-        clock: clock.clone(),
-        random,
-    };
-    (mem, Set::open(parts, &image(), 1))
+    });
+    (disks.disks[0].clone(), set)
+}
+
+fn topic(at: usize) -> TopicId {
+    TopicId(Uuid::from_u128(7 + at as u128))
 }
 
 /// `count` batches with one key.
-fn write(set: &Set, index: i32, count: usize) -> Arc<Replica> {
-    let replica = set.get(TOPIC, index).unwrap();
+fn write(set: &Set, at: usize, count: usize) -> Arc<Replica> {
+    let replica = set.get(topic(at), 0).unwrap();
     for _ in 0..count {
         let mut builder = BatchBuilder::new();
         builder.push(1_000_000, Some(b"key"), Some(b"value"), &[]);
@@ -79,19 +44,6 @@ fn write(set: &Set, index: i32, count: usize) -> Arc<Replica> {
     }
     replica.sync().unwrap();
     replica
-}
-
-pub(in crate::partition::set) fn cleaner(
-    wait: impl Fn(Duration) -> bool + Send + Sync + 'static,
-) -> CleanerMeans {
-    let settings = CleanerSettings {
-        dedupe_buffer_bytes: 1 << 16,
-        threads: 1,
-        load_factor: 0.9,
-        io_bytes_per_second_max: f64::MAX,
-        backoff: Duration::ZERO,
-    };
-    CleanerMeans { settings: Box::new(move || settings), wait: Box::new(wait) }
 }
 
 #[test]
