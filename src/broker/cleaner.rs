@@ -5,97 +5,74 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::config::broker::Config;
-use crate::meta::Image;
+use super::live::Effective;
 use crate::partition::{CleanerMeans, CleanerSettings, Set};
 
-/// The cleaner's settings, which follow the metadata.
-#[derive(Clone)]
-pub(super) struct Cleaner {
-    config: Arc<Config>,
-    settings: watch::Sender<CleanerSettings>,
-}
+/// How long a thread sleeps that is not wanted, unless it is told of other settings.
+const UNWANTED_PAUSE: Duration = Duration::from_secs(86_400);
 
-impl Cleaner {
-    pub(super) fn new(config: &Arc<Config>, image: &Image) -> Self {
-        let settings = CleanerSettings::of_broker(config, image, config.node_id);
-        Self { config: config.clone(), settings: watch::Sender::new(settings) }
+/// Starts the threads, unless `log.cleaner.enable` forbids it.
+pub(super) fn start(partitions: &Arc<Set>, effective: &Effective, stop: &CancellationToken) {
+    if !effective.borrow().values.boolean("log.cleaner.enable") {
+        return;
     }
-
-    /// Takes what `image` says of the broker.
-    pub(super) fn note_image(&self, image: &Image) {
-        let settings = CleanerSettings::of_broker(&self.config, image, self.config.node_id);
-        let is_new = self.settings.send_if_modified(|known| {
-            let is_new = *known != settings;
-            *known = settings;
-            is_new
-        });
-        if is_new {
-            info!(?settings, "log cleaner reconfigured");
-        }
-    }
-
-    /// Starts the threads, unless `log.cleaner.enable` forbids it.
-    pub(super) fn start(&self, partitions: &Arc<Set>, stop: &CancellationToken) {
-        if !self.config.values.boolean("log.cleaner.enable") {
-            return;
-        }
-        let (runtime, stopping, settings) = (Handle::current(), stop.clone(), self.settings.subscribe());
-        let means = Arc::new(CleanerMeans {
-            settings: Box::new(move || *settings.borrow()),
-            wait: Box::new(move |time| {
-                if !time.is_zero() {
-                    let stopped = stopping.cancelled();
-                    drop(runtime.block_on(async { tokio::time::timeout(time, stopped).await }));
-                }
-                !stopping.is_cancelled()
-            }),
-        });
-        let (partitions, stop) = (partitions.clone(), stop.clone());
-        let settings = self.settings.subscribe();
-        tokio::spawn(
-            async move { stop.run_until_cancelled(start_threads(partitions, means, settings)).await },
-        );
-    }
+    let (runtime, stopping, settings) = (Handle::current(), stop.clone(), effective.clone());
+    let means = Arc::new(CleanerMeans {
+        settings: Box::new(move || CleanerSettings::of(&settings.borrow())),
+        wait: Box::new(move |time| {
+            if !time.is_zero() {
+                let stopped = stopping.cancelled();
+                drop(runtime.block_on(async { tokio::time::timeout(time, stopped).await }));
+            }
+            !stopping.is_cancelled()
+        }),
+    });
+    let (partitions, effective, stop) = (partitions.clone(), effective.clone(), stop.clone());
+    tokio::spawn(async move { stop.run_until_cancelled(start_threads(partitions, means, effective)).await });
 }
 
 /// Starts threads as soon as there are to be more of them. Those that are too many wait until they are wanted again.
-async fn start_threads(
-    partitions: Arc<Set>,
-    means: Arc<CleanerMeans>,
-    mut settings: watch::Receiver<CleanerSettings>,
-) {
+async fn start_threads(partitions: Arc<Set>, means: Arc<CleanerMeans>, mut effective: Effective) {
     let mut threads = JoinSet::new();
+    let mut settings = (means.settings)();
     loop {
-        let wanted = settings.borrow_and_update().threads;
-        for thread in threads.len()..wanted {
-            threads.spawn(run(thread, partitions.clone(), means.clone(), settings.clone()));
+        for thread in threads.len()..settings.threads {
+            threads.spawn(run(thread, partitions.clone(), means.clone(), effective.clone()));
         }
-        if settings.changed().await.is_err() {
+        if effective.changed().await.is_err() {
             return;
+        }
+        let before = std::mem::replace(&mut settings, (means.settings)());
+        if settings != before {
+            info!(?settings, "log cleaner reconfigured");
         }
     }
 }
 
-async fn run(
-    thread: usize,
-    partitions: Arc<Set>,
-    means: Arc<CleanerMeans>,
-    mut settings: watch::Receiver<CleanerSettings>,
-) {
+async fn run(thread: usize, partitions: Arc<Set>, means: Arc<CleanerMeans>, mut effective: Effective) {
+    let mut settings = (means.settings)();
+    let due = |settings: &CleanerSettings| {
+        let pause = if thread < settings.threads { settings.backoff } else { UNWANTED_PAUSE };
+        Instant::now() + pause.min(UNWANTED_PAUSE)
+    };
+    let mut until = due(&settings);
     loop {
-        let CleanerSettings { threads, backoff, .. } = *settings.borrow_and_update();
-        let pause = if thread < threads { backoff } else { Duration::MAX };
-        // The pause begins anew with other settings.
-        match tokio::time::timeout(pause, settings.changed()).await {
-            Ok(Ok(())) => {}
+        match tokio::time::timeout_at(until, effective.changed()).await {
+            Ok(Ok(())) => {
+                let before = std::mem::replace(&mut settings, (means.settings)());
+                // What is not the cleaner's does not make it wait longer.
+                until = if settings == before { until } else { due(&settings) };
+            }
             Ok(Err(_)) => return,
-            Err(_) => clean_all(thread, &partitions, &means).await,
+            Err(_) => {
+                clean_all(thread, &partitions, &means).await;
+                until = due(&settings);
+            }
         }
     }
 }

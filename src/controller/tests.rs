@@ -85,6 +85,10 @@ fn directory(broker: i32) -> DirectoryId {
     DirectoryId(Uuid::from_u128(1000 + u128::try_from(broker).unwrap()))
 }
 
+fn directories(text: &str) -> Vec<DirectoryId> {
+    ids(text).into_iter().map(directory).collect()
+}
+
 fn resource(text: &str) -> Resource {
     match text.split_once(':').unwrap() {
         ("topic", name) => Resource::new(ResourceKind::Topic, name),
@@ -123,7 +127,11 @@ impl Run {
                 current_metadata_offset: words.number("offset", i64::MAX),
                 want_fence: words.has("fence"),
                 want_shut_down: words.has("shutdown"),
-                offline_log_dirs: if words.has("offline") { vec![directory(id(1))] } else { vec![] },
+                offline_log_dirs: if words.has("offline") {
+                    vec![directory(id(1))]
+                } else {
+                    words.options.get("lost").map_or_else(Vec::new, |dirs| directories(dirs))
+                },
                 cordoned_log_dirs: words.has("cordon").then(|| vec![directory(id(1))]),
             }
             .into_input(),
@@ -168,41 +176,26 @@ impl Run {
                 validate_only: false,
             }
             .into_input(),
-            "quota" => AlterClientQuotas {
-                alterations: vec![QuotaAlteration {
-                    entity: words.plain[1].split(',').map(entity_part).collect(),
-                    ops: entries(words)
-                        .into_iter()
-                        .map(|(key, value)| (key, value.map(|value| value.parse().unwrap())))
-                        .collect(),
-                    host_is_known: !words.has("unknown-host"),
-                }],
-                validate_only: words.has("validate"),
-            }
-            .into_input(),
-            "scram" => {
-                let user = Arc::from(words.plain[1]);
-                let (deletions, upsertions) = match words.text("iterations") {
-                    None => (vec![(user, words.number("mechanism", 1))], vec![]),
-                    Some(iterations) => (
-                        vec![],
-                        vec![ScramUpsertion {
-                            user,
-                            mechanism: words.number("mechanism", 1),
-                            iterations: iterations.parse().unwrap(),
-                            salt: "salt".into(),
-                            salted_password: "salted password".into(),
-                        }],
-                    ),
-                };
-                AlterUserScramCredentials { deletions, upsertions }.into_input()
-            }
             "producer-ids" => {
                 let broker_epoch = words.number("epoch", self.epoch(id(1)));
                 AllocateProducerIds { broker_id: id(1), broker_epoch }.into_input()
             }
-            other => panic!("no command {other}"),
+            "assign" => AssignReplicas {
+                broker_id: id(1),
+                broker_epoch: words.number("epoch", self.epoch(id(1))),
+                assignments: self.assignments(words),
+            }
+            .into_input(),
+            _ => administration(words),
         }
+    }
+
+    fn assignments(&self, words: &Words<'_>) -> Vec<Assignment> {
+        let of = |(name, dir): (&&str, &&str)| {
+            let (topic_id, partition) = self.partition(name);
+            Assignment { directory: directory(dir.parse().unwrap()), topic_id, partition }
+        };
+        words.options.iter().filter(|(name, _)| name.contains('-')).map(of).collect()
     }
 
     fn register(&self, id: i32, words: &Words<'_>) -> Input {
@@ -223,7 +216,10 @@ impl Run {
             }],
             features,
             rack: words.options.get("rack").map(|rack| (*rack).into()),
-            log_dirs: vec![directory(words.number("dir", id))],
+            log_dirs: match words.options.get("dirs") {
+                Some(dirs) => directories(dirs),
+                None => vec![directory(words.number("dir", id))],
+            },
             previous_broker_epoch: words.number("previous", -1),
         }
         .into_input()
@@ -320,6 +316,9 @@ impl Run {
                     write!(text, " leader {}", change.leader).unwrap();
                 }
                 let lists = [
+                    ("replicas", &change.replicas),
+                    ("removing", &change.removing_replicas),
+                    ("adding", &change.adding_replicas),
                     ("isr", &change.isr),
                     ("elr", &change.eligible_leader_replicas),
                     ("last known", &change.last_known_elr),
@@ -328,6 +327,10 @@ impl Run {
                     if let Some(list) = list {
                         write!(text, " {name} {list:?}").unwrap();
                     }
+                }
+                if let Some(directories) = &change.directories {
+                    let numbers: Vec<u128> = directories.iter().map(|id| id.as_u128() - 1000).collect();
+                    write!(text, " in {numbers:?}").unwrap();
                 }
                 if change.leader_recovery_state != -1 {
                     write!(text, " recovery {}", change.leader_recovery_state).unwrap();
@@ -417,6 +420,72 @@ impl Run {
     }
 }
 
+/// Commands that need nothing but their words.
+fn administration(words: &Words<'_>) -> Input {
+    match words.plain[0] {
+        "move" => {
+            let (topic, partition) = words.plain[1].rsplit_once('-').unwrap();
+            AlterPartitionReassignments {
+                partitions: vec![Reassignment {
+                    topic: topic.into(),
+                    partition: partition.parse().unwrap(),
+                    replicas: words.text("to").map(ids),
+                }],
+                allow_replication_factor_change: !words.has("same-factor"),
+            }
+            .into_input()
+        }
+        "feature" => UpdateFeatures {
+            updates: words
+                .options
+                .iter()
+                .map(|(name, level)| FeatureUpdate {
+                    name: (*name).into(),
+                    level: level.parse().unwrap(),
+                    upgrade_type: match words.plain[1] {
+                        "up" => Some(UpgradeType::Upgrade),
+                        "down" => Some(UpgradeType::SafeDowngrade),
+                        "unsafe-down" => Some(UpgradeType::UnsafeDowngrade),
+                        _ => None,
+                    },
+                })
+                .collect(),
+            validate_only: words.has("validate"),
+        }
+        .into_input(),
+        "quota" => AlterClientQuotas {
+            alterations: vec![QuotaAlteration {
+                entity: words.plain[1].split(',').map(entity_part).collect(),
+                ops: entries(words)
+                    .into_iter()
+                    .map(|(key, value)| (key, value.map(|value| value.parse().unwrap())))
+                    .collect(),
+                host_is_known: !words.has("unknown-host"),
+            }],
+            validate_only: words.has("validate"),
+        }
+        .into_input(),
+        "scram" => {
+            let user = Arc::from(words.plain[1]);
+            let (deletions, upsertions) = match words.text("iterations") {
+                None => (vec![(user, words.number("mechanism", 1))], vec![]),
+                Some(iterations) => (
+                    vec![],
+                    vec![ScramUpsertion {
+                        user,
+                        mechanism: words.number("mechanism", 1),
+                        iterations: iterations.parse().unwrap(),
+                        salt: "salt".into(),
+                        salted_password: "salted password".into(),
+                    }],
+                ),
+            };
+            AlterUserScramCredentials { deletions, upsertions }.into_input()
+        }
+        other => panic!("no command {other}"),
+    }
+}
+
 fn entity_part(text: &str) -> (Arc<str>, Option<Arc<str>>) {
     let (kind, name) = text.split_once(':').unwrap();
     (kind.into(), (!name.is_empty()).then(|| name.into()))
@@ -468,9 +537,19 @@ fn show_reply(reply: &Reply, out: &mut String) {
         | Reply::UnregisterBroker(Err(error))
         | Reply::AllocateProducerIds(Err(error))
         | Reply::AlterPartition(Err(error))
+        | Reply::AssignReplicas(Err(error))
         | Reply::DeleteTopics(Err(error))
+        | Reply::UpdateFeatures(Err(error))
+        | Reply::AlterPartitionReassignments(Err(error))
         | Reply::ElectLeaders(Err(error)) => show_error(error, out),
-        Reply::RegisterBroker(Ok(_)) | Reply::UnregisterBroker(Ok(())) => {}
+        Reply::AssignReplicas(Ok(())) | Reply::UpdateFeatures(Ok(())) => {}
+        Reply::AlterPartitionReassignments(Ok(answers)) => {
+            answers
+                .iter()
+                .filter_map(|answer| answer.as_ref().err())
+                .for_each(|error| show_error(error, out));
+        }
+        Reply::RegisterBroker(Ok(_)) | Reply::UnregisterBroker(Ok(())) | Reply::AssignReplicas(Ok(())) => {}
         Reply::BrokerHeartbeat(Ok(answer)) => {
             if answer.should_shut_down {
                 writeln!(out, "may shut down").unwrap();
@@ -543,5 +622,9 @@ stories! {
     only_the_leader_changes_its_isr: "alter_partition.txt",
     configs_are_changed_key_by_key_or_as_a_whole: "configs.txt",
     leaders_are_elected_on_demand: "elections.txt",
+    a_failed_directory_takes_its_own_partitions_only: "directories.txt",
     quotas_and_credentials_are_kept: "quotas_and_credentials.txt",
+    a_failed_directory_takes_its_own_partitions_only: "directories.txt",
+    partitions_move_to_other_replicas: "reassignments.txt",
+    features_go_up_and_down: "features.txt",
 }

@@ -258,7 +258,8 @@ impl Log {
         })
     }
 
-    fn roll_at(&mut self, base_offset: i64, now_ms: i64) -> io::Result<()> {
+    /// Starts a new segment at `base_offset`.
+    pub(super) fn roll_at(&mut self, base_offset: i64, now_ms: i64) -> io::Result<()> {
         let old = self.active_segment().clone();
         if self.active.cool_down(&old)? {
             self.unflushed.file(old.path(Kind::OffsetIndex));
@@ -268,6 +269,10 @@ impl Log {
         // Left over from a roll that a crash cut short.
         new.remove()?;
         let new = Arc::new(Segment::create(&self.disk, &self.dir, base_offset)?);
+        if self.settings.preallocate {
+            old.release()?;
+            new.reserve(self.settings.segment_bytes);
+        }
         Arc::make_mut(&mut self.segments).push(new);
         self.active = Active::new(base_offset, now_ms);
         self.unflushed.names();

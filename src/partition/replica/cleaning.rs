@@ -78,7 +78,7 @@ impl Replica {
         let (plan, rules) = {
             let state = self.state.lock();
             let Settings { cleaner, log: log::Settings { compact, .. }, .. } = &state.settings;
-            if !compact || state.deleted || self.directory.check_online().is_err() {
+            if !compact || state.deleted || state.moving.is_some() || self.check_online().is_err() {
                 self.cleaning.uncleanable.lock().take();
                 return Ok(None);
             }
@@ -129,7 +129,8 @@ impl Replica {
         now_ms: i64,
         done: &mut Done,
     ) -> io::Result<()> {
-        let _changing = self.cleaning.changing.lock();
+        // While the replica moves its segments stay.
+        let Some(_changing) = self.cleaning.changing.try_lock() else { return Ok(()) };
         let Means { memory, load_factor, secret, pace } = means;
         let mut cleaning: Cleaning = {
             let state = self.state.lock();
@@ -168,7 +169,7 @@ impl Replica {
             }
         }
         let swap = cleaned.begin_swap()?;
-        self.directory.log_directory().guard(|| swap.run())?;
+        self.directory().log_directory().guard(|| swap.run())?;
         Ok(Some(self.state.lock().log.replace(cleaned)))
     }
 }

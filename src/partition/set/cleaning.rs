@@ -105,9 +105,12 @@ impl Set {
             time: self.parts.clock.elapsed().saturating_sub(begun),
             compaction_delay_ms: overdue_ms,
         };
+        let is_cleaned = done.cleaned_up_to.is_some();
         self.note_cleaned(&replica, done);
         match cleaned {
-            Ok(()) => self.cleaners.note(thread, last),
+            Ok(()) if is_cleaned => self.cleaners.note(thread, last),
+            // It was given up, for the replica was deleted or is moving.
+            Ok(()) => {}
             Err(error) => self.cleaning_failed(&replica, error),
         }
         true

@@ -2,12 +2,7 @@
 
 use std::time::Duration;
 
-use crate::base::id::NodeId;
 use crate::config::broker::Config;
-use crate::config::dynamic::Layers;
-use crate::config::value::Value;
-use crate::meta::Image;
-use crate::partition::settings::with_layers;
 
 /// How the cleaner works (`CleanerConfig`).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,28 +20,17 @@ pub struct CleanerSettings {
 }
 
 impl CleanerSettings {
-    /// The settings on `node`, with what is set while it runs.
-    pub fn of_broker(config: &Config, image: &Image, node: NodeId) -> Self {
-        with_layers(config, image, node, Self::of)
-    }
-
-    fn of(layers: &Layers<'_>) -> Self {
-        let whole = |name| match layers.value(name) {
-            Some(Value::Int(number)) => u64::try_from(number).unwrap_or(0),
-            Some(Value::Long(number)) => u64::try_from(number).unwrap_or(0),
-            Some(_) | None => 0,
-        };
-        let double = |name| match layers.value(name) {
-            Some(Value::Double(number)) => number,
-            Some(_) | None => f64::MAX,
-        };
-        let size = |name| usize::try_from(whole(name)).unwrap_or(usize::MAX);
+    /// What `config` says, which is the one in effect.
+    pub fn of(config: &Config) -> Self {
+        let values = &config.values;
+        let long = |name| u64::try_from(values.long(name)).unwrap_or(0);
         Self {
-            dedupe_buffer_bytes: size("log.cleaner.dedupe.buffer.size"),
-            threads: size("log.cleaner.threads"),
-            load_factor: double("log.cleaner.io.buffer.load.factor"),
-            io_bytes_per_second_max: double("log.cleaner.io.max.bytes.per.second"),
-            backoff: Duration::from_millis(whole("log.cleaner.backoff.ms")),
+            dedupe_buffer_bytes: usize::try_from(long("log.cleaner.dedupe.buffer.size"))
+                .unwrap_or(usize::MAX),
+            threads: usize::try_from(values.int("log.cleaner.threads")).unwrap_or(1),
+            load_factor: values.double("log.cleaner.io.buffer.load.factor"),
+            io_bytes_per_second_max: values.double("log.cleaner.io.max.bytes.per.second"),
+            backoff: Duration::from_millis(long("log.cleaner.backoff.ms")),
         }
     }
 

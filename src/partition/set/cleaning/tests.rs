@@ -8,7 +8,6 @@ use uuid::Uuid;
 use super::*;
 use crate::base::clock::Clock;
 use crate::base::id::TopicId;
-use crate::log::committer::Dirty;
 use crate::log::disk::{Disk, MemDisk, Mode};
 use crate::meta::{Delta, Image};
 use crate::partition::testing::{Disks, add_topic, cleaner};
