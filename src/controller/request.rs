@@ -60,7 +60,6 @@ decisions! {
     ElectLeaders -> Result<Vec<ElectedLeader>, Error>: |c, _, r| c.elect_leaders(&r),
     AlterPartitionReassignments -> Result<Vec<Result<(), Error>>, Error>: |c, _, r| c.alter_reassignments(&r),
     UpdateFeatures -> Result<(), Error>: |c, _, r| c.update_features(&r),
-=======
     AlterClientQuotas -> Result<ByEntity, Error>: |c, _, r| c.alter_client_quotas(&r),
     AlterUserScramCredentials -> Result<ByUser, Error>: |c, _, r| c.alter_scram_credentials(&r),
     AssignReplicas -> Result<(), Error>: |c, _, r| c.assign_replicas(&r),

@@ -213,7 +213,7 @@ impl Set {
         let mut directories: Vec<_> = self.parts.directories.iter().map(uncleanable_of).collect();
         for replica in self.all() {
             let Some(bytes) = replica.uncleanable_bytes() else { continue };
-            let at = self.parts.directories.iter().position(|d| Arc::ptr_eq(d, replica.directory()));
+            let at = self.parts.directories.iter().position(|d| Arc::ptr_eq(d, &replica.directory()));
             if let Some(directory) = at.map(|at| &mut directories[at]) {
                 directory.partitions += 1;
                 directory.bytes = directory.bytes.saturating_add(bytes);
