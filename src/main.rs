@@ -38,7 +38,7 @@ fn fail(why: &str) -> ExitCode {
 }
 
 fn run(config: Config) -> ExitCode {
-    broker::logging::start();
+    let loggers = broker::logging::start();
     if !config.unknown_keys.is_empty() {
         let keys = config.unknown_keys.join(", ");
         info!("These configurations '[{keys}]' were supplied but are not used yet.");
@@ -50,7 +50,7 @@ fn run(config: Config) -> ExitCode {
         Ok(runtime) => runtime,
         Err(why) => return fail(&format!("cannot start threads: {why}")),
     };
-    match runtime.block_on(broker::run(config)) {
+    match runtime.block_on(broker::run(config, loggers)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             error!("{why:#}");

@@ -132,9 +132,15 @@ fn key_and_version(frame: &[u8]) -> (ApiKey, i16) {
     (ApiKey::try_from(number(4)).unwrap(), number(6))
 }
 
-/// Versions that only the broker's own codecs know; the tests of the groups look into these answers.
+/// Versions that only the broker's own codecs know; the tests of groups and transactions look into these answers.
 fn is_beyond_the_crate(api: ApiKey, version: i16) -> bool {
-    let own = [(ApiKey::OffsetCommit, 10), (ApiKey::OffsetFetch, 10), (ApiKey::DeleteGroups, 3)];
+    let own = [
+        (ApiKey::OffsetCommit, 10),
+        (ApiKey::OffsetFetch, 10),
+        (ApiKey::WriteTxnMarkers, 2),
+        (ApiKey::TxnOffsetCommit, 6),
+        (ApiKey::DeleteGroups, 3),
+    ];
     own.contains(&(api, version))
 }
 

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use super::support::{Broker, Client, Records, fetch_request, frame, has_come};
 
 /// Whether the broker answers on this connection.
-fn is_served(client: &mut Client) -> bool {
+pub fn is_served(client: &mut Client) -> bool {
     let request = kafka_protocol::messages::ApiVersionsRequest::default();
     client.stream.write_all(&frame(&request, 0, 1)).is_ok() && client.read_frame().is_some()
 }

@@ -9,14 +9,14 @@ use kafka_protocol::messages::*;
 
 use super::support::{Broker, Client, eventually, text, unique};
 
-const TOPIC: i8 = 2;
-const BROKER: i8 = 4;
-const LOGGER: i8 = 8;
+pub const TOPIC: i8 = 2;
+pub const BROKER: i8 = 4;
+pub const LOGGER: i8 = 8;
 const CLIENT_METRICS: i8 = 16;
 const GROUP: i8 = 32;
 
-const SET: i8 = 0;
-const DELETE: i8 = 1;
+pub const SET: i8 = 0;
+pub const DELETE: i8 = 1;
 const APPEND: i8 = 2;
 const SUBTRACT: i8 = 3;
 
@@ -36,12 +36,17 @@ fn alter(client: &mut Client, resources: Vec<AlterConfigsResource>) -> Vec<Alter
 }
 
 /// Changes one key; the code and message.
-fn change(client: &mut Client, kind: i8, name: &str, key: &str, op: i8, value: &str) -> (i16, String) {
+pub fn change(client: &mut Client, kind: i8, name: &str, key: &str, op: i8, value: &str) -> (i16, String) {
     let answer = alter(client, vec![resource(kind, name, &[(key, op, value)])]).remove(0);
     (answer.error_code, answer.error_message.unwrap_or_default().to_string())
 }
 
-fn describe(client: &mut Client, kind: i8, name: &str, key: &str) -> Option<DescribeConfigsResourceResult> {
+pub fn describe(
+    client: &mut Client,
+    kind: i8,
+    name: &str,
+    key: &str,
+) -> Option<DescribeConfigsResourceResult> {
     let resource = DescribeConfigsResource::default()
         .with_resource_type(kind)
         .with_resource_name(text(name))
@@ -54,7 +59,7 @@ fn describe(client: &mut Client, kind: i8, name: &str, key: &str) -> Option<Desc
 }
 
 /// Waits until a key has a value; its source.
-fn await_value(client: &mut Client, kind: i8, name: &str, key: &str, value: &str) -> i8 {
+pub fn await_value(client: &mut Client, kind: i8, name: &str, key: &str, value: &str) -> i8 {
     eventually("the value is there", || {
         let found = describe(client, kind, name, key)?;
         (found.value.as_deref() == Some(value)).then_some(found.config_source)

@@ -1,13 +1,13 @@
 //! Committed offsets: every version, topics by their ids, and who may commit.
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, BytesMut};
 use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestTopic;
 use kafka_protocol::messages::*;
-use std::io::Write;
 use uuid::Uuid;
 
 use super::support::groups::{Member, commit_request, group};
-use super::support::{Broker, Client, stranger, unique};
+use super::support::raw::{Compact, call_raw, put_offset, skip_to_partition};
+use super::support::{Broker, stranger, unique};
 
 const AT_ONCE: &[&str] = &["group.initial.rebalance.delay.ms=0"];
 
@@ -78,48 +78,13 @@ fn only_members_commit_for_a_group_that_has_some() {
     assert_eq!(client.committed_one(&id, &topic.name, 0).committed_offset, -1);
 }
 
-/// Bodies of version 10, which the message crate does not know.
-trait Compact {
-    fn put_compact(&mut self, text: &[u8]);
-}
-
-impl Compact for BytesMut {
-    fn put_compact(&mut self, text: &[u8]) {
-        self.put_u8(u8::try_from(text.len() + 1).unwrap());
-        self.put_slice(text);
-    }
-}
-
-/// Sends a body of a flexible version and gives that of the answer.
-fn call_raw(client: &mut Client, key: i16, version: i16, body: &[u8]) -> Bytes {
-    let mut frame = BytesMut::new();
-    frame.put_i32(i32::try_from(11 + body.len()).unwrap());
-    frame.put_i16(key);
-    frame.put_i16(version);
-    frame.put_i32(4711);
-    frame.put_i16(-1);
-    frame.put_u8(0);
-    frame.put_slice(body);
-    client.stream.write_all(&frame).unwrap();
-    let mut answer = client.read_frame().unwrap();
-    assert_eq!((answer.get_i32(), answer.get_u8()), (4711, 0));
-    answer
-}
-
 fn commit_by_id(group: &GroupId, topic: Uuid, offset: i64) -> BytesMut {
     let mut body = BytesMut::new();
     body.put_compact(group.as_bytes());
     body.put_i32(-1);
     body.put_compact(b"");
     body.put_u8(0);
-    body.put_u8(2);
-    body.put_slice(topic.as_bytes());
-    body.put_u8(2);
-    body.put_i32(0);
-    body.put_i64(offset);
-    body.put_i32(-1);
-    body.put_compact(b"by id");
-    body.put_slice(&[0, 0, 0]);
+    put_offset(&mut body, topic, offset);
     body
 }
 
@@ -137,13 +102,6 @@ fn fetch_by_id(group: &GroupId, topic: Uuid) -> BytesMut {
     body.put_u8(0);
     body.put_u8(0);
     body
-}
-
-/// Throttle time, one topic, its id, one partition and its index.
-fn skip_to_partition(answer: &mut Bytes, topic: Uuid) {
-    assert_eq!(answer.get_u8(), 2, "one topic");
-    assert_eq!(&answer.split_to(16)[..], topic.as_bytes());
-    assert_eq!((answer.get_u8(), answer.get_i32()), (2, 0));
 }
 
 #[test]

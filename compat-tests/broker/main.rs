@@ -25,6 +25,7 @@ mod describe_log_dirs;
 mod describe_producers;
 mod describe_quorum;
 mod describe_topic_partitions;
+mod dynamic_configs;
 mod elect_leaders;
 mod fetch;
 mod fetch_sessions;

@@ -1,11 +1,13 @@
 //! What tools see of transactions, and how they end one that hangs.
 
+use bytes::{Buf, BufMut, BytesMut};
 use kafka_protocol::messages::add_partitions_to_txn_response::AddPartitionsToTxnResponse;
 use kafka_protocol::messages::describe_producers_request::TopicRequest;
 use kafka_protocol::messages::describe_producers_response::ProducerState;
 use kafka_protocol::messages::write_txn_markers_request::{WritableTxnMarker, WritableTxnMarkerTopic};
 use kafka_protocol::messages::*;
 
+use super::support::raw::{Compact, call_raw};
 use super::support::transactions::{END_V1, END_V2, PRODUCE_V1, Txn, transactional};
 use super::support::{Broker, Client, eventually, now_ms, tests_kafka, text, unique};
 
@@ -206,6 +208,39 @@ fn what_write_txn_markers_refuses() {
     assert_eq!(write_markers(&mut client, vec![earlier]), [(txn.producer, 0, 52)]);
     let behind = marker(&txn.later(-1), &topic, &[0]).with_coordinator_epoch(8);
     assert_eq!(write_markers(&mut client, vec![behind]), [(txn.producer, 0, 47)]);
+}
+
+#[test]
+fn a_marker_of_the_second_protocol_has_a_later_epoch_than_its_transaction() {
+    let broker = Broker::shared();
+    let mut client = broker.connect();
+    let topic = client.create("marked-2", 1).name;
+    let txn = client.init(&unique("t"));
+    client.append_in(&txn, &topic, 0, &txn.batch(0, &["x"]));
+    let mut write = |epoch: i16, transaction_version: i8| {
+        let mut body = BytesMut::new();
+        body.put_u8(2);
+        body.put_i64(txn.producer.0);
+        body.put_i16(epoch);
+        body.put_u8(0);
+        body.put_u8(2);
+        body.put_compact(topic.as_bytes());
+        body.put_u8(2);
+        body.put_i32(0);
+        body.put_u8(0);
+        body.put_i32(0);
+        body.put_i8(transaction_version);
+        body.put_slice(&[0, 0]);
+        let mut answer = call_raw(&mut client, 27, 2, &body);
+        assert_eq!((answer.get_u8(), answer.get_i64(), answer.get_u8()), (2, txn.producer.0, 2));
+        answer.advance(topic.len() + 1);
+        assert_eq!((answer.get_u8(), answer.get_i32()), (2, 0));
+        answer.get_i16()
+    };
+    assert_eq!(write(txn.epoch, 2), 47);
+    assert_eq!(write(txn.epoch + 1, 2), 0);
+    assert_eq!(write(txn.epoch + 1, 0), 0, "no transaction is open");
+    assert_eq!(client.await_stable(&topic, 0).aborted, vec![(txn.producer.0, 0)]);
 }
 
 #[test]

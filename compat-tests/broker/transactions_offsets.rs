@@ -1,10 +1,13 @@
 //! Offsets that are committed in a transaction.
 
+use bytes::{Buf, BufMut, BytesMut};
 use kafka_protocol::messages::{GroupId, TopicName};
+use uuid::Uuid;
 
 use super::support::groups::{Member, group};
+use super::support::raw::{Compact, call_raw, put_offset, skip_to_partition};
 use super::support::transactions::{END_V1, END_V2, PRODUCE_V1, Txn};
-use super::support::{Broker, Client, eventually, text, unique};
+use super::support::{Broker, Client, eventually, stranger, text, unique};
 
 /// The first version that adds the group's partition by itself.
 const COMMIT_V2: i16 = 5;
@@ -46,6 +49,41 @@ fn offsets_are_pending_until_the_transaction_commits() {
         let found = client.committed_one(&id, &topic, 0);
         assert_eq!(found.metadata.as_deref(), Some(&*format!("at {offset}")));
     }
+}
+
+#[test]
+fn version_6_names_topics_by_their_ids() {
+    // Apache Kafka has it since 4.4.
+    let Some(broker) = Broker::start(&[]) else { return };
+    let mut client = broker.connect();
+    let topic = client.create("txn-by-id", 1);
+    let id = group(&unique("g"));
+    client.await_coordinator(&id);
+    let txn = client.init(&unique("t"));
+    let by_id = |topic: Uuid| {
+        let mut body = BytesMut::new();
+        body.put_compact(txn.id.as_bytes());
+        body.put_compact(id.as_bytes());
+        body.put_i64(txn.producer.0);
+        body.put_i16(txn.epoch);
+        body.put_i32(-1);
+        body.put_compact(b"");
+        body.put_u8(0);
+        put_offset(&mut body, topic, 7);
+        body
+    };
+    for (topic, code) in [(stranger(), 100), (topic.id, 0)] {
+        let mut answer = call_raw(&mut client, 28, 6, &by_id(topic));
+        assert_eq!(answer.get_i32(), 0);
+        skip_to_partition(&mut answer, topic);
+        assert_eq!(answer.get_i16(), code, "{topic}");
+    }
+    client.finish(&txn, true);
+    let seen = eventually("it is decided", || {
+        let (code, offset) = client.stable_offset(&id, &topic.name);
+        (code == 0).then_some(offset)
+    });
+    assert_eq!(seen, 7);
 }
 
 #[test]

@@ -374,8 +374,8 @@ pub fn every_version_of_every_api() -> Vec<Hostile> {
         (24, 0..=5),
         (25, 0..=4),
         (26, 0..=5),
-        (27, 1..=1),
-        (28, 0..=5),
+        (27, 1..=2),
+        (28, 0..=6),
         (29, 1..=3),
         (30, 1..=3),
         (31, 1..=3),
@@ -430,6 +430,15 @@ fn honest(api: ApiKey, version: i16) -> Vec<u8> {
         (ApiKey::OffsetFetch, 10) => {
             let head = [2, 2, b'g', 0, 0xff, 0xff, 0xff, 0xff, 2];
             return request(9, 10, &[NO_TAGS, &head, &[9; 16], &[2, 0, 0, 0, 0, 0, 0, 0, 0]]);
+        }
+        (ApiKey::WriteTxnMarkers, 2) => {
+            let head = [&[2][..], &[0; 8], &[0, 0, 0, 2, 2, b't', 2, 0, 0, 0, 0, 0]].concat();
+            return request(27, 2, &[NO_TAGS, &head, &[0, 0, 0, 0, 2, 0, 0]]);
+        }
+        (ApiKey::TxnOffsetCommit, 6) => {
+            let head = [&[2, b't', 2, b'g'][..], &[0; 10], &[0xff; 4], &[1, 0, 2]].concat();
+            let partition = [2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0xff, 0xff, 0xff, 0xff, 1, 0];
+            return request(28, 6, &[NO_TAGS, &head, &[9; 16], &partition, &[0, 0]]);
         }
         (ApiKey::DeleteGroups, 3) => return request(42, 3, &[NO_TAGS, &[2, 2, b'g', 0]]),
         _ => {}

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
+use super::broker_loggers::Loggers;
 use super::fetch::session;
 use super::measure::Requests;
 use crate::base::clock::Clock;
@@ -45,13 +46,15 @@ pub struct Context {
     pub(crate) requests: Requests,
     /// Producer ids handed to this node by the controller.
     pub producer_ids: Arc<coordinator::ProducerIds>,
+    /// What is logged.
+    pub(crate) loggers: Loggers,
 }
 
 impl Context {
     /// Wires the handlers to the parts of the broker.
     pub fn new(parts: Parts) -> Self {
         let Parts { config, clock, random, node, cluster_id, quorum, partitions, groups, .. } = parts;
-        let Parts { transactions, producer_ids, broker_epoch, metrics, .. } = parts;
+        let Parts { transactions, producer_ids, broker_epoch, metrics, loggers, .. } = parts;
         let slots = config.requests.fetch_session_slots_max;
         Self {
             config,
@@ -68,6 +71,7 @@ impl Context {
             requests: Requests::new(),
             sessions: session::Cache::new(slots),
             producer_ids,
+            loggers,
         }
     }
 }
@@ -111,6 +115,8 @@ pub struct Parts {
     pub broker_epoch: i64,
     /// See [`Context::metrics`].
     pub metrics: Metrics,
+    /// What is logged.
+    pub loggers: Loggers,
 }
 
 /// The client at the other end of a connection.

@@ -14,7 +14,6 @@ use kafka_protocol::messages::describe_configs_response::{
 use kafka_protocol::protocol::StrBytes;
 
 use super::alter_resources::BROKER_LOGGER;
-use super::broker_loggers;
 use super::context::Context;
 use super::dispatch::Request;
 use super::error::{Code, NONE};
@@ -100,7 +99,8 @@ fn entries(context: &Context, resource: &DescribeConfigsResource) -> Result<Vec<
         BROKER_LOGGER if name.is_empty() => refuse("Broker id must not be empty"),
         BROKER_LOGGER => {
             check_node(context, name, "expected {}")?;
-            Ok(vec![describe_logger(broker_loggers::ROOT, broker_loggers::root_level())])
+            let loggers = context.loggers.list();
+            Ok(loggers.into_iter().map(|(name, level)| describe_logger(&name, level)).collect())
         }
         CLIENT_METRICS if name.is_empty() => refuse("Client metrics subscription name must not be empty"),
         CLIENT_METRICS => Ok(describe_client_metrics(&overrides(&image, ResourceKind::ClientMetrics, name))),

@@ -1,89 +1,84 @@
-//! DescribeLogDirs, versions 1 to 4 (`ReplicaManager.describeLogDirs`).
+//! DescribeLogDirs, versions 1 to 5 (`ReplicaManager.describeLogDirs`).
 //!
 //! 3     top-level error.
 //! 4     total and usable bytes.
+//! 5     whether a directory is cordoned.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use kafka_protocol::messages::TopicName;
-use kafka_protocol::messages::describe_log_dirs_request::DescribeLogDirsRequest;
-use kafka_protocol::messages::describe_log_dirs_response::{
-    DescribeLogDirsPartition, DescribeLogDirsResponse, DescribeLogDirsResult, DescribeLogDirsTopic,
-};
 use kafka_protocol::protocol::StrBytes;
 
 use super::context::Context;
 use super::dispatch::Request;
 use super::error::Code;
-use crate::base::id::DirectoryId;
-use crate::partition::{Directory, Replica};
+use crate::partition::Directory;
+use crate::wire::describe_log_dirs::{
+    DescribeLogDirsRequest, DescribeLogDirsResponse, LogDir, LogDirPartition,
+};
 
-type Asked = Option<HashMap<String, HashSet<i32>>>;
+/// By name.
+type Topics = BTreeMap<Arc<str>, Vec<LogDirPartition>>;
 
 pub(super) async fn handle(
     context: Arc<Context>,
     request: Request<DescribeLogDirsRequest>,
 ) -> DescribeLogDirsResponse {
-    let asked: Asked = request.body.topics.map(|topics| {
+    let asked: Option<HashMap<String, HashSet<i32>>> = request.body.topics.map(|topics| {
         let mut asked: HashMap<String, HashSet<i32>> = HashMap::new();
-        for topic in topics {
-            asked.entry(topic.topic.to_string()).or_default().extend(topic.partitions);
+        for (topic, partitions) in topics {
+            asked.entry(topic.to_string()).or_default().extend(partitions);
         }
         asked
     });
-    let mut by_directory: HashMap<DirectoryId, Vec<Arc<Replica>>> = HashMap::new();
+    let directories = context.partitions.directories();
+    let mut by_directory: Vec<Topics> = directories.iter().map(|_| Topics::new()).collect();
+    let mut put = |directory: &Arc<Directory>, topic: &Arc<str>, partition| {
+        if let Some(at) = directories.iter().position(|known| Arc::ptr_eq(known, directory)) {
+            by_directory[at].entry(topic.clone()).or_default().push(partition);
+        }
+    };
     for replica in context.partitions.all() {
         let name = replica.name();
         let is_asked = asked
             .as_ref()
             .is_none_or(|asked| asked.get(&*name.topic).is_some_and(|only| only.contains(&name.partition)));
-        if is_asked {
-            by_directory.entry(replica.directory().log_directory().id()).or_default().push(replica);
+        if !is_asked {
+            continue;
+        }
+        let told = |size_bytes: u64, offset_lag: i64, is_future: bool| LogDirPartition {
+            index: name.partition,
+            size_bytes: i64::try_from(size_bytes).unwrap_or(i64::MAX),
+            offset_lag,
+            is_future,
+        };
+        put(&replica.directory(), &name.topic, told(replica.size_bytes(), replica.offset_lag(), false));
+        if let Some(future) = replica.future() {
+            put(&future.directory, &name.topic, told(future.size_bytes, future.offset_lag, true));
         }
     }
-    let describe = |directory: &Arc<Directory>| {
-        let here = by_directory.remove(&directory.log_directory().id()).unwrap_or_default();
-        described(directory, &here, request.header.api_version)
-    };
-    DescribeLogDirsResponse::default()
-        .with_results(context.partitions.directories().iter().map(describe).collect())
+    let results =
+        directories.iter().zip(by_directory).map(|(directory, topics)| described(directory, topics));
+    DescribeLogDirsResponse { error_code: 0, results: results.collect() }
 }
 
-fn described(directory: &Directory, here: &[Arc<Replica>], version: i16) -> DescribeLogDirsResult {
+fn described(directory: &Directory, topics: Topics) -> LogDir {
     let log_directory = directory.log_directory();
-    let path = std::path::absolute(log_directory.path()).unwrap_or_else(|_| log_directory.path().to_owned());
-    let mut out = DescribeLogDirsResult::default()
-        .with_log_dir(StrBytes::from_string(path.display().to_string()))
-        .with_total_bytes(-1)
-        .with_usable_bytes(-1);
-    if version < 4 {
-        out = DescribeLogDirsResult::default().with_log_dir(out.log_dir);
-    }
-    if log_directory.is_offline() {
-        out.error_code = Code::KafkaStorageError.code();
-        return out;
-    }
-    if version >= 4
-        && let Ok(space) = log_directory.space()
-    {
-        out.total_bytes = i64::try_from(space.total).unwrap_or(i64::MAX);
-        out.usable_bytes = i64::try_from(space.usable).unwrap_or(i64::MAX);
-    }
-    let mut topics: BTreeMap<Arc<str>, Vec<DescribeLogDirsPartition>> = BTreeMap::new();
-    for replica in here {
-        let partition = DescribeLogDirsPartition::default()
-            .with_partition_index(replica.name().partition)
-            .with_partition_size(i64::try_from(replica.size_bytes()).unwrap_or(i64::MAX))
-            .with_offset_lag(replica.offset_lag());
-        topics.entry(replica.name().topic.clone()).or_default().push(partition);
-    }
-    let topic = |(name, mut partitions): (Arc<str>, Vec<DescribeLogDirsPartition>)| {
-        partitions.sort_by_key(|p| p.partition_index);
-        DescribeLogDirsTopic::default()
-            .with_name(TopicName(StrBytes::from_string(name.to_string())))
-            .with_partitions(partitions)
+    let path = StrBytes::from_string(log_directory.absolute_path().display().to_string());
+    let unknown = LogDir { path, total_bytes: -1, usable_bytes: -1, ..LogDir::default() };
+    let space = log_directory.ensure_online().and_then(|()| log_directory.space());
+    let Ok(space) = space else {
+        return LogDir { error_code: Code::KafkaStorageError.code(), ..unknown };
     };
-    out.topics = topics.into_iter().map(topic).collect();
-    out
+    let topic = |(name, mut partitions): (Arc<str>, Vec<LogDirPartition>)| {
+        partitions.sort_by_key(|partition| partition.index);
+        (StrBytes::from_string(name.to_string()), partitions)
+    };
+    LogDir {
+        topics: topics.into_iter().map(topic).collect(),
+        total_bytes: i64::try_from(space.total).unwrap_or(i64::MAX),
+        usable_bytes: i64::try_from(space.usable).unwrap_or(i64::MAX),
+        is_cordoned: directory.is_cordoned(),
+        ..unknown
+    }
 }

@@ -3,25 +3,28 @@
 use kafka_protocol::messages::DescribeProducersResponse;
 use kafka_protocol::messages::{
     AddOffsetsToTxnResponse, AddPartitionsToTxnResponse, AlterClientQuotasResponse, AlterConfigsResponse,
-    AlterPartitionReassignmentsResponse, AlterUserScramCredentialsResponse, ApiVersionsResponse,
-    ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatResponse, CreateAclsResponse,
+    AlterPartitionReassignmentsResponse, AlterReplicaLogDirsResponse, AlterUserScramCredentialsResponse,
+    ApiVersionsResponse, ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatResponse, CreateAclsResponse,
     CreateDelegationTokenResponse, CreatePartitionsResponse, CreateTopicsResponse, DeleteAclsResponse,
     DeleteRecordsResponse, DeleteTopicsResponse, DescribeAclsResponse, DescribeClientQuotasResponse,
     DescribeClusterResponse, DescribeConfigsResponse, DescribeDelegationTokenResponse,
-    DescribeGroupsResponse, DescribeLogDirsResponse, DescribeQuorumResponse, DescribeTopicPartitionsResponse,
+    DescribeGroupsResponse, DescribeQuorumResponse, DescribeTopicPartitionsResponse,
     DescribeTransactionsResponse, DescribeUserScramCredentialsResponse, ElectLeadersResponse, EndTxnResponse,
     ExpireDelegationTokenResponse, FindCoordinatorResponse, HeartbeatResponse,
     IncrementalAlterConfigsResponse, InitProducerIdResponse, JoinGroupResponse, LeaveGroupResponse,
     ListConfigResourcesResponse, ListGroupsResponse, ListOffsetsResponse, ListPartitionReassignmentsResponse,
     ListTransactionsResponse, MetadataResponse, OffsetDeleteResponse, OffsetForLeaderEpochResponse,
-    ProduceResponse, RenewDelegationTokenResponse, SyncGroupResponse, TxnOffsetCommitResponse,
-    UnregisterBrokerResponse, UpdateFeaturesResponse, WriteTxnMarkersResponse,
+    ProduceResponse, RenewDelegationTokenResponse, SyncGroupResponse, UnregisterBrokerResponse,
+    UpdateFeaturesResponse,
 };
 
 use crate::wire::delete_groups::DeleteGroupsResponse;
+use crate::wire::describe_log_dirs::DescribeLogDirsResponse;
 use crate::wire::fetch_response;
 use crate::wire::offset_commit::OffsetCommitResponse;
 use crate::wire::offset_fetch::OffsetFetchResponse;
+use crate::wire::txn_offset_commit::TxnOffsetCommitResponse;
+use crate::wire::write_txn_markers::WriteTxnMarkersResponse;
 
 /// An answer with error codes.
 pub(super) trait ErrorCodes {
@@ -108,6 +111,12 @@ impl ErrorCodes for DescribeProducersResponse {
 impl ErrorCodes for DescribeConfigsResponse {
     fn error_codes(&self) -> impl Iterator<Item = i16> {
         self.results.iter().map(|r| r.error_code)
+    }
+}
+
+impl ErrorCodes for AlterReplicaLogDirsResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        self.results.iter().flat_map(|t| &t.partitions).map(|p| p.error_code)
     }
 }
 
@@ -257,14 +266,17 @@ impl ErrorCodes for EndTxnResponse {
 
 impl ErrorCodes for WriteTxnMarkersResponse {
     fn error_codes(&self) -> impl Iterator<Item = i16> {
-        let topics = self.markers.iter().flat_map(|m| &m.topics);
-        topics.flat_map(|t| &t.partitions).map(|p| p.error_code)
+        self.markers
+            .iter()
+            .flat_map(|m| &m.topics)
+            .flat_map(|(_, partitions)| partitions)
+            .map(|(_, code)| *code)
     }
 }
 
 impl ErrorCodes for TxnOffsetCommitResponse {
     fn error_codes(&self) -> impl Iterator<Item = i16> {
-        self.topics.iter().flat_map(|t| &t.partitions).map(|p| p.error_code)
+        self.topics.iter().flat_map(|t| &t.partitions).map(|(_, code)| *code)
     }
 }
 

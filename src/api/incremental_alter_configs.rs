@@ -28,8 +28,9 @@ pub(super) async fn handle(
     let body = &request.body;
     let named: Vec<Named<'_>> =
         body.resources.iter().map(|r| (r.resource_type, r.resource_name.as_str())).collect();
-    let (resources, outcomes) =
-        alter_resources::sort(&named, &body.resources, |at, asked| accept(&context, at, asked));
+    let (resources, outcomes) = alter_resources::sort(&named, &body.resources, |at, asked| {
+        accept(&context, at, asked, body.validate_only)
+    });
     let altered = if resources.is_empty() {
         Ok(Vec::new())
     } else {
@@ -50,11 +51,12 @@ fn accept(
     context: &Context,
     named: Named<'_>,
     asked: &AlterConfigsResource,
+    validate_only: bool,
 ) -> Result<(Resource, Vec<ConfigChange>), Option<Refusal>> {
     let keys = asked.configs.iter().map(|c| (&c.name, c.value.is_some() || c.config_operation == 1));
     alter_resources::check_keys(keys).map_err(Some)?;
     if named.0 == BROKER_LOGGER {
-        return Err(super::broker_loggers::alter(context, asked).err());
+        return Err(super::broker_loggers::alter(context, asked, validate_only).err());
     }
     let resource = alter_resources::resource(context, named).map_err(Some)?;
     let changes = asked.configs.iter().map(change).collect::<Result<Vec<_>, _>>().map_err(Some)?;

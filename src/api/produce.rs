@@ -43,12 +43,16 @@ use crate::meta::Image;
 use crate::metrics;
 use crate::partition::{self, Replica};
 use crate::purgatory::Countdown;
-use crate::wire::validator::{Arrival, RecordError, Rejection, Scratch, validate_produce};
+use crate::wire::validator::{Arrival, RecordError, Rejection, Scratch, is_recompressed, validate_produce};
 
 thread_local! {
     /// Memory for decompression, one per worker thread: validation never waits.
     static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::new());
 }
+
+/// From this size on a batch is recompressed apart from the other work of its thread: a level is free to cost a second
+/// per MiB.
+const INLINE_BYTES_MAX: usize = 8 << 10;
 
 /// Acks of a producer that waits for all in-sync replicas.
 const ALL_IN_SYNC: i16 = -1;
@@ -243,8 +247,11 @@ impl Work {
         let rules = replica.produce_rules();
         let arrival = Arrival { tp: replica.name(), produce_version: self.request.version(), now_ms };
         let records = data.records.unwrap_or_default();
-        let validated =
-            SCRATCH.with_borrow_mut(|scratch| validate_produce(records, &rules, &arrival, scratch));
+        let is_long = records.len() > INLINE_BYTES_MAX && is_recompressed(&records, &rules);
+        let validate =
+            || SCRATCH.with_borrow_mut(|scratch| validate_produce(records, &rules, &arrival, scratch));
+        // Order is kept, and everybody else on this thread goes on elsewhere.
+        let validated = if is_long { tokio::task::block_in_place(validate) } else { validate() };
         let validated = match validated {
             Ok(validated) => validated,
             Err(rejection) => return Status::rejected(rejection),

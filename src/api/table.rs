@@ -6,9 +6,9 @@ use super::context::Context;
 use super::dispatch::{Call, Raw, simple};
 use super::{
     acls, add_offsets_to_txn, add_partitions_to_txn, alter_client_quotas, alter_configs,
-    alter_partition_reassignments, alter_user_scram_credentials, api_versions, consumer_group_describe,
-    consumer_group_heartbeat, create_partitions, create_topics, delegation_tokens, delete_groups,
-    delete_records, delete_topics, describe_client_quotas, describe_cluster, describe_configs,
+    alter_partition_reassignments, alter_replica_log_dirs, alter_user_scram_credentials, api_versions,
+    consumer_group_describe, consumer_group_heartbeat, create_partitions, create_topics, delegation_tokens,
+    delete_groups, delete_records, delete_topics, describe_client_quotas, describe_cluster, describe_configs,
     describe_groups, describe_log_dirs, describe_producers, describe_quorum, describe_topic_partitions,
     describe_transactions, describe_user_scram_credentials, elect_leaders, end_txn, fetch, find_coordinator,
     heartbeat, incremental_alter_configs, init_producer_id, join_group, leave_group, list_config_resources,
@@ -49,6 +49,7 @@ pub(super) fn start(context: &Arc<Context>, raw: Raw) -> Call {
         ApiKey::DeleteAcls => simple(context, raw, acls::delete),
         ApiKey::DescribeConfigs => simple(context, raw, describe_configs::handle),
         ApiKey::AlterConfigs => simple(context, raw, alter_configs::handle),
+        ApiKey::AlterReplicaLogDirs => simple(context, raw, alter_replica_log_dirs::handle),
         ApiKey::DescribeLogDirs => simple(context, raw, describe_log_dirs::handle),
         ApiKey::CreatePartitions => simple(context, raw, create_partitions::handle),
         ApiKey::CreateDelegationToken => simple(context, raw, delegation_tokens::create),

@@ -1,105 +1,49 @@
-//! TxnOffsetCommit, versions 0 to 5 (`KafkaApis.handleTxnOffsetCommitRequest`).
+//! TxnOffsetCommit, versions 0 to 6 (`KafkaApis.handleTxnOffsetCommitRequest`).
 //!
 //! 2     COORDINATOR_LOAD_IN_PROGRESS; before, COORDINATOR_NOT_AVAILABLE.
 //! 3     members and their generations (KIP-447).
 //! 4     TRANSACTION_ABORTABLE.
 //! 5     the group's partition comes into the transaction by itself (KIP-890).
-//!
-//! Offsets of partitions that do not exist are refused here; the coordinators hear of the others only.
+//! 6     topic ids (KIP-1319).
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
-
-use kafka_protocol::messages::txn_offset_commit_request::{
-    TxnOffsetCommitRequest, TxnOffsetCommitRequestTopic,
-};
-use kafka_protocol::messages::txn_offset_commit_response::{
-    TxnOffsetCommitResponse, TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
-};
 
 use super::context::Context;
 use super::dispatch::Request;
 use super::error::Code;
 use super::groups;
-use crate::meta::Image;
+use super::offsets::{merge, refused, split};
+use crate::wire::offset_commit::CommittedTopic;
+use crate::wire::txn_offset_commit::{TxnOffsetCommitRequest, TxnOffsetCommitResponse};
 
 /// The first version whose clients bear with COORDINATOR_LOAD_IN_PROGRESS (KAFKA-7296).
 const LOADING: i16 = 2;
+/// The first version that names topics by id.
+const TOPIC_IDS: i16 = 6;
 
 pub(super) async fn handle(
     context: Arc<Context>,
     mut request: Request<TxnOffsetCommitRequest>,
 ) -> TxnOffsetCommitResponse {
     let image = context.quorum.image();
-    let mut answers = Vec::new();
-    for topic in &mut request.body.topics {
-        let missing = take_missing(&image, topic);
-        if !missing.is_empty() {
-            answers.push(refused(topic, &missing, Code::UnknownTopicOrPartition));
-        }
-    }
-    request.body.topics.retain(|topic| !topic.partitions.is_empty());
-    if !request.body.topics.is_empty() {
+    let by_id = request.version() >= TOPIC_IDS;
+    let (known, mut answers) = split(&image, by_id, std::mem::take(&mut request.body.topics));
+    if !known.is_empty() {
+        request.body.topics = known;
         merge(&mut answers, commit(&context, &request).await);
     }
-    TxnOffsetCommitResponse::default().with_topics(answers)
+    TxnOffsetCommitResponse { topics: answers }
 }
 
-async fn commit(
-    context: &Context,
-    request: &Request<TxnOffsetCommitRequest>,
-) -> Vec<TxnOffsetCommitResponseTopic> {
+async fn commit(context: &Context, request: &Request<TxnOffsetCommitRequest>) -> Vec<CommittedTopic> {
+    let refuse_all = |code| request.body.topics.iter().map(|topic| refused(topic, code)).collect();
     if request.body.group_id.is_empty() {
-        return refuse_all(&request.body, Code::InvalidGroupId);
+        return refuse_all(Code::InvalidGroupId);
     }
     let code = match context.transactions.commit_offsets(groups::ask(context, request)).await {
         Ok(response) => return response.topics,
         Err(unavailable) => groups::code(unavailable),
     };
     let is_unknown = code == Code::CoordinatorLoadInProgress && request.version() < LOADING;
-    refuse_all(&request.body, if is_unknown { Code::CoordinatorNotAvailable } else { code })
-}
-
-fn refuse_all(body: &TxnOffsetCommitRequest, code: Code) -> Vec<TxnOffsetCommitResponseTopic> {
-    let all = |topic: &TxnOffsetCommitRequestTopic| {
-        let partitions: Vec<i32> = topic.partitions.iter().map(|p| p.partition_index).collect();
-        refused(topic, &partitions, code)
-    };
-    body.topics.iter().map(all).collect()
-}
-
-/// Takes out what does not exist.
-fn take_missing(image: &Image, topic: &mut TxnOffsetCommitRequestTopic) -> Vec<i32> {
-    let found = image.topics.by_name(&topic.name);
-    let is_missing = |index: i32| found.is_none_or(|topic| topic.partition(index).is_none());
-    topic.partitions.extract_if(.., |p| is_missing(p.partition_index)).map(|p| p.partition_index).collect()
-}
-
-fn refused(
-    topic: &TxnOffsetCommitRequestTopic,
-    partitions: &[i32],
-    code: Code,
-) -> TxnOffsetCommitResponseTopic {
-    let partition = |index: &i32| {
-        TxnOffsetCommitResponsePartition::default().with_partition_index(*index).with_error_code(code.code())
-    };
-    TxnOffsetCommitResponseTopic::default()
-        .with_name(topic.name.clone())
-        .with_partitions(partitions.iter().map(partition).collect())
-}
-
-/// Adds answers; each topic stands once.
-fn merge(answers: &mut Vec<TxnOffsetCommitResponseTopic>, more: Vec<TxnOffsetCommitResponseTopic>) {
-    let places = answers.iter().enumerate();
-    let mut places: HashMap<_, _> = places.map(|(at, topic)| (topic.name.clone(), at)).collect();
-    for topic in more {
-        match places.entry(topic.name.clone()) {
-            Entry::Occupied(place) => answers[*place.get()].partitions.extend(topic.partitions),
-            Entry::Vacant(place) => {
-                place.insert(answers.len());
-                answers.push(topic);
-            }
-        }
-    }
+    refuse_all(if is_unknown { Code::CoordinatorNotAvailable } else { code })
 }

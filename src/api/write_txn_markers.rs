@@ -1,27 +1,25 @@
-//! WriteTxnMarkers, version 1 (`KafkaApis.handleWriteTxnMarkersRequest`): ends transactions in partitions, whatever
+//! WriteTxnMarkers, versions 1 and 2 (`KafkaApis.handleWriteTxnMarkersRequest`): ends transactions in partitions, whatever
 //! their coordinator knows of them. `kafka-transactions abort` sends it.
 //!
-//! Gap: version 2 tells the version of the transaction, which the message crate does not know.
+//! 2     the version of each transaction (KIP-1228); before, it is checked as the first protocol's.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kafka_protocol::messages::write_txn_markers_request::{WritableTxnMarker, WriteTxnMarkersRequest};
-use kafka_protocol::messages::write_txn_markers_response::{
-    WritableTxnMarkerPartitionResult, WritableTxnMarkerResult, WritableTxnMarkerTopicResult,
-    WriteTxnMarkersResponse,
-};
-use kafka_protocol::messages::{ProducerId, TopicName};
+use kafka_protocol::protocol::StrBytes;
 
 use super::context::Context;
 use super::dispatch::Request;
 use super::error::{Code, NONE, producer_code};
-use super::transactions::{self, FIRST_PROTOCOL};
+use crate::base::id::Producer;
 use crate::coordinator::{NotWritten, Unavailable};
 use crate::machine::Ended;
+use crate::wire::write_txn_markers::{
+    WritableTxnMarker, WritableTxnMarkerResult, WriteTxnMarkersRequest, WriteTxnMarkersResponse,
+};
 
 /// The code of every partition, by producer and topic.
-type Results = BTreeMap<ProducerId, BTreeMap<TopicName, BTreeMap<i32, i16>>>;
+type Results = BTreeMap<i64, BTreeMap<StrBytes, BTreeMap<i32, i16>>>;
 
 pub(super) async fn handle(
     context: Arc<Context>,
@@ -30,11 +28,10 @@ pub(super) async fn handle(
     let mut results = Results::new();
     for marker in &request.body.markers {
         let end = Ended {
-            producer: transactions::producer(marker.producer_id, marker.producer_epoch),
+            producer: Producer { id: marker.producer_id, epoch: marker.producer_epoch },
             coordinator_epoch: marker.coordinator_epoch,
             is_committed: marker.transaction_result,
-            // A marker without the version of its transaction is checked as the first protocol's.
-            transaction_version: FIRST_PROTOCOL,
+            transaction_version: i16::from(marker.transaction_version),
         };
         let topics = results.entry(marker.producer_id).or_default();
         for (topic, partition) in partitions(marker) {
@@ -46,8 +43,8 @@ pub(super) async fn handle(
     response(results)
 }
 
-fn partitions(marker: &WritableTxnMarker) -> impl Iterator<Item = (&TopicName, i32)> {
-    marker.topics.iter().flat_map(|t| t.partition_indexes.iter().map(move |index| (&t.name, *index)))
+fn partitions(marker: &WritableTxnMarker) -> impl Iterator<Item = (&StrBytes, i32)> {
+    marker.topics.iter().flat_map(|(name, indexes)| indexes.iter().map(move |index| (name, *index)))
 }
 
 fn code(why: &NotWritten) -> Code {
@@ -65,18 +62,9 @@ fn code(why: &NotWritten) -> Code {
 }
 
 fn response(results: Results) -> WriteTxnMarkersResponse {
-    let partition = |(index, code)| {
-        WritableTxnMarkerPartitionResult::default().with_partition_index(index).with_error_code(code)
+    let topic = |(name, partitions): (StrBytes, BTreeMap<i32, i16>)| (name, partitions.into_iter().collect());
+    let marker = |(producer_id, topics): (i64, BTreeMap<StrBytes, BTreeMap<i32, i16>>)| {
+        WritableTxnMarkerResult { producer_id, topics: topics.into_iter().map(topic).collect() }
     };
-    let topic = |(name, partitions): (TopicName, BTreeMap<i32, i16>)| {
-        WritableTxnMarkerTopicResult::default()
-            .with_name(name)
-            .with_partitions(partitions.into_iter().map(partition).collect())
-    };
-    let marker = |(producer, topics): (ProducerId, BTreeMap<TopicName, BTreeMap<i32, i16>>)| {
-        WritableTxnMarkerResult::default()
-            .with_producer_id(producer)
-            .with_topics(topics.into_iter().map(topic).collect())
-    };
-    WriteTxnMarkersResponse::default().with_markers(results.into_iter().map(marker).collect())
+    WriteTxnMarkersResponse { markers: results.into_iter().map(marker).collect() }
 }

@@ -1,6 +1,6 @@
 //! Layer 10: the composition root. Builds and wires everything, in one order, and takes it down again.
 //!
-//! Who hears of a new metadata image, in this order: the replicas (so that an answered CreateTopics can be used), then
+//! Who hears of a new metadata image, in this order: who follows the broker's own configuration, the replicas (so that an answered CreateTopics can be used), then
 //! the coordinators (whose shards read and write the replicas that they lead). The request handlers look at the image
 //! themselves, which is published before.
 //!
@@ -9,12 +9,13 @@
 mod background;
 mod directories;
 mod lag;
+mod live;
 pub mod logging;
 mod lookup;
 mod pages;
 mod registration;
+mod sockets;
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,30 +27,27 @@ use tracing::{info, warn};
 
 use self::directories::Directories;
 use self::lag::Lag;
+use self::live::Live;
 pub use self::lookup::load_config;
 use self::pages::{BrokerPages, Shown};
 use self::registration::Registered;
+use crate::api::broker_loggers::Loggers;
 use crate::api::{Api, Context, Parts};
 use crate::base::clock::Clock;
 use crate::base::random::Random;
 use crate::config::broker::Config;
-use crate::config::value::Value;
 use crate::coordinator::{Groups, ProducerIds, Transactions, View};
 use crate::meta::Image;
 use crate::metrics::{self, BrokerState, Metrics};
 use crate::net::http;
-use crate::net::listener::{self, Bound, Limits, Pace, Server, Settings, Window};
+use crate::net::listener::{self, Server};
 use crate::partition::{self, Set};
 use crate::raft::{self, Quorum};
 
 /// How long requests under way may take to finish at shutdown; long polls that wait longer are cut off.
 const DRAIN_LIMIT: Duration = Duration::from_secs(3);
-/// Request bytes that all connections together may hold, as a multiple of the largest frame, where
-/// `queued.max.request.bytes` does not say.
-const FRAMES_IN_MEMORY: usize = 2;
-
 /// Runs a node until SIGTERM or SIGINT; ends after a clean shutdown.
-pub async fn run(config: Config) -> Result<()> {
+pub async fn run(config: Config, loggers: Loggers) -> Result<()> {
     let mut signals = Signals::catch()?;
     let config = Arc::new(config);
     let clock = Clock::system();
@@ -57,7 +55,8 @@ pub async fn run(config: Config) -> Result<()> {
     // Before everything that counts: what is taken from the facade earlier counts nothing.
     let metrics = metrics::install(clock.clone())?;
     // Before a directory is touched: a port that is taken must not cost the clean-shutdown marker.
-    let bound = bind_listeners(&config)?;
+    let mut bound = Vec::new();
+    sockets::bind_listeners(&config, &mut bound)?;
     let directories = Directories::open(&config, &clock, &random)?;
     info!(cluster = %directories.cluster_id, node = %config.node_id, dirs = ?config.logs.dirs, "starting");
     let stop = CancellationToken::new();
@@ -66,11 +65,17 @@ pub async fn run(config: Config) -> Result<()> {
 
     let loaded = Quorum::load(directories.quorum_parts(&config, &clock))
         .context("the metadata log cannot be loaded")?;
-    let partitions = open_partitions(&config, &directories, &clock, &random, &metrics, &loaded.image());
-    let (groups, transactions) = coordinators(&config, &directories, &clock, &partitions);
-    let quorum = loaded.run(subscriber(partitions.clone(), groups.clone(), transactions.clone()))?;
+    let live = Live::new(&config, &loaded.image());
+    let effective = live.follow();
+    let started = effective.borrow().clone();
+    sockets::bind_listeners(&started, &mut bound)?;
+    let threads = started.logs.recovery_threads_per_data_dir;
+    let partitions =
+        open_partitions(&config, threads, &directories, &clock, &random, &metrics, &loaded.image());
+    let (groups, transactions) = coordinators(&started, &directories, &clock, &partitions);
+    let quorum = loaded.run(subscriber(live, partitions.clone(), groups.clone(), transactions.clone()))?;
 
-    let registered = registration::register(&config, &directories, &quorum, &random, &bound).await?;
+    let registered = registration::register(&started, &directories, &quorum, &random, &bound).await?;
     let producer_ids = Arc::new(ProducerIds::new(quorum.clone(), config.node_id, registered.epoch));
     let context = Arc::new(Context::new(Parts {
         config: config.clone(),
@@ -85,8 +90,9 @@ pub async fn run(config: Config) -> Result<()> {
         producer_ids: producer_ids.clone(),
         broker_epoch: registered.epoch,
         metrics,
+        loggers,
     }));
-    let server = Arc::new(Server::new(Arc::new(Api::new(context)), socket_settings(&config)));
+    let server = Arc::new(Server::new(Arc::new(Api::new(context)), sockets::settings(&started)));
     pages.show(Shown {
         node: config.node_id,
         inter_broker_listener: config.inter_broker_listener_name.clone(),
@@ -107,7 +113,7 @@ pub async fn run(config: Config) -> Result<()> {
     transactions.start(quorum.image(), producer_ids);
     // Not before: a client that is shown a cluster without this broker may give it up for good (librdkafka).
     for listener in bound {
-        info!(listener = %listener.name, host = %host_of(&config, &listener), port = listener.port()?, "listening");
+        info!(listener = %listener.name, host = %sockets::host_of(&started, &listener), port = listener.port()?, "listening");
         server.serve(listener);
     }
     registered.finish_recovery(&quorum).await?;
@@ -115,6 +121,7 @@ pub async fn run(config: Config) -> Result<()> {
     announce(&config);
     background::start(&partitions, &config, &clock, &stop);
     background::start_cleaners(&partitions, &config, &stop);
+    live::reconfigure(server.clone(), effective, &stop);
 
     signals.wait().await;
     pages.set_state(BrokerState::ShuttingDown);
@@ -126,6 +133,7 @@ pub async fn run(config: Config) -> Result<()> {
 
 fn open_partitions(
     config: &Arc<Config>,
+    threads_per_directory: usize,
     directories: &Directories,
     clock: &Clock,
     random: &Random,
@@ -143,7 +151,7 @@ fn open_partitions(
         random: random.clone(),
         metrics: metrics.clone(),
     };
-    let threads = config.logs.recovery_threads_per_data_dir * config.logs.dirs.len();
+    let threads = threads_per_directory * config.logs.dirs.len();
     let begun = clock.elapsed();
     let set = Set::open(parts, image, threads);
     info!(replicas = set.all().len(), elapsed_ms = (clock.elapsed() - begun).as_millis(), "logs loaded");
@@ -170,92 +178,20 @@ async fn stop_coordinators(transactions: &Transactions, groups: &Groups) {
     groups.stop().await;
 }
 
-fn subscriber(partitions: Arc<Set>, groups: Groups, transactions: Transactions) -> Box<raft::Subscriber> {
+fn subscriber(
+    live: Live,
+    partitions: Arc<Set>,
+    groups: Groups,
+    transactions: Transactions,
+) -> Box<raft::Subscriber> {
     Box::new(move |image, changes| {
+        live.note(image, changes);
         // First: whoever can write to a partition can have its markers written.
         transactions.note_image(image);
         partitions.apply_changes(image, changes);
         groups.apply_changes(image, changes);
         transactions.apply_changes(image, changes);
     })
-}
-
-fn bind_listeners(config: &Config) -> Result<Vec<Bound>> {
-    let mut bound = Vec::new();
-    for at in config.broker_listeners() {
-        let host = at.host.as_deref().unwrap_or_default();
-        let socket = listener::bind(&at.name, host, at.port, config.sockets.listen_backlog)
-            .with_context(|| format!("cannot listen on {at}"))?;
-        bound.push(socket);
-    }
-    Ok(bound)
-}
-
-fn host_of(config: &Config, bound: &Bound) -> String {
-    let listener = config.broker_listeners().find(|l| l.name == *bound.name);
-    listener.and_then(|l| l.host.clone()).unwrap_or_else(|| "*".to_owned())
-}
-
-fn socket_settings(config: &Config) -> Settings {
-    let sockets = &config.sockets;
-    let connections = &config.connections;
-    let mut overrides = HashMap::new();
-    for (host, max) in &connections.per_ip_overrides {
-        match std::net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), 0)) {
-            Ok(found) => overrides.extend(found.map(|a| (a.ip(), *max))),
-            Err(error) => warn!(%host, %error, "max.connections.per.ip.overrides: unknown host"),
-        }
-    }
-    Settings {
-        frame_bytes_max: sockets.request_bytes_max,
-        idle: connections.idle_ms_max.map(Duration::from_millis),
-        memory_bytes: sockets
-            .queued_request_bytes_max
-            .unwrap_or(FRAMES_IN_MEMORY * sockets.request_bytes_max)
-            .max(sockets.request_bytes_max),
-        backlog: sockets.listen_backlog,
-        send_buffer: sockets.send_buffer_bytes,
-        receive_buffer: sockets.receive_buffer_bytes,
-        limits: Limits {
-            total: connections.max,
-            listeners: of_listeners(config, "max.connections").collect(),
-            per_ip: connections.per_ip_max,
-            overrides,
-            pace: connection_pace(config),
-        },
-    }
-}
-
-/// What `listener.name.<listener>.<key>` says, of the listeners that have it.
-fn of_listeners<'a>(config: &'a Config, key: &'a str) -> impl Iterator<Item = (Arc<str>, usize)> + 'a {
-    config.broker_listeners().filter_map(move |listener| {
-        let name = listener.name.as_str();
-        match config.listener_overrides.get(name, key) {
-            Some(Value::Int(number)) => Some((name.into(), usize::try_from(*number).ok()?)),
-            Some(_) | None => None,
-        }
-    })
-}
-
-/// `max.connection.creation.rate`, of the broker and of its listeners.
-fn connection_pace(config: &Config) -> Pace {
-    const KEY: &str = "max.connection.creation.rate";
-    /// Kafka's default means that there is no limit.
-    const NO_LIMIT: u32 = i32::MAX as u32;
-    let limit = |rate: usize| u32::try_from(rate).ok().filter(|rate| *rate != NO_LIMIT);
-    let listeners = of_listeners(config, KEY).filter_map(|(name, rate)| Some((name, limit(rate)?)));
-    let inter_broker = config.inter_broker_listener_name.as_str();
-    Pace {
-        broker: limit(config.connections.creation_rate_max),
-        listeners: listeners.collect(),
-        exempt: (config.broker_listeners().count() > 1).then(|| inter_broker.into()),
-        window: Window {
-            sample: Duration::from_secs(
-                config.values.size("quota.window.size.seconds").try_into().unwrap_or(1),
-            ),
-            samples: config.values.size("quota.window.num"),
-        },
-    }
 }
 
 fn serve_pages(config: &Config, pages: &Arc<BrokerPages>, stop: &CancellationToken) -> Result<()> {

@@ -374,7 +374,16 @@ impl Builder<'_> {
             quorum::is_valid_host(address).then(|| (address.to_owned(), count))
         };
         items
-            .map(|item| parse(item).ok_or_else(|| self.refuse(KEY, format!("'{item}' is not address:count"))))
+            .map(|item| {
+                parse(item).ok_or_else(|| {
+                    self.refuse(
+                        KEY,
+                        format!(
+                            "Error parsing configuration property '{KEY}': '{item}' is not address:count"
+                        ),
+                    )
+                })
+            })
             .collect()
     }
 

@@ -46,7 +46,7 @@ macro_rules! group_keys {
 
 /// Every group key.
 pub const ALL: &[GroupKey] = group_keys! {
-    "consumer.assignment.interval.ms": Int, "1000", AtLeast(0), Some("group.consumer.assignment.interval.ms"), Some("group.consumer.min.assignment.interval.ms"), Some("group.consumer.max.assignment.interval.ms"), Accepted, "Least time between two assignments of the group.";
+    "consumer.assignment.interval.ms": Int, "1000", AtLeast(0), Some("group.consumer.assignment.interval.ms"), Some("group.consumer.min.assignment.interval.ms"), Some("group.consumer.max.assignment.interval.ms"), Honoured, "Least time between two assignments of the group.";
     "consumer.heartbeat.interval.ms": Int, "5000", AtLeast(1), Some("group.consumer.heartbeat.interval.ms"), Some("group.consumer.min.heartbeat.interval.ms"), Some("group.consumer.max.heartbeat.interval.ms"), Honoured, "Heartbeat interval that the members are told.";
     "consumer.session.timeout.ms": Int, "45000", AtLeast(1), Some("group.consumer.session.timeout.ms"), Some("group.consumer.min.session.timeout.ms"), Some("group.consumer.max.session.timeout.ms"), Honoured, "Time without heartbeats after which a member is dropped.";
     "share.assignment.interval.ms": Int, "1000", AtLeast(0), Some("group.share.assignment.interval.ms"), Some("group.share.min.assignment.interval.ms"), Some("group.share.max.assignment.interval.ms"), Accepted, "Least time between two assignments of the group.";

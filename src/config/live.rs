@@ -1,8 +1,6 @@
 //! The configuration of a running broker: the static one with the dynamic keys laid over it, and what a change of
 //! them has to satisfy (`DynamicBrokerConfig` and the `validateReconfiguration` of its parts), with Kafka's texts.
 
-use std::collections::BTreeSet;
-
 use super::broker::Config;
 use super::check;
 use super::dynamic::{self, Layers, Overrides};
@@ -169,17 +167,16 @@ fn check_reporters(before: &Config, after: &Config) -> Result<(), String> {
 
 /// Listeners come and go, but those that are told to clients stay, and none changes its ways (`DynamicListenerConfig`).
 fn check_listeners(before: &Config, after: &Config) -> Result<(), String> {
-    let names = |listeners: &[Listener]| listeners.iter().map(|l| l.name.clone()).collect::<BTreeSet<_>>();
-    let (advertised, bound) = (names(&before.advertised_listeners), names(&after.listeners));
-    if !advertised.is_subset(&bound) {
-        let shown = |names: &BTreeSet<String>| {
-            let names: Vec<String> = names.iter().map(|name| format!("ListenerName({name})")).collect();
+    let (advertised, bound) = (&before.advertised_listeners, &after.listeners);
+    if !advertised.iter().all(|told| bound.iter().any(|listener| listener.name == told.name)) {
+        let shown = |listeners: &[Listener]| {
+            let names: Vec<String> = listeners.iter().map(|l| format!("ListenerName({})", l.name)).collect();
             format!("Set({})", names.join(", "))
         };
         return Err(format!(
             "Advertised listeners '{}' must be a subset of listeners '{}'",
-            shown(&advertised),
-            shown(&bound)
+            shown(advertised),
+            shown(bound)
         ));
     }
     for listener in &after.listeners {

@@ -6,6 +6,7 @@
 mod brokers;
 mod change;
 mod configs;
+mod directories;
 pub mod error;
 mod features;
 mod isr;

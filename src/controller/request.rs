@@ -62,6 +62,7 @@ decisions! {
     UpdateFeatures -> Result<(), Error>: |c, _, r| c.update_features(&r),
     AlterClientQuotas -> Result<ByEntity, Error>: |c, _, r| c.alter_client_quotas(&r),
     AlterUserScramCredentials -> Result<ByUser, Error>: |c, _, r| c.alter_scram_credentials(&r),
+    AssignReplicas -> Result<(), Error>: |c, _, r| c.assign_replicas(&r),
 }
 
 /// The controller begins to lead, and is asked nothing else before.
@@ -332,4 +333,26 @@ pub enum UpgradeType {
     SafeDowngrade,
     /// Down, even if something is lost.
     UnsafeDowngrade,
+}
+
+/// A broker tells in which log directories its replicas are.
+#[derive(Clone, Debug)]
+pub struct AssignReplicas {
+    /// `node.id`.
+    pub broker_id: i32,
+    /// From its registration.
+    pub broker_epoch: i64,
+    /// The replicas.
+    pub assignments: Vec<Assignment>,
+}
+
+/// Where one replica is.
+#[derive(Clone, Copy, Debug)]
+pub struct Assignment {
+    /// The directory.
+    pub directory: DirectoryId,
+    /// The topic.
+    pub topic_id: TopicId,
+    /// The index.
+    pub partition: i32,
 }

@@ -85,6 +85,10 @@ fn directory(broker: i32) -> DirectoryId {
     DirectoryId(Uuid::from_u128(1000 + u128::try_from(broker).unwrap()))
 }
 
+fn directories(text: &str) -> Vec<DirectoryId> {
+    ids(text).into_iter().map(directory).collect()
+}
+
 fn resource(text: &str) -> Resource {
     match text.split_once(':').unwrap() {
         ("topic", name) => Resource::new(ResourceKind::Topic, name),
@@ -123,7 +127,11 @@ impl Run {
                 current_metadata_offset: words.number("offset", i64::MAX),
                 want_fence: words.has("fence"),
                 want_shut_down: words.has("shutdown"),
-                offline_log_dirs: if words.has("offline") { vec![directory(id(1))] } else { vec![] },
+                offline_log_dirs: if words.has("offline") {
+                    vec![directory(id(1))]
+                } else {
+                    words.options.get("lost").map_or_else(Vec::new, |dirs| directories(dirs))
+                },
                 cordoned_log_dirs: words.has("cordon").then(|| vec![directory(id(1))]),
             }
             .into_input(),
@@ -172,8 +180,22 @@ impl Run {
                 let broker_epoch = words.number("epoch", self.epoch(id(1)));
                 AllocateProducerIds { broker_id: id(1), broker_epoch }.into_input()
             }
+            "assign" => AssignReplicas {
+                broker_id: id(1),
+                broker_epoch: words.number("epoch", self.epoch(id(1))),
+                assignments: self.assignments(words),
+            }
+            .into_input(),
             _ => administration(words),
         }
+    }
+
+    fn assignments(&self, words: &Words<'_>) -> Vec<Assignment> {
+        let of = |(name, dir): (&&str, &&str)| {
+            let (topic_id, partition) = self.partition(name);
+            Assignment { directory: directory(dir.parse().unwrap()), topic_id, partition }
+        };
+        words.options.iter().filter(|(name, _)| name.contains('-')).map(of).collect()
     }
 
     fn register(&self, id: i32, words: &Words<'_>) -> Input {
@@ -194,7 +216,10 @@ impl Run {
             }],
             features,
             rack: words.options.get("rack").map(|rack| (*rack).into()),
-            log_dirs: vec![directory(words.number("dir", id))],
+            log_dirs: match words.options.get("dirs") {
+                Some(dirs) => directories(dirs),
+                None => vec![directory(words.number("dir", id))],
+            },
             previous_broker_epoch: words.number("previous", -1),
         }
         .into_input()
@@ -302,6 +327,10 @@ impl Run {
                     if let Some(list) = list {
                         write!(text, " {name} {list:?}").unwrap();
                     }
+                }
+                if let Some(directories) = &change.directories {
+                    let numbers: Vec<u128> = directories.iter().map(|id| id.as_u128() - 1000).collect();
+                    write!(text, " in {numbers:?}").unwrap();
                 }
                 if change.leader_recovery_state != -1 {
                     write!(text, " recovery {}", change.leader_recovery_state).unwrap();
@@ -508,11 +537,15 @@ fn show_reply(reply: &Reply, out: &mut String) {
         | Reply::UnregisterBroker(Err(error))
         | Reply::AllocateProducerIds(Err(error))
         | Reply::AlterPartition(Err(error))
+        | Reply::AssignReplicas(Err(error))
         | Reply::DeleteTopics(Err(error))
         | Reply::UpdateFeatures(Err(error))
         | Reply::AlterPartitionReassignments(Err(error))
         | Reply::ElectLeaders(Err(error)) => show_error(error, out),
-        Reply::RegisterBroker(Ok(_)) | Reply::UnregisterBroker(Ok(())) | Reply::UpdateFeatures(Ok(())) => {}
+        Reply::RegisterBroker(Ok(_))
+        | Reply::UnregisterBroker(Ok(()))
+        | Reply::UpdateFeatures(Ok(()))
+        | Reply::AssignReplicas(Ok(())) => {}
         Reply::AlterPartitionReassignments(Ok(answers)) => {
             answers
                 .iter()
@@ -594,4 +627,5 @@ stories! {
     quotas_and_credentials_are_kept: "quotas_and_credentials.txt",
     partitions_move_to_other_replicas: "reassignments.txt",
     features_go_up_and_down: "features.txt",
+    a_failed_directory_takes_its_own_partitions_only: "directories.txt",
 }

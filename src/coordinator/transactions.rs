@@ -4,8 +4,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use kafka_protocol::messages::txn_offset_commit_request::TxnOffsetCommitRequest;
-use kafka_protocol::messages::txn_offset_commit_response::TxnOffsetCommitResponse;
 use tokio::runtime::Handle;
 
 use super::Unavailable;
@@ -29,6 +27,7 @@ use crate::txn::{
     VerifyPartitions,
 };
 use crate::wire::compress::Compression;
+use crate::wire::txn_offset_commit::{TxnOffsetCommitRequest, TxnOffsetCommitResponse};
 use crate::wire::txn_records::Record;
 
 /// How long a decision may take to be committed before its asker is told to try again. Kafka waits for as long as the
@@ -207,7 +206,7 @@ impl Transactions {
         let partition = groups.partition_of(&ask.body.group_id);
         match self.verify_offsets(partition, &ask).await? {
             Ok(guard) => groups.submit(partition, ask, guard).await?.await,
-            Err(code) => Ok(refused_transactional(&ask.body, |_, _| code)),
+            Err(code) => Ok(refused_transactional(&ask.body, code)),
         }
     }
 
@@ -219,7 +218,7 @@ impl Transactions {
     ) -> Result<Result<Option<Guard>, Code>, Unavailable> {
         let request = &ask.body;
         let replica = self.markers.groups.replica(partition).ok_or(Unavailable::NotCoordinator)?;
-        let producer = Producer { id: request.producer_id.0, epoch: request.producer_epoch };
+        let producer = Producer { id: request.producer_id, epoch: request.producer_epoch };
         let version = if ask.version >= COMMIT_ADDS { VERSION_ADDS } else { 0 };
         // Offsets have no sequence.
         let wanted = Verification { lowest_sequence: -1, supports_epoch_bump: version >= VERSION_ADDS };
@@ -231,7 +230,7 @@ impl Transactions {
             }
             Err(_) => return Err(Unavailable::NotCoordinator),
         };
-        let id: Arc<str> = Arc::from(&**request.transactional_id);
+        let id: Arc<str> = Arc::from(&*request.transactional_id);
         let destination = (Arc::from(Groups::TOPIC), partition);
         let answers = self.add_or_verify(&id, producer, vec![destination], version).await?;
         let refused = answers.into_iter().find_map(|(_, answer)| answer.err());

@@ -18,8 +18,6 @@ use kafka_protocol::messages::offset_delete_request::OffsetDeleteRequest;
 use kafka_protocol::messages::offset_delete_response::OffsetDeleteResponse;
 use kafka_protocol::messages::sync_group_request::SyncGroupRequest;
 use kafka_protocol::messages::sync_group_response::SyncGroupResponse;
-use kafka_protocol::messages::txn_offset_commit_request::TxnOffsetCommitRequest;
-use kafka_protocol::messages::txn_offset_commit_response::TxnOffsetCommitResponse;
 use uuid::Uuid;
 
 use super::offsets::GroupOffsets;
@@ -28,6 +26,7 @@ use crate::machine::{Ended, Moment, Token};
 use crate::meta::Image;
 use crate::wire::offset_commit::{OffsetCommitRequest, OffsetCommitResponse};
 use crate::wire::offset_fetch::{FetchGroup, FetchedGroup};
+use crate::wire::txn_offset_commit::{TxnOffsetCommitRequest, TxnOffsetCommitResponse};
 
 /// Who asks.
 #[derive(Clone, Debug, Default, PartialEq)]

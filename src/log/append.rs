@@ -258,7 +258,8 @@ impl Log {
         })
     }
 
-    fn roll_at(&mut self, base_offset: i64, now_ms: i64) -> io::Result<()> {
+    /// Starts a new segment at `base_offset`.
+    pub(super) fn roll_at(&mut self, base_offset: i64, now_ms: i64) -> io::Result<()> {
         let old = self.active_segment().clone();
         if self.active.cool_down(&old)? {
             self.unflushed.file(old.path(Kind::OffsetIndex));

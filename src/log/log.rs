@@ -132,7 +132,7 @@ impl Log {
     }
 
     /// Writes `partition.metadata`; the next flush makes it durable.
-    fn write_metadata(&mut self) -> io::Result<()> {
+    pub(super) fn write_metadata(&mut self) -> io::Result<()> {
         let Some(topic_id) = self.topic_id else { return Ok(()) };
         let path = self.dir.join(checkpoint::PARTITION_METADATA_FILE);
         let file = self.disk.open(&path, Mode::Create)?;

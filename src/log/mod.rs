@@ -33,6 +33,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 pub mod timestamps;
+pub mod transfer;
 mod truncate;
 pub mod txn_index;
 mod walk;

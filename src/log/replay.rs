@@ -71,7 +71,8 @@ pub(super) fn write_snapshot(disk: &dyn Disk, dir: &Path, producers: &ProducerSt
     Ok(path)
 }
 
-fn read_snapshot(disk: &dyn Disk, path: &Path) -> io::Result<Option<Vec<(i64, Entry)>>> {
+/// What a snapshot holds; none if it is broken.
+pub(super) fn read_snapshot(disk: &dyn Disk, path: &Path) -> io::Result<Option<Vec<(i64, Entry)>>> {
     let file = disk.open(path, Mode::Read)?;
     let len = usize::try_from(file.len()?).ok().filter(|len| *len <= snapshot::BYTES_MAX);
     let Some(len) = len else { return Ok(None) };

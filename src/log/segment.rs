@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use super::disk::{Disk, File, Mode};
 use super::index::{Anchor, IndexFiles, Indexes, TimeEntry};
@@ -22,7 +22,8 @@ const WRITE_BYTES_MAX: usize = 64 * 1024;
 pub(super) struct Segment {
     pub(super) base_offset: i64,
     disk: Arc<dyn Disk>,
-    dir: Arc<Path>,
+    /// Changes under the lock of `open`.
+    dir: RwLock<Arc<Path>>,
     /// Bytes of the log that are written.
     size: AtomicU64,
     open: Mutex<Open>,
@@ -62,7 +63,7 @@ impl Segment {
         Self {
             base_offset,
             disk: disk.clone(),
-            dir: dir.clone(),
+            dir: RwLock::new(dir.clone()),
             size: AtomicU64::new(size),
             open: Mutex::default(),
             used: AtomicBool::new(true),
@@ -85,7 +86,31 @@ impl Segment {
         if self.is_set_aside.load(Ordering::Acquire) {
             name.push_str(DELETED);
         }
-        self.dir.join(name)
+        self.dir().join(name)
+    }
+
+    /// Where its files are.
+    pub(super) fn disk(&self) -> &dyn Disk {
+        &*self.disk
+    }
+
+    fn dir(&self) -> Arc<Path> {
+        self.dir.read().clone()
+    }
+
+    /// Has the directory of the segments renamed to `dir`. Who reads them still finds their files.
+    pub(super) fn relocate(
+        segments: &[Arc<Self>],
+        dir: &Arc<Path>,
+        rename: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<()> {
+        // Whoever opens a file waits for the lock, and looks in the new directory then.
+        let _open: Vec<_> = segments.iter().map(|segment| segment.open.lock()).collect();
+        rename()?;
+        for segment in segments {
+            segment.dir.write().clone_from(dir);
+        }
+        Ok(())
     }
 
     /// The log file.
@@ -256,9 +281,9 @@ impl Segment {
             None => {
                 let mut built = self.index(&*log, DEFAULT_INTERVAL_BYTES)?;
                 built.complete();
-                IndexFiles::write(&*self.disk, &self.dir, self.base_offset, &built)?;
+                IndexFiles::write(&*self.disk, &self.dir(), self.base_offset, &built)?;
                 self.misled.store(false, Ordering::Relaxed);
-                let opened = IndexFiles::open(&*self.disk, &self.dir, self.base_offset, self.size())?;
+                let opened = IndexFiles::open(&*self.disk, &self.dir(), self.base_offset, self.size())?;
                 opened.ok_or_else(|| io::Error::other("index files are not what was just written"))?
             }
         };
@@ -271,7 +296,7 @@ impl Segment {
         if misled {
             return Ok(None);
         }
-        let Some(files) = IndexFiles::open(&*self.disk, &self.dir, self.base_offset, self.size())? else {
+        let Some(files) = IndexFiles::open(&*self.disk, &self.dir(), self.base_offset, self.size())? else {
             return Ok(None);
         };
         Ok(if self.are_complete(log, &files)? { Some(files) } else { None })
@@ -335,7 +360,7 @@ impl Segment {
     pub(super) fn write_indexes(&self, indexes: &mut Indexes) -> io::Result<()> {
         indexes.complete();
         let mut open = self.open.lock();
-        IndexFiles::write(&*self.disk, &self.dir, self.base_offset, indexes)?;
+        IndexFiles::write(&*self.disk, &self.dir(), self.base_offset, indexes)?;
         self.misled.store(false, Ordering::Relaxed);
         open.indexes = None;
         Ok(())

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::rate::Rate;
 pub use super::rate::Window;
 
 /// `max.connection.creation.rate`, in connections a second; none = any number.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pace {
     /// Of the whole broker.
     pub broker: Option<u32>,
@@ -55,36 +55,60 @@ impl Rates {
     }
 }
 
-/// Counts connections against the limits.
+/// Counts connections against the limits, which may change while they are open.
 pub(super) struct Quota {
-    limits: Limits,
-    total: Arc<Semaphore>,
-    listeners: HashMap<Arc<str>, Arc<Semaphore>>,
-    by_ip: Mutex<HashMap<IpAddr, usize>>,
-    rates: Mutex<Rates>,
+    state: Mutex<State>,
+    /// Told when a connection ends and when the limits change.
+    changed: Notify,
     start: Instant,
+}
+
+struct State {
+    limits: Limits,
+    rates: Rates,
+    total: usize,
+    listeners: HashMap<Arc<str>, usize>,
+    by_ip: HashMap<IpAddr, usize>,
+}
+
+impl State {
+    fn has_room(&self, listener: &str) -> bool {
+        let own = self.limits.listeners.get(listener);
+        let count = self.listeners.get(listener).copied().unwrap_or(0);
+        self.total < self.limits.total && own.is_none_or(|max| count < *max)
+    }
 }
 
 /// Room for one connection.
 pub(super) struct Slot {
-    _listener: Option<OwnedSemaphorePermit>,
-    _total: OwnedSemaphorePermit,
+    quota: Arc<Quota>,
+    listener: Arc<str>,
 }
 
 /// One counted connection.
 pub(super) struct Counted {
-    quota: Arc<Quota>,
     ip: IpAddr,
-    _slot: Slot,
+    slot: Slot,
 }
 
 impl Quota {
     pub(super) fn new(limits: Limits) -> Arc<Self> {
-        let semaphore = |max: usize| Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS)));
-        let total = semaphore(limits.total);
-        let listeners = limits.listeners.iter().map(|(name, max)| (name.clone(), semaphore(*max))).collect();
-        let rates = Mutex::new(Rates::new(&limits.pace));
-        Arc::new(Self { limits, total, listeners, by_ip: Mutex::default(), rates, start: Instant::now() })
+        let rates = Rates::new(&limits.pace);
+        let (listeners, by_ip) = (HashMap::new(), HashMap::new());
+        let state = State { limits, rates, total: 0, listeners, by_ip };
+        Arc::new(Self { state: Mutex::new(state), changed: Notify::new(), start: Instant::now() })
+    }
+
+    /// Holds the connections that come from now on to `limits`. Those that are open stay, and a rate that is not
+    /// changed goes on.
+    pub(super) fn set_limits(&self, limits: Limits) {
+        let mut state = self.state.lock();
+        if state.limits.pace != limits.pace {
+            state.rates = Rates::new(&limits.pace);
+        }
+        state.limits = limits;
+        drop(state);
+        self.changed.notify_waiters();
     }
 
     /// Counts a new connection on `listener` and waits as long as it is too early for it; meanwhile the listener
@@ -98,8 +122,8 @@ impl Quota {
 
     fn too_early(&self, listener: &str) -> Duration {
         let now = self.start.elapsed();
-        let mut rates = self.rates.lock();
-        let is_exempt = self.limits.pace.exempt.as_deref() == Some(listener);
+        let State { limits, rates, .. } = &mut *self.state.lock();
+        let is_exempt = limits.pace.exempt.as_deref() == Some(listener);
         let broker = rates.broker.as_mut().filter(|_| !is_exempt);
         let of_all = broker.map_or(Duration::ZERO, |rate| rate.record(now));
         let own = rates.listeners.get_mut(listener).map_or(Duration::ZERO, |rate| rate.record(now));
@@ -107,37 +131,64 @@ impl Quota {
     }
 
     /// Waits until the listener's limit and the total allow another connection, as Kafka's acceptor does.
-    pub(super) async fn slot(&self, listener: &str) -> Option<Slot> {
-        let own = match self.listeners.get(listener) {
-            Some(own) => Some(own.clone().acquire_owned().await.ok()?),
-            None => None,
-        };
-        Some(Slot { _listener: own, _total: self.total.clone().acquire_owned().await.ok()? })
+    pub(super) async fn slot(self: &Arc<Self>, listener: &Arc<str>) -> Slot {
+        loop {
+            // Before the look, so that nothing is missed that changes after it.
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if let Some(slot) = self.try_slot(listener) {
+                return slot;
+            }
+            changed.await;
+        }
     }
 
-    /// Counts a connection from `ip`, or refuses it.
-    pub(super) fn admit(self: &Arc<Self>, ip: IpAddr, slot: Slot) -> Option<Counted> {
-        let max = self.limits.overrides.get(&ip).copied().unwrap_or(self.limits.per_ip);
-        let mut by_ip = self.by_ip.lock();
-        let count = by_ip.entry(ip).or_insert(0);
-        if *count >= max {
-            if *count == 0 {
-                by_ip.remove(&ip);
-            }
+    fn try_slot(self: &Arc<Self>, listener: &Arc<str>) -> Option<Slot> {
+        let mut state = self.state.lock();
+        if !state.has_room(listener) {
             return None;
         }
-        *count += 1;
-        Some(Counted { quota: self.clone(), ip, _slot: slot })
+        state.total += 1;
+        *state.listeners.entry(listener.clone()).or_insert(0) += 1;
+        Some(Slot { quota: self.clone(), listener: listener.clone() })
+    }
+}
+
+impl Slot {
+    /// Counts a connection from `ip`, or refuses it.
+    pub(super) fn admit(self, ip: IpAddr) -> Option<Counted> {
+        let mut state = self.quota.state.lock();
+        let max = state.limits.overrides.get(&ip).copied().unwrap_or(state.limits.per_ip);
+        let count = state.by_ip.get(&ip).copied().unwrap_or(0);
+        if count >= max {
+            drop(state);
+            return None;
+        }
+        state.by_ip.insert(ip, count + 1);
+        drop(state);
+        Some(Counted { ip, slot: self })
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut state = self.quota.state.lock();
+        state.total -= 1;
+        if let Some(count) = state.listeners.get_mut(&self.listener) {
+            *count -= 1;
+        }
+        drop(state);
+        self.quota.changed.notify_waiters();
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        let mut by_ip = self.quota.by_ip.lock();
-        if let Some(count) = by_ip.get_mut(&self.ip) {
+        let mut state = self.slot.quota.state.lock();
+        if let Some(count) = state.by_ip.get_mut(&self.ip) {
             *count -= 1;
             if *count == 0 {
-                by_ip.remove(&self.ip);
+                state.by_ip.remove(&self.ip);
             }
         }
     }
@@ -160,16 +211,32 @@ mod tests {
         }
     }
 
+    async fn slot(quota: &Arc<Quota>, listener: &str) -> Slot {
+        quota.slot(&listener.into()).await
+    }
+
     #[tokio::test]
     async fn a_full_listener_waits_and_the_others_do_not() {
         let quota = Quota::new(limits(None));
-        let first = quota.slot("SMALL").await;
-        let mut second = std::pin::pin!(quota.slot("SMALL"));
+        let first = slot(&quota, "SMALL").await;
+        let mut second = std::pin::pin!(slot(&quota, "SMALL"));
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         assert!(second.as_mut().poll(&mut context).is_pending());
-        assert!(quota.slot("CLIENTS").await.is_some());
+        drop(slot(&quota, "CLIENTS").await);
+        assert!(second.as_mut().poll(&mut context).is_pending());
         drop(first);
-        assert!(second.await.is_some());
+        second.await;
+    }
+
+    #[tokio::test]
+    async fn who_waits_at_a_limit_goes_on_when_it_is_raised() {
+        let quota = Quota::new(limits(None));
+        let _first = slot(&quota, "SMALL").await;
+        let mut second = std::pin::pin!(slot(&quota, "SMALL"));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(second.as_mut().poll(&mut context).is_pending());
+        quota.set_limits(Limits { listeners: HashMap::new(), ..limits(None) });
+        second.await;
     }
 
     #[tokio::test]
@@ -177,7 +244,7 @@ mod tests {
         let second = Duration::from_secs(1);
         let quota = Quota::new(limits(None));
         assert_eq!((quota.too_early("CLIENTS"), quota.too_early("SLOW")), (Duration::ZERO, second));
-        let quota = Quota::new(limits(Some(0)));
+        quota.set_limits(limits(Some(0)));
         assert_eq!((quota.too_early("CLIENTS"), quota.too_early("INTERNAL")), (second, Duration::ZERO));
     }
 
@@ -185,10 +252,10 @@ mod tests {
     async fn an_address_gets_its_limit_back_when_a_connection_ends() {
         let ip: IpAddr = "127.0.0.1".parse().unwrap();
         let quota = Quota::new(limits(None));
-        let first = quota.admit(ip, quota.slot("CLIENTS").await.unwrap()).unwrap();
-        assert!(quota.admit(ip, quota.slot("CLIENTS").await.unwrap()).is_none());
+        let first = slot(&quota, "CLIENTS").await.admit(ip).unwrap();
+        assert!(slot(&quota, "CLIENTS").await.admit(ip).is_none());
         drop(first);
-        assert!(quota.admit(ip, quota.slot("CLIENTS").await.unwrap()).is_some());
-        assert_eq!(quota.total.available_permits(), 10);
+        assert!(slot(&quota, "CLIENTS").await.admit(ip).is_some());
+        assert_eq!(quota.state.lock().total, 0);
     }
 }

@@ -49,6 +49,8 @@ pub struct Server {
     shared: Arc<Shared>,
     quota: Arc<Quota>,
     accepting: CancellationToken,
+    /// What stops each listener that is served.
+    listeners: Mutex<BTreeMap<Arc<str>, CancellationToken>>,
     tasks: TaskTracker,
     /// Open connections of each listener.
     open: Mutex<BTreeMap<Arc<str>, Arc<AtomicUsize>>>,
@@ -145,12 +147,20 @@ impl Server {
         });
         let quota = Quota::new(settings.limits.clone());
         let (accepting, tasks) = (CancellationToken::new(), TaskTracker::new());
-        Self { settings, shared, quota, accepting, tasks, open: Mutex::default() }
+        let (listeners, open) = (Mutex::default(), Mutex::default());
+        Self { settings, shared, quota, accepting, listeners, tasks, open }
+    }
+
+    /// Holds what is accepted from now on to `limits`.
+    pub fn set_limits(&self, limits: Limits) {
+        self.quota.set_limits(limits);
     }
 
     /// Starts accepting on `bound`.
     pub fn serve(&self, bound: Bound) {
         let open = self.open.lock().entry(bound.name.clone()).or_default().clone();
+        let stop = self.accepting.child_token();
+        self.listeners.lock().insert(bound.name.clone(), stop.clone());
         for socket in bound.sockets {
             let acceptor = Acceptor {
                 socket,
@@ -161,10 +171,22 @@ impl Server {
                 tasks: self.tasks.clone(),
                 open: open.clone(),
             };
-            let stop = self.accepting.clone();
+            let stop = stop.clone();
             self.tasks.spawn(async move {
                 stop.run_until_cancelled(acceptor.run()).await;
             });
+        }
+    }
+
+    /// The listeners that are served.
+    pub fn serving(&self) -> Vec<Arc<str>> {
+        self.listeners.lock().keys().cloned().collect()
+    }
+
+    /// Accepts nothing more on a listener. Its connections stay until their clients leave.
+    pub fn stop_serving(&self, listener: &str) {
+        if let Some(stop) = self.listeners.lock().remove(listener) {
+            stop.cancel();
         }
     }
 
@@ -219,8 +241,8 @@ impl Acceptor {
                     let from = SocketAddr::new(from.ip().to_canonical(), from.port());
                     self.quota.pace(&self.name).await;
                     // At a limit the next connections wait in the backlog.
-                    let Some(slot) = self.quota.slot(&self.name).await else { return };
-                    let Some(counted) = self.quota.admit(from.ip(), slot) else {
+                    let slot = self.quota.slot(&self.name).await;
+                    let Some(counted) = slot.admit(from.ip()) else {
                         debug!(%from, "too many connections from this address");
                         continue;
                     };

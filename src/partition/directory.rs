@@ -1,6 +1,6 @@
 //! A log directory with its committer, and the replicas in it that are to be synced some time soon.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use tracing::{info, warn};
 
 use super::error::Error;
-use super::replica::Replica;
+use super::replica::Home;
 use crate::base::clock::Clock;
 use crate::base::id::TopicPartition;
 use crate::log::checkpoint::Offsets;
@@ -27,10 +27,14 @@ pub struct Directory {
     was_clean: bool,
     flush_timer: Timer,
     /// Replicas with unsynced bytes that nobody waits for.
-    later: Mutex<Vec<Weak<Replica>>>,
+    later: Mutex<Vec<Weak<Home>>>,
     /// Checkpoint entries of replicas that lie here but could not be opened: what is known of them must outlive
     /// this run.
     kept: Mutex<[Offsets; 3]>,
+    /// Checkpoint entries of replicas that are about to move here.
+    incoming: Mutex<BTreeMap<TopicPartition, [i64; 3]>>,
+    /// Whether it takes no new replicas (`cordoned.log.dirs`, KIP-1066).
+    is_cordoned: AtomicBool,
     /// How many replicas it holds.
     replicas: AtomicUsize,
     /// Whether a log was synced since the checkpoints were written.
@@ -73,7 +77,9 @@ impl Directory {
     /// Replays the journal if there is one and starts the committer of `log_directory`; `was_clean` is whether it had a clean-shutdown marker.
     pub fn start(log_directory: LogDirectory, was_clean: bool, clock: Clock) -> io::Result<Arc<Self>> {
         let log_directory = Arc::new(log_directory);
-        if let Err(error) = recover_journal(&log_directory, was_clean) {
+        if !log_directory.is_offline()
+            && let Err(error) = recover_journal(&log_directory, was_clean)
+        {
             warn!(dir = %log_directory.path().display(), %error, "journal cannot be replayed");
         }
         let failing = log_directory.clone();
@@ -92,6 +98,8 @@ impl Directory {
             flush_timer: timers::log_flush_time(clock),
             later: Mutex::default(),
             kept: Mutex::default(),
+            incoming: Mutex::default(),
+            is_cordoned: AtomicBool::new(false),
             replicas: AtomicUsize::new(0),
             has_progress: AtomicBool::new(false),
             removal: Mutex::default(),
@@ -123,9 +131,9 @@ impl Directory {
         if self.log_directory.is_offline() { Err(Error::Storage) } else { Ok(()) }
     }
 
-    /// Has `replica` synced at the next [`Directory::sync_later`].
-    pub(super) fn mark_later(&self, replica: Weak<Replica>) {
-        self.later.lock().push(replica);
+    /// Has the replica of `home` synced at the next [`Directory::sync_later`].
+    pub(super) fn mark_later(&self, home: Weak<Home>) {
+        self.later.lock().push(home);
     }
 
     /// How many replicas it holds.
@@ -158,6 +166,25 @@ impl Directory {
         }
     }
 
+    /// Adds what the checkpoint files say of a replica that is about to move here; none takes it out again.
+    pub(super) fn expect(&self, name: &TopicPartition, marks: Option<[i64; 3]>) {
+        let mut incoming = self.incoming.lock();
+        match marks {
+            Some(marks) => drop(incoming.insert(name.clone(), marks)),
+            None => drop(incoming.remove(name)),
+        }
+    }
+
+    /// Whether it takes no new replicas.
+    pub fn is_cordoned(&self) -> bool {
+        self.is_cordoned.load(Ordering::Relaxed)
+    }
+
+    /// Sets whether it takes no new replicas.
+    pub fn set_cordoned(&self, is_cordoned: bool) {
+        self.is_cordoned.store(is_cordoned, Ordering::Relaxed);
+    }
+
     /// Whether every replica in it could be opened; only then may a clean-shutdown marker vouch for it.
     pub(super) fn is_whole(&self) -> bool {
         self.kept.lock()[0].is_empty()
@@ -180,6 +207,11 @@ impl Directory {
         if let Some(kept) = self.kept.lock().get(at) {
             offsets.extend(kept.iter().map(|(name, mark)| (name.clone(), *mark)));
         }
+        for (name, marks) in self.incoming.lock().iter() {
+            if let Some(mark) = marks.get(at) {
+                offsets.entry(name.clone()).or_insert(*mark);
+            }
+        }
         let written = &mut self.written.lock()[at];
         if *written != Some(hash(&offsets)) {
             self.log_directory.write_offsets(file, &offsets)?;
@@ -197,7 +229,7 @@ impl Directory {
     pub(super) fn sync_later(&self) {
         let marked = std::mem::take(&mut *self.later.lock());
         // Before the syncs: what is appended during one is marked again.
-        marked.iter().filter_map(Weak::upgrade).for_each(|replica| replica.is_taken());
+        marked.iter().filter_map(Weak::upgrade).for_each(|home| home.is_taken());
         self.committer.settle(marked);
     }
 

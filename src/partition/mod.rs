@@ -10,13 +10,14 @@ mod set;
 mod settings;
 #[cfg(test)]
 pub(crate) mod testing;
+mod unfinished;
 
 pub use directory::Directory;
 pub use error::{Error, FetchError};
 pub use replica::{
-    ActiveProducer, FetchSpec, Fetched, Isolation, Observed, Own, Replica, Target, Watermarks,
+    ActiveProducer, FetchSpec, Fetched, FutureReplica, Isolation, Observed, Own, Replica, Target, Watermarks,
 };
-pub use set::{CleanerSettings, Parts, Set, SettingsOf};
+pub use set::{AlterLogDirError, CleanerSettings, Parts, Set, SettingsOf};
 pub use settings::{Settings, overrides, with_layers};
 
 /// How much a log may have unflushed under write caching before it is synced in the background, so that a

@@ -13,6 +13,7 @@ use super::directory::Directory;
 use super::replica::Replica;
 use super::set::Parts;
 use super::settings::Settings;
+use super::unfinished::{self, Copy, Unfinished};
 use crate::base::id::{TopicId, TopicPartition};
 use crate::log::checkpoint::{self, Offsets, PARTITION_METADATA_FILE};
 use crate::log::directory::{OffsetFile, PartitionDir, Purpose};
@@ -21,17 +22,27 @@ use crate::meta::Image;
 use crate::wire::batch::BatchError;
 
 /// What the checkpoint files of one directory say.
-struct Checkpoints {
+pub(super) struct Checkpoints {
     recovery_points: Offsets,
     log_starts: Offsets,
     high_watermarks: Offsets,
 }
 
-struct Found {
-    directory: Arc<Directory>,
+/// A replica to be opened.
+pub(super) struct Found {
+    pub(super) directory: Arc<Directory>,
     checkpoints: Arc<Checkpoints>,
-    name: TopicPartition,
-    topic_id: TopicId,
+    pub(super) name: TopicPartition,
+    pub(super) topic_id: TopicId,
+}
+
+impl Found {
+    /// What its directory's checkpoints say.
+    pub(super) fn opening(&self) -> Opening {
+        let [recovery_point, log_start_offset, _] = self.checkpoints.of(&self.name);
+        let is_checkpointed = self.checkpoints.recovery_points.contains_key(&self.name);
+        Opening { recovery_point, log_start_offset, clean: self.directory.was_clean(), is_checkpointed }
+    }
 }
 
 /// What was opened, and what is here but could not be.
@@ -39,16 +50,21 @@ struct Found {
 pub(super) struct All {
     pub(super) replicas: Vec<Arc<Replica>>,
     pub(super) unopened: HashSet<(TopicId, i32)>,
+    /// Moves to other log directories that have to be made anew.
+    pub(super) unfinished: Vec<Unfinished>,
 }
 
 /// Opens what `image` knows; what it does not know is set aside, never deleted here.
 pub(super) fn all(parts: &Parts, image: &Image, threads: usize) -> All {
     let mut found = Vec::new();
+    let mut copies = Vec::new();
+    let mut checkpoints_of = HashMap::new();
     for directory in &parts.directories {
-        let checkpoints = Arc::new(read_checkpoints(directory));
         if directory.log_directory().is_offline() {
             continue;
         }
+        let checkpoints = Arc::new(read_checkpoints(directory));
+        checkpoints_of.insert(directory.log_directory().id(), checkpoints.clone());
         match directory.log_directory().list() {
             Ok(listing) => {
                 if !directory.was_clean() && !listing.partitions.is_empty() {
@@ -62,12 +78,22 @@ pub(super) fn all(parts: &Parts, image: &Image, threads: usize) -> All {
                     }
                 }
                 for dir in listing.partitions {
+                    if dir.purpose == Purpose::Future {
+                        copies.push(copy_in(directory, dir));
+                        continue;
+                    }
                     found.extend(consider(parts, image, directory, &checkpoints, dir));
                 }
             }
             Err(error) => drop(directory.log_directory().fail(error)),
         }
     }
+    unfinished::settle(parts, image, &mut found);
+    let take = |directory: &Arc<Directory>, dir| {
+        let checkpoints = checkpoints_of.get(&directory.log_directory().id())?;
+        consider(parts, image, directory, checkpoints, dir)
+    };
+    let unfinished = unfinished::clear(parts, image, copies, &mut found, take);
     let mut places: HashMap<(TopicId, i32), usize> = HashMap::new();
     for one in &found {
         *places.entry((one.topic_id, one.name.partition)).or_default() += 1;
@@ -78,7 +104,7 @@ pub(super) fn all(parts: &Parts, image: &Image, threads: usize) -> All {
         settings.entry(topic.clone()).or_insert_with(|| (parts.settings)(image, topic));
     }
     let next = AtomicUsize::new(0);
-    let all = Mutex::new(All::default());
+    let all = Mutex::new(All { unfinished, ..All::default() });
     std::thread::scope(|scope| {
         for _ in 0..threads.clamp(1, found.len().max(1)) {
             scope.spawn(|| {
@@ -109,6 +135,13 @@ impl Checkpoints {
         [&self.recovery_points, &self.log_starts, &self.high_watermarks]
             .map(|offsets| offsets.get(name).copied().unwrap_or(0))
     }
+}
+
+fn copy_in(directory: &Arc<Directory>, dir: PartitionDir) -> Copy {
+    let log_directory = directory.log_directory();
+    let file = log_directory.partition_path(&dir).join(PARTITION_METADATA_FILE);
+    let topic_id = checkpoint::read_partition_metadata(&**log_directory.disk(), &file).ok().flatten();
+    Copy { directory: directory.clone(), dir, topic_id }
 }
 
 fn read_checkpoints(directory: &Directory) -> Checkpoints {
@@ -177,10 +210,8 @@ fn set_aside(parts: &Parts, directory: &Directory, path: &Path, tp: &TopicPartit
 
 fn open(parts: &Parts, found: &Found, settings: Settings) -> Option<Arc<Replica>> {
     let Found { directory, checkpoints, name, topic_id } = found;
-    let [recovery_point, log_start_offset, high_watermark] = checkpoints.of(name);
-    let is_checkpointed = checkpoints.recovery_points.contains_key(name);
-    let clean = directory.was_clean();
-    let opening = Opening { recovery_point, log_start_offset, clean, is_checkpointed };
+    let [_, _, high_watermark] = checkpoints.of(name);
+    let opening = found.opening();
     let disk = directory.log_directory().disk().clone();
     let path = directory.log_directory().path().join(name.to_string());
     match Log::open(disk, &path, settings.log, opening, parts.clock.now_ms()) {

@@ -2,9 +2,9 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tracing::{error, warn};
 use uuid::Uuid;
@@ -14,10 +14,9 @@ use super::error::{Error, FetchError};
 use super::settings::Settings;
 use crate::base::id::{TopicId, TopicPartition};
 use crate::log;
-use crate::log::committer::{Dirty, Synced, Ticket};
 use crate::log::producers::{Guard, Origin};
 use crate::log::read::ReadPlan;
-use crate::log::{AppendError, Appended, Leading, Log, Tail, TimestampOffset};
+use crate::log::{AppendError, Appended, Leading, Log, TimestampOffset};
 use crate::metrics;
 use crate::purgatory::{Arrivals, Countdown, Offsets, Signal, Wakes};
 use crate::replication::{LeaderState, Leadership};
@@ -25,10 +24,15 @@ use crate::wire::batch::Batch;
 use crate::wire::validator::Rules;
 
 mod cleaning;
+mod home;
+mod moving;
 mod retention;
 mod transactions;
 
 pub(super) use cleaning::{Done, Means};
+pub(super) use home::Home;
+pub use moving::FutureReplica;
+pub(super) use moving::{Moving, REPLACES_FILE, Route};
 pub use transactions::{ActiveProducer, Own};
 
 /// Which records a reader may see.
@@ -116,17 +120,13 @@ pub struct Observed {
 pub struct Replica {
     name: TopicPartition,
     topic_id: TopicId,
-    directory: Arc<Directory>,
+    /// Where it lives; changes under `syncing` and `state`.
+    home: ArcSwap<Home>,
     state: Mutex<State>,
     /// Held over a sync, a deletion and the close: only one of them touches the files at a time. Taken before
     /// `state`.
     syncing: Mutex<()>,
-    me: Weak<Replica>,
     metrics: metrics::Topic,
-    /// This replica's place in the committer's queue.
-    ticket: Ticket,
-    /// Whether the replica is on its directory's list for later.
-    is_marked_later: AtomicBool,
     cleaning: cleaning::Progress,
 }
 
@@ -145,6 +145,8 @@ struct State {
     /// The high watermark while this replica does not lead.
     known_high_watermark: i64,
     deleted: bool,
+    /// The copy that will take its place.
+    moving: Option<Arc<Moving>>,
 }
 
 /// Whose batch is appended.
@@ -276,18 +278,16 @@ impl Replica {
             announced: -1,
             known_high_watermark,
             deleted: false,
+            moving: None,
         };
         directory.add_replica();
         Arc::new_cyclic(|me| Self {
             name,
             topic_id,
-            directory,
+            home: ArcSwap::from_pointee(Home::new(me.clone(), directory)),
             state: Mutex::new(state),
             syncing: Mutex::new(()),
-            me: me.clone(),
             metrics,
-            ticket: Ticket::default(),
-            is_marked_later: AtomicBool::new(false),
             cleaning: cleaning::Progress::default(),
         })
     }
@@ -303,8 +303,12 @@ impl Replica {
     }
 
     /// The log directory that holds the replica.
-    pub fn directory(&self) -> &Arc<Directory> {
-        &self.directory
+    pub fn directory(&self) -> Arc<Directory> {
+        self.home.load().directory().clone()
+    }
+
+    fn check_online(&self) -> Result<(), Error> {
+        self.home.load().directory().check_online()
     }
 
     /// Appends one validated batch as the leader, and says what it became. The caller then waits with
@@ -335,7 +339,7 @@ impl Replica {
         now_ms: i64,
     ) -> Result<Appended, Error> {
         let mut state = self.state.lock();
-        self.directory.check_online()?;
+        self.check_online()?;
         let own_epoch = source.is_owner().then_some(batch.header.partition_leader_epoch);
         let leader = state.leader_for(own_epoch.unwrap_or(-1))?;
         if all_in_sync {
@@ -389,7 +393,7 @@ impl Replica {
         let is_disk_failure = error.is_disk_failure();
         match error {
             AppendError::Storage(why) if is_disk_failure => {
-                self.directory.log_directory().fail(why);
+                self.directory().log_directory().fail(why);
                 Error::Storage
             }
             AppendError::Storage(why) => {
@@ -404,36 +408,12 @@ impl Replica {
         }
     }
 
-    /// Tries a sync that found no free file descriptor again with the next round.
-    fn sync_again(&self, why: &io::Error) -> io::Result<Synced> {
-        warn!(tp = %self.name, %why, "sync is tried again");
-        self.sync_later();
-        Ok(Synced::Postponed)
-    }
-
-    /// Has the committer make durable what is appended.
-    fn sync_soon(self: &Arc<Self>) {
-        self.directory.committer().mark(self);
-    }
-
-    /// Has the log's own files synced with the next round of those that nobody waits for.
-    fn sync_later(&self) {
-        if !self.is_marked_later.swap(true, Ordering::AcqRel) {
-            self.directory.mark_later(self.me.clone());
-        }
-    }
-
-    /// Takes note that the replica was taken off its directory's list for later.
-    pub(super) fn is_taken(&self) {
-        self.is_marked_later.store(false, Ordering::Release);
-    }
-
     /// Calls `countdown.done()` once everything up to and including `last_offset` is committed, or the
     /// replica can no longer commit it.
     pub fn wait_committed(&self, last_offset: i64, countdown: &Arc<Countdown>) {
         let mut state = self.state.lock();
         let committed = state.leader.as_ref().is_none_or(|l| l.high_watermark() > last_offset);
-        if committed || state.deleted || state.log.is_poisoned() || self.directory.check_online().is_err() {
+        if committed || state.deleted || state.log.is_poisoned() || self.check_online().is_err() {
             drop(state);
             countdown.done();
         } else {
@@ -444,7 +424,7 @@ impl Replica {
     /// What an acks=all append of `last_offset` in `leader_epoch` has come to.
     pub fn committed(&self, last_offset: i64) -> Result<bool, Error> {
         let state = self.state.lock();
-        self.directory.check_online()?;
+        self.check_online()?;
         let leader = state.leader_for(-1)?;
         if leader.high_watermark() <= last_offset {
             return if state.log.is_poisoned() { Err(Error::Storage) } else { Ok(false) };
@@ -456,7 +436,7 @@ impl Replica {
     /// Plans a read; cheap, nothing is read from disk under the lock.
     pub fn fetch(&self, spec: FetchSpec) -> Result<Fetched, FetchError> {
         let state = self.state.lock();
-        let found = self.directory.check_online().and_then(|()| {
+        let found = self.check_online().and_then(|()| {
             let leader = state.leader_for(spec.current_leader_epoch)?;
             Ok(state.watermarks(leader))
         });
@@ -487,7 +467,7 @@ impl Replica {
     /// `epoch`; the first batch is given whole. None at the end of the log.
     pub fn plan_replay(&self, offset: i64, bytes_max: usize, epoch: i32) -> Result<Option<ReadPlan>, Error> {
         let state = self.state.lock();
-        self.directory.check_online()?;
+        self.check_online()?;
         state.leader_for(epoch)?;
         let end = state.log.end_offset();
         state.log.plan_read(offset, bytes_max, end, true).map_err(|_| Error::OffsetOutOfRange)
@@ -501,7 +481,7 @@ impl Replica {
     /// The offsets that clients see.
     pub fn watermarks(&self, client_epoch: i32) -> Result<Watermarks, Error> {
         let state = self.state.lock();
-        self.directory.check_online()?;
+        self.check_online()?;
         let leader = state.leader_for(client_epoch)?;
         Ok(state.watermarks(leader))
     }
@@ -514,7 +494,7 @@ impl Replica {
         client_epoch: i32,
     ) -> Result<Option<TimestampOffset>, Error> {
         let state = self.state.lock();
-        self.directory.check_online()?;
+        self.check_online()?;
         let leader = state.leader_for(client_epoch)?;
         if !leader.is_high_watermark_known() {
             return Err(Error::OffsetNotAvailable);
@@ -548,7 +528,7 @@ impl Replica {
     /// The largest epoch up to `epoch` and where it ends, (-1, -1) if there is none (KIP-101).
     pub fn epoch_end_offset(&self, epoch: i32, client_epoch: i32) -> Result<(i32, i64), Error> {
         let state = self.state.lock();
-        self.directory.check_online()?;
+        self.check_online()?;
         state.leader_for(client_epoch)?;
         Ok(state.log.epoch_end_offset(epoch))
     }
@@ -582,11 +562,10 @@ impl Replica {
         })
     }
 
-    /// How many records are between the high watermark and the end of the log.
+    /// How many committed records it does not have.
     pub fn offset_lag(&self) -> i64 {
         let state = self.state.lock();
-        let high_watermark = state.leader.as_ref().map_or(0, LeaderState::high_watermark);
-        (state.log.end_offset() - high_watermark).max(0)
+        (state.high_watermark() - state.log.end_offset()).max(0)
     }
 
     /// Becomes leader unless it is leader in that epoch already; `leadership` gets the log end offset, the
@@ -655,10 +634,11 @@ impl Replica {
         let _syncing = self.syncing.lock();
         let mut state = self.state.lock();
         state.deleted = true;
+        state.give_up_moving();
         state.release_all();
         let set_aside = state.log.rename_for_deletion(unique)?;
         drop(state);
-        self.directory.remove_replica();
+        self.directory().remove_replica();
         Ok(set_aside)
     }
 
@@ -688,12 +668,13 @@ impl Replica {
         if let Some(leader) = state.leader.take() {
             state.known_high_watermark = leader.high_watermark();
         }
+        state.give_up_moving();
         state.release_all();
-        if self.directory.check_online().is_err() || state.deleted {
+        if self.check_online().is_err() || state.deleted {
             return;
         }
         if let Err(error) = state.log.close() {
-            self.directory.log_directory().fail(io::Error::other(error.to_string()));
+            self.directory().log_directory().fail(io::Error::other(error.to_string()));
         }
     }
 }
@@ -706,62 +687,4 @@ fn diverging(log: &Log, spec: FetchSpec) -> Option<(i32, i64)> {
     let (epoch, end_offset) = log.epoch_end_offset(spec.last_fetched_epoch);
     let differs = epoch < spec.last_fetched_epoch || end_offset < spec.offset;
     (epoch >= 0 && differs).then_some((epoch, end_offset))
-}
-
-impl Dirty for Replica {
-    fn ticket(&self) -> &Ticket {
-        &self.ticket
-    }
-
-    fn sync(&self) -> io::Result<Synced> {
-        let _syncing = self.syncing.lock();
-        let (flush, bytes) = {
-            let mut state = self.state.lock();
-            let nothing = Synced::All { bytes: 0 };
-            if state.deleted {
-                return Ok(nothing);
-            }
-            match state.log.begin_flush() {
-                Some(flush) => (flush, std::mem::take(&mut state.unflushed_bytes)),
-                // What the journal holds of it has to stay there until the next start.
-                None if state.log.is_poisoned() => return Ok(Synced::Postponed),
-                None => return Ok(nothing),
-            }
-        };
-        match self.directory.flush_timer().time(|| flush.run()) {
-            Ok(()) => {}
-            Err(why) if is_out_of_descriptors(&why) => return self.sync_again(&why),
-            Err(why) => {
-                self.state.lock().log.poison();
-                return Err(why);
-            }
-        }
-        let mut state = self.state.lock();
-        state.log.flushed(&flush);
-        let wakes = state.advance();
-        drop(state);
-        wakes.wake();
-        self.directory.note_progress();
-        Ok(Synced::All { bytes })
-    }
-
-    fn tail(&self) -> Option<Tail> {
-        let mut state = self.state.lock();
-        if state.deleted { None } else { state.log.tail() }
-    }
-
-    fn journalled(&self, tail: &Tail) {
-        let mut state = self.state.lock();
-        state.log.journalled(tail);
-        let wakes = state.advance();
-        drop(state);
-        wakes.wake();
-        self.sync_later();
-    }
-}
-
-/// Opening a file failed for the process's own limit; nothing was lost, unlike with a failed sync.
-fn is_out_of_descriptors(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    [Errno::MFILE, Errno::NFILE].iter().any(|e| error.raw_os_error() == Some(e.raw_os_error()))
 }

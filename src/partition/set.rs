@@ -1,6 +1,7 @@
 //! All replicas on this node, kept as the metadata image says.
 
 mod cleaning;
+mod moves;
 mod retention;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,7 @@ use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tracing::{error, info};
 
 use super::directory::Directory;
@@ -30,6 +32,7 @@ use crate::metrics::Metrics;
 use crate::replication::Leadership;
 
 pub use cleaning::CleanerSettings;
+pub use moves::AlterLogDirError;
 
 type Topics = HashMap<TopicId, Arc<Replicas>>;
 
@@ -70,6 +73,9 @@ pub struct Set {
     checkpointing: Mutex<()>,
     leaving: retention::Leaving,
     cleaners: cleaning::Cleaners,
+    moves: moves::Moves,
+    /// Told when a replica is where the metadata does not know it, and when a directory has failed.
+    directories_changed: Notify,
 }
 
 /// On a thread of its own: whoever met the error may hold a replica's lock.
@@ -89,7 +95,7 @@ impl Set {
     /// Opens every replica that `image` places here. After an unclean stop logs are recovered, several at a
     /// time. A replica that cannot be opened is left out.
     pub fn open(parts: Parts, image: &Image, threads: usize) -> Arc<Self> {
-        let open::All { replicas, mut unopened } = open::all(&parts, image, threads);
+        let open::All { replicas, mut unopened, unfinished } = open::all(&parts, image, threads);
         let is_anything_offline = parts.directories.iter().any(|d| d.log_directory().is_offline());
         let mut topics: HashMap<TopicId, Replicas> = HashMap::new();
         for replica in replicas {
@@ -117,6 +123,8 @@ impl Set {
             checkpointing: Mutex::new(()),
             leaving: retention::Leaving::default(),
             cleaners: cleaning::Cleaners::default(),
+            moves: moves::Moves::default(),
+            directories_changed: Notify::new(),
         };
         let all: Vec<TopicId> = image.topics.iter().map(|t| t.id).collect();
         set.load_cleaned();
@@ -131,6 +139,7 @@ impl Set {
                 .log_directory()
                 .on_failure(Box::new(move |failed| release_in_background(&set, failed.id())));
         }
+        set.resume_moves(unfinished);
         set
     }
 
@@ -139,6 +148,7 @@ impl Set {
         for replica in self.all().iter().filter(|r| r.directory().log_directory().id() == directory) {
             replica.release();
         }
+        self.directories_changed.notify_one();
     }
 
     /// The replica of partition `index` of `topic`, if it is here.
@@ -249,7 +259,7 @@ impl Set {
         partition: &Partition,
         settings: Settings,
     ) -> Result<Arc<Replica>, log::Error> {
-        let directory = self.place(partition);
+        let directory = self.place(name, partition);
         let path = directory.log_directory().path().join(name.to_string());
         let disk = directory.log_directory().disk().clone();
         let log = Log::create(disk, &path, topic_id, settings.log, self.parts.clock.now_ms())?;
@@ -257,23 +267,10 @@ impl Set {
         Ok(Replica::new(name.clone(), topic_id, directory, log, 0, settings, metrics))
     }
 
-    /// The directory that the metadata names, else the online one with the fewest replicas
-    /// (`LogManager.nextLogDirs`).
-    fn place(&self, partition: &Partition) -> Arc<Directory> {
-        let named = partition.directory_of(self.parts.node.0);
-        let directories = &self.parts.directories;
-        if let Some(directory) = directories.iter().find(|d| Some(d.log_directory().id()) == named) {
-            return directory.clone();
-        }
-        let online = directories.iter().filter(|d| !d.log_directory().is_offline());
-        let fewest = online.min_by_key(|d| d.replicas());
-        fewest.or(directories.first()).expect("a broker has a log directory").clone()
-    }
-
     fn topic_deleted(&self, gone: &Replicas) {
         info!(topic = %gone.name, partitions = gone.by_index.len(), "topic deleted");
         for directory in &self.parts.directories {
-            let here = gone.by_index.values().filter(|r| Arc::ptr_eq(r.directory(), directory));
+            let here = gone.by_index.values().filter(|r| Arc::ptr_eq(&r.directory(), directory));
             let set_aside = here.filter_map(|replica| {
                 let deleted = replica.delete(self.parts.random.uuid());
                 deleted
@@ -317,7 +314,7 @@ impl Set {
     }
 
     fn replicas_in(&self, directory: &Arc<Directory>) -> impl Iterator<Item = Arc<Replica>> {
-        self.all().into_iter().filter(move |replica| Arc::ptr_eq(replica.directory(), directory))
+        self.all().into_iter().filter(move |replica| Arc::ptr_eq(&replica.directory(), directory))
     }
 
     /// Hands everything that was marked for later to the committers, and writes the checkpoints.

@@ -6,6 +6,7 @@ pub mod batch;
 pub mod builder;
 pub mod compress;
 pub mod delete_groups;
+pub mod describe_log_dirs;
 pub mod fetch_response;
 pub mod field;
 pub mod group_records;
@@ -16,9 +17,11 @@ pub mod offset_commit;
 pub mod offset_fetch;
 pub mod record;
 pub mod schema;
+pub mod txn_offset_commit;
 pub mod txn_records;
 pub mod validator;
 pub mod versions;
+pub mod write_txn_markers;
 
 #[cfg(test)]
 mod tests;

@@ -83,7 +83,7 @@ impl OffsetCommitRequest {
                 None
             },
             retention_time_ms: if version <= 4 { input.i64()? } else { -1 },
-            topics: input.array(2, |input| CommitTopic::read(version, input, frame))?,
+            topics: input.array(2, |input| CommitTopic::read(version >= 10, version >= 6, input, frame))?,
         };
         input.end()?;
         Ok(request)
@@ -91,25 +91,31 @@ impl OffsetCommitRequest {
 }
 
 impl CommitTopic {
-    fn read(version: i16, input: &mut Input<'_>, frame: &Frame) -> Result<Self, Malformed> {
+    /// `by_id`: the version names topics by id; `with_epoch`: it has leader epochs.
+    pub(super) fn read(
+        by_id: bool,
+        with_epoch: bool,
+        input: &mut Input<'_>,
+        frame: &Frame,
+    ) -> Result<Self, Malformed> {
         let mut topic = Self::default();
-        if version >= 10 {
-            topic.topic_id = Uuid::read(version, input.reader())?;
+        if by_id {
+            topic.topic_id = Uuid::read(0, input.reader())?;
         } else {
             topic.name = frame.text(input.string()?);
         }
-        topic.partitions = input.array(13, |input| CommitPartition::read(version, input, frame))?;
+        topic.partitions = input.array(13, |input| CommitPartition::read(with_epoch, input, frame))?;
         input.end()?;
         Ok(topic)
     }
 }
 
 impl CommitPartition {
-    fn read(version: i16, input: &mut Input<'_>, frame: &Frame) -> Result<Self, Malformed> {
+    fn read(with_epoch: bool, input: &mut Input<'_>, frame: &Frame) -> Result<Self, Malformed> {
         let partition = Self {
             partition_index: input.i32()?,
             committed_offset: input.i64()?,
-            committed_leader_epoch: if version >= 6 { input.i32()? } else { -1 },
+            committed_leader_epoch: if with_epoch { input.i32()? } else { -1 },
             committed_metadata: input.nullable_string()?.map(|metadata| frame.text(metadata)),
         };
         input.end()?;
@@ -122,8 +128,15 @@ impl OffsetCommitResponse {
         if version >= 3 {
             output.i32(0); // The throttle time: nobody is throttled.
         }
-        output.array(&self.topics, |output, topic| {
-            if version >= 10 {
+        CommittedTopic::write_all(&self.topics, version >= 10, output);
+        output.end();
+    }
+}
+
+impl CommittedTopic {
+    pub(super) fn write_all(topics: &[Self], by_id: bool, output: &mut Output<'_>) {
+        output.array(topics, |output, topic| {
+            if by_id {
                 output.put(topic.topic_id.as_bytes());
             } else {
                 output.string(&topic.name);
@@ -135,7 +148,6 @@ impl OffsetCommitResponse {
             });
             output.end();
         });
-        output.end();
     }
 }
 

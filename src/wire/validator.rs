@@ -19,7 +19,7 @@ use bytes::Bytes;
 use self::header::{check_envelope, check_header};
 use self::rewrite::{check_rewritten_size, in_place, plain_records, recompress, stamp};
 use self::walk::Walk;
-use super::batch::{Batch, HEADER_LEN};
+use super::batch::{Batch, BatchHeader, HEADER_LEN};
 use super::compress::{self, Codec, Compression, Contexts};
 use super::record;
 use crate::base::id::TopicPartition;
@@ -219,6 +219,12 @@ fn validate(
         batch
     };
     Ok(Validated { log_append_time_ms, record_count: batch.header.record_count, batch })
+}
+
+/// Whether the topic has `records` in another codec than the one they come in.
+pub fn is_recompressed(records: &Bytes, rules: &Rules) -> bool {
+    let codec = BatchHeader::parse(records).map(|header| header.codec()).ok();
+    rules.compression.is_some_and(|target| codec.is_some_and(|codec| codec != target.codec().id()))
 }
 
 /// Why the records cannot be read or written.

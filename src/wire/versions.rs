@@ -78,14 +78,15 @@ apis! {
     24 AddPartitionsToTxn 0-5 from 0 flexible 3 SMALL;
     25 AddOffsetsToTxn 0-4 from 0 flexible 3 SMALL;
     26 EndTxn 0-5 from 0 flexible 3 SMALL;
-    27 WriteTxnMarkers 1-1 from 1 flexible 1 SMALL;
-    28 TxnOffsetCommit 0-5 from 0 flexible 3 LIST;
+    27 WriteTxnMarkers 1-2 from 1 flexible 1 SMALL;
+    28 TxnOffsetCommit 0-6 from 0 flexible 3 LIST;
     29 DescribeAcls 1-3 from 1 flexible 2 SMALL;
     30 CreateAcls 1-3 from 1 flexible 2 LIST;
     31 DeleteAcls 1-3 from 1 flexible 2 LIST;
     32 DescribeConfigs 1-4 from 1 flexible 4 LIST;
     33 AlterConfigs 0-2 from 0 flexible 2 LIST;
-    35 DescribeLogDirs 1-4 from 1 flexible 2 LIST;
+    34 AlterReplicaLogDirs 1-2 from 1 flexible 2 LIST;
+    35 DescribeLogDirs 1-5 from 1 flexible 2 LIST;
     37 CreatePartitions 0-3 from 0 flexible 2 LIST;
     38 CreateDelegationToken 1-3 from 1 flexible 2 SMALL;
     39 RenewDelegationToken 1-2 from 1 flexible 2 SMALL;

@@ -8,6 +8,7 @@ mod calls;
 mod client;
 pub mod groups;
 mod process;
+pub mod raw;
 pub mod transactions;
 mod wait;
 

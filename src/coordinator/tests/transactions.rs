@@ -1,9 +1,5 @@
 //! The transaction coordinator with its markers, over real replicas on disks in memory.
 
-use kafka_protocol::messages::txn_offset_commit_request::{
-    TxnOffsetCommitRequest, TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
-};
-use kafka_protocol::messages::{GroupId, ProducerId, TopicName, TransactionalId};
 use kafka_protocol::protocol::StrBytes;
 
 use super::*;
@@ -15,7 +11,9 @@ use crate::machine::Ended;
 use crate::txn::{self, AddPartitions, Code, DescribeTransaction, EndTxn, InitProducerId, Request};
 use crate::wire::batch::Batch;
 use crate::wire::kraft::RemoveTopicRecord;
+use crate::wire::offset_commit::{CommitPartition, CommitTopic};
 use crate::wire::offset_fetch::{FetchGroup, FetchTopic};
+use crate::wire::txn_offset_commit::TxnOffsetCommitRequest;
 
 const ID: &str = "tx";
 const OFFSETS: &str = "__consumer_offsets";
@@ -181,18 +179,18 @@ fn ask_of<T>(body: T) -> Ask<T> {
 }
 
 fn offset_of(producer: Producer, offset: i64) -> Ask<TxnOffsetCommitRequest> {
-    let partition =
-        TxnOffsetCommitRequestPartition::default().with_partition_index(0).with_committed_offset(offset);
-    let topic = TxnOffsetCommitRequestTopic::default()
-        .with_name(TopicName(StrBytes::from_static_str("t")))
-        .with_partitions(vec![partition]);
-    let request = TxnOffsetCommitRequest::default()
-        .with_transactional_id(TransactionalId(StrBytes::from_static_str(ID)))
-        .with_group_id(GroupId(StrBytes::from_static_str("g")))
-        .with_producer_id(ProducerId(producer.id))
-        .with_producer_epoch(producer.epoch)
-        .with_generation_id(-1)
-        .with_topics(vec![topic]);
+    let partition = CommitPartition { committed_offset: offset, ..CommitPartition::default() };
+    let name = StrBytes::from_static_str("t");
+    let topic = CommitTopic { name, topic_id: Uuid::nil(), partitions: vec![partition] };
+    let request = TxnOffsetCommitRequest {
+        transactional_id: StrBytes::from_static_str(ID),
+        group_id: StrBytes::from_static_str("g"),
+        producer_id: producer.id,
+        producer_epoch: producer.epoch,
+        generation_id_or_member_epoch: -1,
+        topics: vec![topic],
+        ..TxnOffsetCommitRequest::default()
+    };
     ask_of(request)
 }
 
@@ -204,7 +202,7 @@ async fn a_transaction_is_committed_everywhere_before_it_is_complete() {
     broker.write(ID, first, "t").await;
     broker.write(ID, first, "u").await;
     let committed = broker.transactions.commit_offsets(offset_of(first, 42)).await.unwrap();
-    assert_eq!(committed.topics[0].partitions[0].error_code, 0);
+    assert_eq!(committed.topics[0].partitions[0].1, 0);
     assert!(!broker.is_stable("t") && !broker.is_stable("u"));
     assert_eq!(broker.fetch_offset().await, Err(Code::UnstableOffsetCommit));
 
@@ -220,7 +218,7 @@ async fn a_transaction_is_committed_everywhere_before_it_is_complete() {
     // The next transaction of the same producer, aborted.
     broker.write(ID, next, "t").await;
     let committed = broker.transactions.commit_offsets(offset_of(next, 50)).await.unwrap();
-    assert_eq!(committed.topics[0].partitions[0].error_code, 0);
+    assert_eq!(committed.topics[0].partitions[0].1, 0);
     let after = broker.end(ID, next, false).await;
     broker.until(ID, "CompleteAbort").await;
     assert!(broker.is_stable("t"));

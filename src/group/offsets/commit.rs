@@ -26,10 +26,7 @@ impl Groups {
         ask: Ask<OffsetCommitRequest>,
     ) -> Outcome {
         let request = &ask.body;
-        let offsets = request.topics.iter().map(|topic| {
-            (&*topic.name, topic.partitions.iter().map(|partition| partition.committed_metadata.as_ref()))
-        });
-        let is_valid = fits(&request.group_id, offsets);
+        let is_valid = fits(&request.group_id, &request.topics);
         if let Err(code) = is_valid.and_then(|()| self.validate_commit(request, ask.version)) {
             let refused = |topic: &CommitTopic| committed(topic, |_| code.code());
             let response = OffsetCommitResponse { topics: request.topics.iter().map(refused).collect() };
@@ -93,21 +90,18 @@ impl Groups {
     }
 }
 
-/// Whether the log takes it: each offset repeats the names of group and topic. By topic, its name and what the client
-/// wants to keep with each offset.
-pub(super) fn fits<'a, M>(group: &str, topics: impl Iterator<Item = (&'a str, M)>) -> Result<(), Code>
-where
-    M: Iterator<Item = Option<&'a StrBytes>>,
-{
-    let of_topic = |(name, metadata): (&str, M)| {
-        let names = group.len() + name.len() + OFFSET_RECORD_BYTES;
-        metadata.map(|text| names + text.map_or(0, |text| text.len())).fold(0, usize::saturating_add)
+/// Whether the log takes it: each offset repeats the names of group and topic.
+pub(super) fn fits(group: &str, topics: &[CommitTopic]) -> Result<(), Code> {
+    let of_topic = |topic: &CommitTopic| {
+        let names = group.len() + topic.name.len() + OFFSET_RECORD_BYTES;
+        let metadata = topic.partitions.iter().filter_map(|p| p.committed_metadata.as_ref());
+        topic.partitions.len().saturating_mul(names).saturating_add(metadata.map(|text| text.len()).sum())
     };
-    let bytes = topics.map(of_topic).fold(0, usize::saturating_add);
+    let bytes = topics.iter().map(of_topic).fold(0, usize::saturating_add);
     if bytes <= DECISION_BYTES_MAX { Ok(()) } else { Err(Code::UnknownServerError) }
 }
 
-fn committed(topic: &CommitTopic, code: impl FnMut(&CommitPartition) -> i16) -> CommittedTopic {
+pub(super) fn committed(topic: &CommitTopic, code: impl FnMut(&CommitPartition) -> i16) -> CommittedTopic {
     let mut code = code;
     let partitions = topic.partitions.iter().map(|p| (p.partition_index, code(p))).collect();
     CommittedTopic { name: topic.name.clone(), topic_id: topic.topic_id, partitions }

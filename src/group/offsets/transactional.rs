@@ -2,19 +2,14 @@
 
 use std::sync::Arc;
 
-use kafka_protocol::messages::txn_offset_commit_request::{
-    TxnOffsetCommitRequest, TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
-};
-use kafka_protocol::messages::txn_offset_commit_response::{
-    TxnOffsetCommitResponse, TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
-};
-
-use super::commit::fits;
+use super::commit::{committed, fits};
 use crate::base::id::Producer;
 use crate::group::request::{Ask, EndTransaction, Reply};
 use crate::group::{Code, Group, Groups, Transactional};
 use crate::machine::{Decision, Entry, Moment, Token};
 use crate::wire::group_records::{OffsetCommitValue, Record};
+use crate::wire::offset_commit::CommitTopic;
+use crate::wire::txn_offset_commit::{TxnOffsetCommitRequest, TxnOffsetCommitResponse};
 
 impl Groups {
     pub(in crate::group) fn txn_offset_commit(
@@ -24,23 +19,19 @@ impl Groups {
         ask: Ask<TxnOffsetCommitRequest>,
     ) -> Transactional {
         let request = &ask.body;
-        let offsets = request.topics.iter().map(|topic| {
-            (&**topic.name, topic.partitions.iter().map(|partition| partition.committed_metadata.as_ref()))
-        });
         let is_valid =
-            fits(&request.group_id, offsets).and_then(|()| self.validate_txn(request, ask.version));
+            fits(&request.group_id, &request.topics).and_then(|()| self.validate_txn(request, ask.version));
         if let Err(code) = is_valid {
-            let response = refused(request, |_, _| code);
+            let response = refused(request, code);
             return Decision::answer(token, Reply::TxnOffsetCommit(response), vec![]);
         }
-        let producer = Producer { id: request.producer_id.0, epoch: request.producer_epoch };
+        let producer = Producer { id: request.producer_id, epoch: request.producer_epoch };
         let group = self.name_of(&request.group_id);
         let mut records = Vec::new();
         let mut topics = Vec::with_capacity(request.topics.len());
         for topic in &request.topics {
-            let name: Arc<str> = Arc::from(&**topic.name);
-            let topic_id = self.image.topics.by_name(&name).map(|topic| topic.id.0).unwrap_or_default();
-            let answer = answer(topic, |partition| {
+            let name: Arc<str> = Arc::from(&*topic.name);
+            let answer = committed(topic, |partition| {
                 if self.is_too_large(partition.committed_metadata.as_ref()) {
                     return Code::OffsetMetadataTooLarge.code();
                 }
@@ -50,7 +41,7 @@ impl Groups {
                     metadata: Arc::from(partition.committed_metadata.as_deref().unwrap_or_default()),
                     commit_timestamp: at.now_ms,
                     expire_timestamp: -1,
-                    topic_id,
+                    topic_id: topic.topic_id,
                 };
                 let (group, topic, partition) = (group.clone(), name.clone(), partition.partition_index);
                 let record = Record::OffsetCommit { group, topic, partition, value: Some(value) };
@@ -59,7 +50,7 @@ impl Groups {
             });
             topics.push(answer);
         }
-        let response = TxnOffsetCommitResponse::default().with_topics(topics);
+        let response = TxnOffsetCommitResponse { topics };
         Decision::answer(token, Reply::TxnOffsetCommit(response), records)
     }
 
@@ -76,12 +67,12 @@ impl Groups {
     /// `OffsetMetadataManager.validateTransactionalOffsetCommit`. Producers that say for which member they commit are
     /// fenced as members are (KIP-447).
     fn validate_txn(&self, request: &TxnOffsetCommitRequest, version: i16) -> Result<(), Code> {
-        let (member, epoch) = (&*request.member_id, request.generation_id);
+        let (member, epoch) = (&*request.member_id, request.generation_id_or_member_epoch);
         let instance = request.group_instance_id.as_deref();
-        match self.groups.get(&**request.group_id) {
+        match self.groups.get(&*request.group_id) {
             Some(Group::Classic(group)) => group.validate_offset_commit(member, instance, epoch, true),
             Some(Group::Consumer(group)) => {
-                let validate = |topic: &TxnOffsetCommitRequestTopic| {
+                let validate = |topic: &CommitTopic| {
                     let id = self.image.topics.by_name(&topic.name).map(|topic| topic.id.0);
                     let mut partitions = topic.partitions.iter().map(|partition| partition.partition_index);
                     partitions.try_for_each(|index| group.validate_partition_commit(member, epoch, id, index))
@@ -102,28 +93,8 @@ fn of_old(code: Code) -> Code {
     if code == Code::StaleMemberEpoch { Code::IllegalGeneration } else { code }
 }
 
-/// An answer with a code of its own for each partition (`TxnOffsetCommitRequest.getErrorResponse`).
-pub fn refused(
-    request: &TxnOffsetCommitRequest,
-    mut code: impl FnMut(&TxnOffsetCommitRequestTopic, i32) -> Code,
-) -> TxnOffsetCommitResponse {
-    let topics = request
-        .topics
-        .iter()
-        .map(|topic| answer(topic, |partition| code(topic, partition.partition_index).code()));
-    TxnOffsetCommitResponse::default().with_topics(topics.collect())
-}
-
-fn answer(
-    topic: &TxnOffsetCommitRequestTopic,
-    mut code: impl FnMut(&TxnOffsetCommitRequestPartition) -> i16,
-) -> TxnOffsetCommitResponseTopic {
-    let partitions = topic.partitions.iter().map(|partition| {
-        TxnOffsetCommitResponsePartition::default()
-            .with_partition_index(partition.partition_index)
-            .with_error_code(code(partition))
-    });
-    TxnOffsetCommitResponseTopic::default()
-        .with_name(topic.name.clone())
-        .with_partitions(partitions.collect())
+/// An answer with this code for each partition (`TxnOffsetCommitRequest.getErrorResponse`).
+pub fn refused(request: &TxnOffsetCommitRequest, code: Code) -> TxnOffsetCommitResponse {
+    let topics = request.topics.iter().map(|topic| committed(topic, |_| code.code()));
+    TxnOffsetCommitResponse { topics: topics.collect() }
 }

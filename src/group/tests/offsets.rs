@@ -15,13 +15,7 @@ use kafka_protocol::messages::offset_delete_request::{
     OffsetDeleteRequest, OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
 };
 use kafka_protocol::messages::offset_delete_response::{OffsetDeleteResponse, OffsetDeleteResponsePartition};
-use kafka_protocol::messages::txn_offset_commit_request::{
-    TxnOffsetCommitRequest, TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
-};
-use kafka_protocol::messages::txn_offset_commit_response::{
-    TxnOffsetCommitResponse, TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
-};
-use kafka_protocol::messages::{GroupId, ProducerId, TopicName};
+use kafka_protocol::messages::{GroupId, TopicName};
 use kafka_protocol::protocol::StrBytes;
 use proptest::prelude::*;
 
@@ -29,10 +23,9 @@ use super::*;
 use crate::base::id::Producer;
 use crate::machine::Ended;
 use crate::wire::group_records::OffsetCommitValue;
-use crate::wire::offset_commit::{
-    CommitPartition, CommitTopic, CommittedTopic, OffsetCommitRequest, OffsetCommitResponse,
-};
+use crate::wire::offset_commit::{CommitPartition, CommitTopic, CommittedTopic, OffsetCommitRequest};
 use crate::wire::offset_fetch::{FetchGroup, FetchTopic, FetchedGroup, FetchedPartition};
+use crate::wire::txn_offset_commit::TxnOffsetCommitRequest;
 
 fn text(text: &str) -> StrBytes {
     StrBytes::from_string(text.to_owned())
@@ -71,24 +64,16 @@ fn commit(words: &Words<'_>) -> OffsetCommitRequest {
 }
 
 fn txn_commit(words: &Words<'_>) -> TxnOffsetCommitRequest {
-    let topic = |word: &&str| {
-        let (topic, partition_index, committed_offset) = split(word);
-        let partition = TxnOffsetCommitRequestPartition::default()
-            .with_partition_index(partition_index)
-            .with_committed_offset(committed_offset)
-            .with_committed_leader_epoch(words.number("epoch", -1))
-            .with_committed_metadata(words.text("meta").map(text));
-        TxnOffsetCommitRequestTopic::default()
-            .with_name(TopicName(text(topic)))
-            .with_partitions(vec![partition])
-    };
-    TxnOffsetCommitRequest::default()
-        .with_group_id(GroupId(text(words.plain[2])))
-        .with_producer_id(ProducerId(words.number("producer", 0)))
-        .with_generation_id(words.number("generation", -1))
-        .with_member_id(text(words.text("member").unwrap_or_default()))
-        .with_group_instance_id(words.text("instance").map(text))
-        .with_topics(words.plain[3..].iter().map(topic).collect())
+    let plain = commit(words);
+    TxnOffsetCommitRequest {
+        group_id: plain.group_id,
+        producer_id: words.number("producer", 0),
+        generation_id_or_member_epoch: plain.generation_id_or_member_epoch,
+        member_id: plain.member_id,
+        group_instance_id: plain.group_instance_id,
+        topics: plain.topics,
+        ..TxnOffsetCommitRequest::default()
+    }
 }
 
 fn fetch(words: &Words<'_>) -> OffsetFetch {
@@ -147,22 +132,12 @@ fn fetched(topic: &str, partition: &FetchedPartition) -> String {
     format!("{name} {} epoch {epoch} {:?}", partition.committed_offset, &*partition.metadata)
 }
 
-fn committed(response: &OffsetCommitResponse) -> Vec<String> {
+fn committed(topics: &[CommittedTopic]) -> Vec<String> {
     let topic = |topic: &CommittedTopic| {
         let one = |(partition, error): &(i32, i16)| format!("{}-{partition} {}", topic.name, code(*error));
         topic.partitions.iter().map(one).collect::<Vec<_>>()
     };
-    response.topics.iter().flat_map(topic).collect()
-}
-
-fn txn_committed(response: &TxnOffsetCommitResponse) -> Vec<String> {
-    let topic = |topic: &TxnOffsetCommitResponseTopic| {
-        let one = |p: &TxnOffsetCommitResponsePartition| {
-            format!("{}-{} {}", *topic.name, p.partition_index, code(p.error_code))
-        };
-        topic.partitions.iter().map(one).collect::<Vec<_>>()
-    };
-    response.topics.iter().flat_map(topic).collect()
+    topics.iter().flat_map(topic).collect()
 }
 
 fn fetched_group(group: &FetchedGroup) -> Vec<String> {
@@ -191,9 +166,9 @@ fn listed(groups: &[GroupOffsets]) -> Vec<String> {
 
 pub(super) fn reply(reply: &Reply) -> Option<String> {
     let parts = if let Reply::OffsetCommit(response) = reply {
-        committed(response)
+        committed(&response.topics)
     } else if let Reply::TxnOffsetCommit(response) = reply {
-        txn_committed(response)
+        committed(&response.topics)
     } else if let Reply::EndTransaction(()) = reply {
         vec!["ended".into()]
     } else if let Reply::OffsetFetch(group) = reply {

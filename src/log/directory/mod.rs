@@ -151,7 +151,7 @@ impl Claimed {
             id,
             failure: OnceLock::new(),
             on_failure: OnceLock::new(),
-            _lock: lock,
+            _lock: Some(lock),
         })
     }
 }
@@ -180,16 +180,35 @@ pub struct LogDirectory {
     /// The first error, as text: an `io::Error` cannot be handed out twice.
     failure: OnceLock<(io::ErrorKind, String)>,
     on_failure: OnceLock<OnFailure>,
-    _lock: Lock,
+    _lock: Option<Lock>,
 }
 
 impl LogDirectory {
+    /// A directory that cannot be opened, for `error`: it is offline from the start.
+    pub fn unopened(disk: Arc<dyn Disk>, path: &Path, id: DirectoryId, error: io::Error) -> Self {
+        let directory = Self {
+            disk,
+            path: path.to_owned(),
+            id,
+            failure: OnceLock::new(),
+            on_failure: OnceLock::new(),
+            _lock: None,
+        };
+        directory.fail(error);
+        directory
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Its id.
+    /// Where it is, as clients name it.
+    pub fn absolute_path(&self) -> PathBuf {
+        std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone())
+    }
+
+    /// Its id; that of a directory which could not be opened says nothing.
     pub fn id(&self) -> DirectoryId {
         self.id
     }

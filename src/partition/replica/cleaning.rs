@@ -60,7 +60,7 @@ impl Replica {
         let state = self.state.lock();
         let Settings { cleaner, log: log::Settings { compact, .. }, .. } = &state.settings;
         let is_waiting = self.cleaning.not_before_ms.load(Ordering::Relaxed) > now_ms;
-        if !compact || is_waiting || state.deleted || self.directory.check_online().is_err() {
+        if !compact || is_waiting || state.deleted || state.moving.is_some() || self.check_online().is_err() {
             return Ok(None);
         }
         let found = state.log.cleanable(self.cleaned_up_to(), state.high_watermark(), cleaner, now_ms)?;
@@ -92,7 +92,8 @@ impl Replica {
         now_ms: i64,
         done: &mut Done,
     ) -> io::Result<()> {
-        let _changing = self.cleaning.changing.lock();
+        // While the replica moves its segments stay.
+        let Some(_changing) = self.cleaning.changing.try_lock() else { return Ok(()) };
         let Means { memory, load_factor, secret, pace } = means;
         let mut cleaning: Cleaning = {
             let state = self.state.lock();
@@ -129,7 +130,7 @@ impl Replica {
             }
         }
         let swap = cleaned.begin_swap()?;
-        self.directory.log_directory().guard(|| swap.run())?;
+        self.directory().log_directory().guard(|| swap.run())?;
         Ok(Some(self.state.lock().log.replace(cleaned)))
     }
 }

@@ -16,7 +16,7 @@ impl Replica {
     /// writes the checkpoint of log starts, and answers with [`Replica::low_watermark`] then.
     pub fn delete_records(&self, offset: i64) -> Result<(), Error> {
         let mut state = self.state.lock();
-        self.directory.check_online()?;
+        self.check_online()?;
         let high_watermark = state.leader_for(-1)?.high_watermark();
         let settings = &state.settings.log;
         if settings.compact && !settings.delete {
@@ -33,7 +33,7 @@ impl Replica {
     /// The first offset that no replica has deleted yet.
     pub fn low_watermark(&self) -> Result<i64, Error> {
         let state = self.state.lock();
-        self.directory.check_online()?;
+        self.check_online()?;
         state.leader_for(-1)?;
         Ok(state.log.start_offset())
     }
@@ -44,7 +44,7 @@ impl Replica {
         // While the log is being cleaned its old segments stay; the next round comes to it.
         let _changing = self.cleaning.changing.try_lock()?;
         let mut state = self.state.lock();
-        if state.deleted || self.directory.check_online().is_err() {
+        if state.deleted || self.check_online().is_err() {
             return None;
         }
         let high_watermark = state.high_watermark();
@@ -53,7 +53,7 @@ impl Replica {
             Err(why) => {
                 error!(tp = %self.name, %why, "old segments cannot be deleted");
                 if why.is_disk_failure() {
-                    self.directory.log_directory().fail(io::Error::other(why.to_string()));
+                    self.directory().log_directory().fail(io::Error::other(why.to_string()));
                 }
                 None
             }
@@ -72,6 +72,6 @@ impl Replica {
         if self.state.lock().deleted {
             return Ok(false);
         }
-        self.directory.log_directory().guard(|| retired.set_aside()).map(|()| true)
+        self.directory().log_directory().guard(|| retired.set_aside()).map(|()| true)
     }
 }

@@ -46,7 +46,7 @@ impl Replica {
         now_ms: i64,
     ) -> Result<Option<Guard>, Error> {
         let mut state = self.state.lock();
-        self.directory.check_online()?;
+        self.check_online()?;
         state.leader_for(-1)?;
         if !wanted.supports_epoch_bump && !state.settings.log.verify_transactions {
             return Ok(None);
@@ -84,7 +84,7 @@ impl Replica {
     /// All producers that are known, in the order of their ids.
     pub fn producers(&self) -> Result<Vec<ActiveProducer>, Error> {
         let state = self.state.lock();
-        self.directory.check_online()?;
+        self.check_online()?;
         state.leader_for(-1)?;
         let producers = state.log.producers().sorted();
         Ok(producers.into_iter().map(|(id, entry)| describe(id, entry)).collect())

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use tracing::{info, warn};
 
 use super::Set;
-use crate::log::committer::{Dirty, Synced};
+use crate::log::committer::Synced;
 use crate::log::directory::OffsetFile;
 use crate::log::retention::Retired;
 use crate::partition::directory::Directory;

@@ -18,7 +18,7 @@ use lz4_flex::block::DecompressError;
 use lz4_flex::frame::{BlockMode, BlockSize, FrameEncoder, FrameInfo};
 use twox_hash::xxhash32::Hasher;
 
-use super::Failure;
+use super::{Failure, lz4_high};
 use crate::base::reader::{ReadError, Reader};
 
 const MAGIC: u32 = 0x184d_2204;
@@ -156,7 +156,35 @@ fn u64_le(reader: &mut Reader<'_>) -> Result<u64, ReadError> {
     Ok(reader.i64()?.swap_bytes().cast_unsigned())
 }
 
-pub(super) fn compress(input: &[u8]) -> Result<Vec<u8>, Failure> {
+/// Bytes in a block that we write, as Kafka does.
+const BLOCK_LEN: usize = 64 * 1024;
+/// The level that is made with the fast compressor (`CompressionType.LZ4.defaultLevel`).
+const LEVEL_FAST: i32 = 9;
+
+pub(super) fn compress(level: i32, input: &[u8]) -> Result<Vec<u8>, Failure> {
+    if level == LEVEL_FAST { compress_fast(input) } else { Ok(compress_high(level, input)) }
+}
+
+/// One frame of blocks that were searched through; those that do not shrink are stored.
+fn compress_high(level: i32, input: &[u8]) -> Vec<u8> {
+    let descriptor = [VERSION | INDEPENDENT, 0x40];
+    let mut out = MAGIC.swap_bytes().to_be_bytes().to_vec();
+    out.extend_from_slice(&descriptor);
+    out.push(Hasher::oneshot(0, &descriptor).to_be_bytes()[2]);
+    let mut packed = Vec::new();
+    for block in input.chunks(BLOCK_LEN) {
+        packed.clear();
+        lz4_high::compress_block(level, block, &mut packed);
+        let (bytes, flag) = if packed.len() < block.len() { (&packed[..], 0) } else { (block, STORED) };
+        let len = u32::try_from(bytes.len()).expect("a block is at most 64 KiB");
+        out.extend_from_slice(&(len | flag).swap_bytes().to_be_bytes());
+        out.extend_from_slice(bytes);
+    }
+    out.extend_from_slice(&[0; 4]);
+    out
+}
+
+fn compress_fast(input: &[u8]) -> Result<Vec<u8>, Failure> {
     let info = FrameInfo::new().block_size(BlockSize::Max64KB).block_mode(BlockMode::Independent);
     let mut encoder = FrameEncoder::with_frame_info(info, Vec::new());
     encoder.write_all(input)?;

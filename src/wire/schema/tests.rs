@@ -8,7 +8,9 @@ use crate::wire::delete_groups::DeleteGroupsRequest;
 use crate::wire::header;
 use crate::wire::offset_commit::OffsetCommitRequest;
 use crate::wire::offset_fetch::OffsetFetchRequest;
+use crate::wire::txn_offset_commit::TxnOffsetCommitRequest;
 use crate::wire::versions::ApiKey;
+use crate::wire::write_txn_markers::WriteTxnMarkersRequest;
 
 /// SplitMix64; the seed of a case is in its failure message.
 struct Random(u64);
@@ -155,6 +157,8 @@ fn decode_ours(key: i16, version: i16, body: &[u8]) -> Option<Option<usize>> {
     let read = match key {
         8 => OffsetCommitRequest::decode(&mut bytes, version).is_ok(),
         9 => OffsetFetchRequest::decode(&mut bytes, version).is_ok(),
+        27 => WriteTxnMarkersRequest::decode(&mut bytes, version).is_ok(),
+        28 => TxnOffsetCommitRequest::decode(&mut bytes, version).is_ok(),
         42 => DeleteGroupsRequest::decode(&mut bytes, version).is_ok(),
         _ => return None,
     };
@@ -163,7 +167,7 @@ fn decode_ours(key: i16, version: i16, body: &[u8]) -> Option<Option<usize>> {
 
 /// Versions that our own reader alone knows.
 fn is_newer_than_the_crate(key: i16, version: i16) -> bool {
-    matches!((key, version), (8 | 9, 10) | (42, 3))
+    matches!((key, version), (8 | 9, 10) | (27, 2) | (28, 6) | (42, 3))
 }
 
 #[test]

@@ -7,7 +7,6 @@ use uuid::Uuid;
 use super::*;
 use crate::base::clock::Clock;
 use crate::base::id::TopicId;
-use crate::log::committer::Dirty;
 use crate::partition::testing::{cleaner, one_topic};
 use crate::wire::builder::{BatchBuilder, Fields};
 use crate::wire::compress::Compression;

@@ -1,0 +1,264 @@
+//! A replica moves to another log directory: a copy catches up with it and takes its place.
+//!
+//! ```text
+//! B/t-0.<id>-future                    the copy; at a start it is removed, and made again
+//! B/t-0.<id>-future/.barnabas-replaces complete, and durable
+//! B/t-0                                both are there: the one that is longer counts, B's if they are equal
+//! A/t-0.<id>-delete                    the move is done
+//! ```
+//! The first renaming is what makes the copy count. If it or what follows fails, neither of the two is written any
+//! more until the next start has looked at both.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+
+use uuid::Uuid;
+
+use super::{Home, Replica, State};
+use crate::log::checkpoint;
+use crate::log::directory::{PartitionDir, Purpose};
+use crate::log::transfer::{self, Extent, Transfer};
+use crate::partition::directory::Directory;
+use crate::partition::error::Error;
+
+/// In the directory of a copy that is complete: the path of what it replaces, for whoever looks.
+pub(in crate::partition) const REPLACES_FILE: &str = ".barnabas-replaces";
+
+/// With less than this to be copied the appends wait for the rest, in bytes.
+const REST_BYTES_MAX: u64 = 256 * 1024;
+
+/// Rounds of copying after which the appends have to wait for whatever is left: they come faster than it is copied.
+const ROUNDS_MAX: usize = 100;
+
+/// A move under way (`Partition.futureLog`).
+pub(in crate::partition) struct Moving {
+    directory: Arc<Directory>,
+    is_given_up: AtomicBool,
+    end_offset: AtomicI64,
+    size_bytes: AtomicU64,
+}
+
+impl Moving {
+    /// Where the replica goes.
+    pub(in crate::partition) fn directory(&self) -> &Arc<Directory> {
+        &self.directory
+    }
+
+    fn give_up(&self) {
+        self.is_given_up.store(true, Ordering::Release);
+    }
+
+    /// Whether nobody wants it any more.
+    pub(in crate::partition) fn is_given_up(&self) -> bool {
+        self.is_given_up.load(Ordering::Acquire) || self.directory.log_directory().is_offline()
+    }
+
+    fn note(&self, transfer: &Transfer) {
+        self.end_offset.store(transfer.end_offset(), Ordering::Relaxed);
+        self.size_bytes.store(transfer.size_bytes(), Ordering::Relaxed);
+    }
+}
+
+/// The copy of a replica that is moving, as it is shown.
+pub struct FutureReplica {
+    /// Where it is.
+    pub directory: Arc<Directory>,
+    /// Bytes of its segments.
+    pub size_bytes: u64,
+    /// How many records it is behind.
+    pub offset_lag: i64,
+}
+
+impl State {
+    pub(super) fn give_up_moving(&mut self) {
+        if let Some(moving) = self.moving.take() {
+            moving.give_up();
+        }
+    }
+}
+
+/// What a move needs besides the replica.
+pub(in crate::partition) struct Route<'a> {
+    /// Tells apart several copies.
+    pub(in crate::partition) unique: Uuid,
+    /// What the clock shows, in ms.
+    pub(in crate::partition) now_ms: i64,
+    /// Called with the bytes that were copied.
+    pub(in crate::partition) pace: &'a mut dyn FnMut(usize),
+    /// Writes the checkpoints of the log directories.
+    pub(in crate::partition) checkpoint: &'a dyn Fn(),
+}
+
+/// Why a move did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::partition) enum MoveError {
+    /// The copy.
+    #[error(transparent)]
+    Transfer(#[from] transfer::Error),
+    /// The new directory.
+    #[error("the new log directory has failed: {0}")]
+    Directory(#[source] io::Error),
+}
+
+impl Replica {
+    /// Wants the replica in `directory`; gives the move if there is one to be made. Another one is given up.
+    pub(in crate::partition) fn begin_move(
+        &self,
+        directory: &Arc<Directory>,
+    ) -> Result<Option<Arc<Moving>>, Error> {
+        let mut state = self.state.lock();
+        self.check_online()?;
+        if state.deleted {
+            return Err(Error::UnknownTopicOrPartition);
+        }
+        if state.moving.as_ref().is_some_and(|moving| Arc::ptr_eq(&moving.directory, directory)) {
+            return Ok(None);
+        }
+        state.give_up_moving();
+        if Arc::ptr_eq(&self.directory(), directory) {
+            return Ok(None);
+        }
+        let moving = Arc::new(Moving {
+            directory: directory.clone(),
+            is_given_up: AtomicBool::new(false),
+            end_offset: AtomicI64::new(state.log.start_offset()),
+            size_bytes: AtomicU64::new(0),
+        });
+        state.moving = Some(moving.clone());
+        Ok(Some(moving))
+    }
+
+    /// The copy that will take the replica's place.
+    pub fn future(&self) -> Option<FutureReplica> {
+        let state = self.state.lock();
+        let moving = state.moving.as_ref()?;
+        Some(FutureReplica {
+            directory: moving.directory.clone(),
+            size_bytes: moving.size_bytes.load(Ordering::Relaxed),
+            offset_lag: state.log.end_offset() - moving.end_offset.load(Ordering::Relaxed),
+        })
+    }
+
+    /// Whether the replica is being moved: nobody else may replace or remove its segments.
+    pub(super) fn is_moving(&self) -> bool {
+        self.state.lock().moving.is_some()
+    }
+
+    /// Makes the move, and gives the old directory under its new name, none if the move was given up. Takes as long as
+    /// the copying does; the last bit of it is copied while appends wait.
+    pub(in crate::partition) fn carry_out(
+        &self,
+        moving: &Moving,
+        mut route: Route<'_>,
+    ) -> Result<Option<PathBuf>, MoveError> {
+        // The segments stay as they are meanwhile, but for the last.
+        let _changing = self.cleaning.changing.lock();
+        let target = moving.directory.log_directory();
+        let dir = PartitionDir::beside(self.name.clone(), Purpose::Future, route.unique);
+        let dir = target.partition_path(&dir);
+        let moved = self.copy_and_replace(moving, &dir, &mut route);
+        moving.directory.expect(&self.name, None);
+        let mut state = self.state.lock();
+        if state.moving.as_ref().is_some_and(|current| std::ptr::eq(&raw const **current, moving)) {
+            state.moving = None;
+        }
+        drop(state);
+        match moved {
+            Err(MoveError::Transfer(transfer::Error::GivenUp)) => Ok(None),
+            Err(MoveError::Transfer(transfer::Error::Target { path, source })) => {
+                target.fail(io::Error::new(source.kind(), source.to_string()));
+                Err(transfer::Error::Target { path, source }.into())
+            }
+            moved => moved.map(Some),
+        }
+        .inspect(|moved| {
+            if moved.is_none() {
+                // What cannot be removed is at the next start.
+                drop(target.guard(|| target.disk().remove_dir_all(&dir)));
+            }
+        })
+    }
+
+    fn copy_and_replace(
+        &self,
+        moving: &Moving,
+        dir: &Path,
+        route: &mut Route<'_>,
+    ) -> Result<PathBuf, MoveError> {
+        let target = moving.directory.log_directory();
+        let own_name = self.name.to_string();
+        let mut transfer = {
+            let state = self.state.lock();
+            Transfer::begin(&state.log, target.disk().clone(), dir, route.now_ms)?
+        };
+        for _ in 0..ROUNDS_MAX {
+            let extent = self.extent(moving)?;
+            let copied = transfer.copy(&extent, &mut |bytes| {
+                (route.pace)(bytes);
+                !moving.is_given_up()
+            })?;
+            moving.note(&transfer);
+            transfer.flush()?;
+            if copied < REST_BYTES_MAX {
+                break;
+            }
+        }
+        // The replica may have lived there before, and the journal still speak of it.
+        moving.directory.committer().forget(self.topic_id, &own_name).map_err(MoveError::Directory)?;
+        let marks = self.checkpoint_marks();
+        let marks = [transfer.end_offset(), marks.log_start, marks.high_watermark];
+        moving.directory.expect(&self.name, Some(marks));
+        (route.checkpoint)();
+        let is_complete = target.guard(|| {
+            let source = self.directory().log_directory().path().display().to_string();
+            checkpoint::write_text(&**target.disk(), &dir.join(REPLACES_FILE), &source)
+        });
+        is_complete.map_err(MoveError::Directory)?;
+        let set_aside = self.replace(moving, transfer, route.unique)?;
+        let file = target.path().join(&own_name).join(REPLACES_FILE);
+        if let Err(error) = target.guard(|| target.disk().remove_file(&file)) {
+            return Err(MoveError::Directory(error));
+        }
+        Ok(set_aside)
+    }
+
+    fn extent(&self, moving: &Moving) -> Result<Extent, transfer::Error> {
+        let state = self.state.lock();
+        let is_over = state.deleted || state.log.is_poisoned() || self.check_online().is_err();
+        if is_over || moving.is_given_up() { Err(transfer::Error::GivenUp) } else { Ok(state.log.extent()) }
+    }
+
+    /// Puts the copy in the log's place.
+    fn replace(&self, moving: &Moving, mut transfer: Transfer, unique: Uuid) -> Result<PathBuf, MoveError> {
+        // No sync is under way, and nobody appends.
+        let _syncing = self.syncing.lock();
+        let mut state = self.state.lock();
+        let old = self.home.load_full();
+        let is_over = state.deleted || state.log.is_poisoned() || self.check_online().is_err();
+        if is_over || moving.is_given_up() {
+            return Err(transfer::Error::GivenUp.into());
+        }
+        transfer.complete(&state.log)?;
+        let path = moving.directory.log_directory().path().join(self.name.to_string());
+        let set_aside = PartitionDir::beside(self.name.clone(), Purpose::Delete, unique);
+        let set_aside = old.directory().log_directory().partition_path(&set_aside);
+        let taken = transfer.take_name(&path).and_then(|()| transfer.replace(&mut state.log, &set_aside));
+        let log = taken.inspect_err(|_| {
+            state.log.poison();
+            state.release_all();
+        })?;
+        state.log = log;
+        state.unflushed_bytes = 0;
+        state.flush_barrier = None;
+        let me = old.replica().clone();
+        self.home.store(Arc::new(Home::new(me, moving.directory.clone())));
+        old.directory().remove_replica();
+        moving.directory.add_replica();
+        let wakes = state.advance();
+        drop(state);
+        wakes.wake();
+        Ok(set_aside)
+    }
+}
