@@ -17,12 +17,7 @@ pub(super) async fn handle(
     request: Request<UnregisterBrokerRequest>,
 ) -> UnregisterBrokerResponse {
     let broker_id = request.body.broker_id.0;
-    match context.ask(UnregisterBroker { broker_id }).await {
-        // Kafka leaves the message empty, not null.
-        Ok(()) => UnregisterBrokerResponse::default(),
-        Err(error) => {
-            let (error_code, message) = error::outcome(Some(&error));
-            UnregisterBrokerResponse::default().with_error_code(error_code).with_error_message(message)
-        }
-    }
+    let (error_code, message) =
+        error::outcome(context.ask(UnregisterBroker { broker_id }).await.err().as_ref());
+    UnregisterBrokerResponse::default().with_error_code(error_code).with_error_message(message)
 }
