@@ -43,6 +43,7 @@ mod kill;
 mod leader_epochs;
 mod list_offsets;
 mod listeners;
+mod log_dirs;
 mod metadata;
 mod partition_reassignments;
 mod pipelining;

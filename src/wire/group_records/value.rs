@@ -91,8 +91,6 @@ messages! {
         /// The assignor it asks for.
         server_assignor: Option<Arc<str>>,
     } + tagged {
-        /// Set while the member speaks the classic protocol. One without protocols stands for a field that was not
-        /// written, which Kafka never does.
         /// Set while the member speaks the classic protocol. What is missing is an empty one for Kafka, so null is written.
         0 classic_member_metadata: Nullable<ClassicMemberMetadata> = Nullable(Some(ClassicMemberMetadata::default())),
     }
