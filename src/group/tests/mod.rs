@@ -26,6 +26,7 @@ mod consumer_random;
 mod consumer_scale;
 mod migration_random;
 mod offsets;
+mod others;
 
 use std::fmt::Write;
 
