@@ -125,9 +125,13 @@ def one_way(name, args, libs, classes, scratch):
             broker = directory.broker(kind)
             broker.start()
             client = client or Client(folder, libs[KAFKA], classes, broker.bootstrap)
+            times = [f"start {time.monotonic() - began:.1f}"]
             for command in commands(number, kind, lives[0][0]):
                 at = f"life {number} on {kind}: {command}"
+                began_one = time.monotonic()
                 client.ask(command)
+                times.append(f"{command} {time.monotonic() - began_one:.1f}")
+            print(name, number, kind, *times, flush=True)
             at = f"life {number} on {kind}: stop"
             broker.stop() if end == "TERM" else broker.kill(signal.SIGKILL)
         return name, None, time.monotonic() - began

@@ -138,7 +138,6 @@ public class Adoption {
             brokers, List.of(set("message.max.bytes", "1500000")),
             group, List.of(set("consumer.session.timeout.ms", "50000")),
             metrics, List.of(set("interval.ms", "60000"), set("metrics", "org.apache.kafka.producer.")))).all().get();
-        try {
         admin.alterClientQuotas(List.of(
             quota(Map.of("user", "alice"), "producer_byte_rate", 100_000.0),
             quota(Map.of("user", "alice", "client-id", "laptop"), "consumer_byte_rate", 200_000.0),
@@ -148,9 +147,6 @@ public class Adoption {
             new UserScramCredentialUpsertion("alice", new ScramCredentialInfo(ScramMechanism.SCRAM_SHA_256, 4096), "secret"),
             new UserScramCredentialUpsertion("bob", new ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 8192), "hidden")
         )).all().get();
-        } catch (java.util.concurrent.ExecutionException unsupported) {
-            System.err.println(unsupported);
-        }
     }
 
     private static AlterConfigOp set(String key, String value) {
@@ -442,13 +438,9 @@ public class Adoption {
         records(seen, partitions);
         configs(seen, topics);
         groups(seen);
-        try {
         admin.describeClientQuotas(ClientQuotaFilter.all()).entities().get()
             .forEach((entity, values) -> seen.put("quota " + new TreeMap<>(nulls(entity.entries())), new TreeMap<>(values).toString()));
         admin.describeUserScramCredentials().all().get().forEach((user, found) -> seen.put("scram " + user, found.toString()));
-        } catch (java.util.concurrent.ExecutionException unsupported) {
-            remembered.forEach((k, v) -> { if (k.startsWith("quota") || k.startsWith("scram")) seen.put(k, v); });
-        }
         shares(seen);
         for (TransactionListing one : admin.listTransactions().all().get()) {
             if (!one.transactionalId().equals("late")) {
