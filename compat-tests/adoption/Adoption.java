@@ -188,16 +188,28 @@ public class Adoption {
         }
     }
 
+    /** Keys written again in batches of every codec, some of them deleted, and some in a transaction that is aborted. */
     private void compacted(String round) throws Exception {
-        try (Producer<String, String> producer = producer(Map.of("compression.type", "lz4"))) {
-            List<Future<RecordMetadata>> waiting = new ArrayList<>();
-            for (int i = 0; i < 300; i++) {
-                boolean tombstone = i % 10 == 9 && !round.equals("first");
-                waiting.add(producer.send(new ProducerRecord<>("compacted", "key-" + i % 100, tombstone ? null : round + i)));
+        for (String codec : CODECS) {
+            try (Producer<String, String> producer = producer(Map.of("compression.type", codec, "linger.ms", "20"))) {
+                List<Future<RecordMetadata>> waiting = new ArrayList<>();
+                for (int i = 0; i < 100; i++) {
+                    boolean tombstone = i % 10 == 9 && !round.equals("first");
+                    ProducerRecord<String, String> record =
+                        new ProducerRecord<>("compacted", "key-" + i, tombstone ? null : round + codec + i);
+                    record.headers().add("same", new byte[] {1}).add("same", codec.getBytes());
+                    waiting.add(producer.send(record));
+                }
+                for (Future<RecordMetadata> one : waiting) {
+                    one.get();
+                }
             }
-            for (Future<RecordMetadata> one : waiting) {
-                one.get();
-            }
+        }
+        try (Producer<String, String> producer = producer(Map.of("transactional.id", "compacting"))) {
+            producer.initTransactions();
+            producer.beginTransaction();
+            producer.send(new ProducerRecord<>("compacted", "key-aborted", round)).get();
+            producer.abortTransaction();
         }
     }
 

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::value::{GroupMetadataValue, MemberMetadata, OffsetCommitValue};
+use super::value::{
+    ClassicMemberMetadata, ConsumerGroupMemberMetadataValue, GroupMetadataValue, MemberMetadata,
+    OffsetCommitValue,
+};
 use super::{Malformed, OtherKind, Record};
 use crate::base::reader::Reader;
 use crate::wire::field::{Field, read_tagged, write_tagged, write_uvarint};
@@ -94,7 +97,12 @@ impl Record {
             3 => Self::ConsumerGroupMetadata { group, value: read_flexible(value)? },
             4 => Self::ConsumerGroupPartitionMetadata { group, is_set: value.is_some() },
             5 => {
-                let (member, value) = (name()?, read_flexible(value)?);
+                let (member, mut value) =
+                    (name()?, read_flexible::<ConsumerGroupMemberMetadataValue>(value)?);
+                if let Some(value) = &mut value {
+                    // An empty one says nothing of a member that speaks the classic protocol.
+                    value.classic_member_metadata.0.take_if(|it| *it == ClassicMemberMetadata::default());
+                }
                 Self::ConsumerGroupMemberMetadata { group, member, value }
             }
             6 => Self::ConsumerGroupTargetAssignmentMetadata { group, value: read_flexible(value)? },

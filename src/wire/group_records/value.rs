@@ -91,9 +91,8 @@ messages! {
         /// The assignor it asks for.
         server_assignor: Option<Arc<str>>,
     } + tagged {
-        /// Set while the member speaks the classic protocol. One without protocols stands for a field that was not
-        /// written, which Kafka never does.
-        0 classic_member_metadata: Nullable<ClassicMemberMetadata>,
+        /// Set while the member speaks the classic protocol. What is missing is an empty one for Kafka, so null is written.
+        0 classic_member_metadata: Nullable<ClassicMemberMetadata> = Nullable(Some(ClassicMemberMetadata::default())),
     }
 
     /// What a member that speaks the classic protocol brought along.
