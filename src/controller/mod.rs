@@ -14,6 +14,7 @@ mod partitions;
 mod placement;
 mod quotas;
 pub mod request;
+mod restore;
 mod rules;
 mod scram;
 mod sessions;

@@ -499,7 +499,9 @@ fn show_reply(reply: &Reply, out: &mut String) {
         | Reply::AlterPartition(Err(error))
         | Reply::AssignReplicas(Err(error))
         | Reply::DeleteTopics(Err(error))
+        | Reply::RestoreTopic(Err(error))
         | Reply::ElectLeaders(Err(error)) => show_error(error, out),
+        Reply::RestoreTopic(Ok(created)) => writeln!(out, "restored {}", created.partitions).unwrap(),
         Reply::RegisterBroker(Ok(_)) | Reply::UnregisterBroker(Ok(())) | Reply::AssignReplicas(Ok(())) => {}
         Reply::BrokerHeartbeat(Ok(answer)) => {
             if answer.should_shut_down {
