@@ -8,6 +8,9 @@
 //! A restore: the controller's records make the topic again, under its id, and whoever makes the replicas finds them in
 //! the trash: here, or after a crash at the start. What a step leaves behind in a replica in use is settled at the start.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
