@@ -183,7 +183,11 @@ fn history(node: &mut Node) -> Option<()> {
         if step == 13 {
             node.note_bytes(2);
             node.known.get_mut(&topic(3)).unwrap().is_deleted = true;
-            node.slots[2].log.lock().rename_for_deletion(Uuid::from_u128(77)).ok()?;
+            node.slots[2]
+                .log
+                .lock()
+                .set_aside(crate::log::directory::Purpose::Delete, Uuid::from_u128(77))
+                .ok()?;
             node.slots[2] = node.create("b-0", topic(33))?;
             node.commit(&[2])?;
         }
@@ -388,7 +392,7 @@ fn a_topic_that_was_made_again_does_not_get_the_bytes_of_its_namesake() {
     node.append(0, 3).unwrap();
     node.commit(&[0]).unwrap();
     assert_eq!((node.counts.0, after_cut(&disk, "a-0").end_offset()), (1, 3));
-    node.slots[0].log.lock().rename_for_deletion(Uuid::from_u128(77)).unwrap();
+    node.slots[0].log.lock().set_aside(crate::log::directory::Purpose::Delete, Uuid::from_u128(77)).unwrap();
     node.slots[0] = node.create("a-0", topic(99)).unwrap();
     node.commit(&[0]).unwrap();
     assert_eq!(after_cut(&disk, "a-0").end_offset(), 0);
