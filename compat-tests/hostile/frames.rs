@@ -381,7 +381,8 @@ pub fn every_version_of_every_api() -> Vec<Hostile> {
         (31, 1..=3),
         (32, 1..=4),
         (33, 0..=2),
-        (35, 1..=4),
+        (34, 1..=2),
+        (35, 1..=5),
         (37, 0..=3),
         (38, 1..=3),
         (39, 1..=2),
@@ -431,6 +432,7 @@ fn honest(api: ApiKey, version: i16) -> Vec<u8> {
             let head = [2, 2, b'g', 0, 0xff, 0xff, 0xff, 0xff, 2];
             return request(9, 10, &[NO_TAGS, &head, &[9; 16], &[2, 0, 0, 0, 0, 0, 0, 0, 0]]);
         }
+        (ApiKey::DescribeLogDirs, 5) => return request(35, 5, &[NO_TAGS, &[0, 0]]),
         (ApiKey::WriteTxnMarkers, 2) => {
             let head = [&[2][..], &[0; 8], &[0, 0, 0, 2, 2, b't', 2, 0, 0, 0, 0, 0]].concat();
             return request(27, 2, &[NO_TAGS, &head, &[0, 0, 0, 0, 2, 0, 0]]);
@@ -451,6 +453,16 @@ fn honest(api: ApiKey, version: i16) -> Vec<u8> {
 
 fn text(text: &'static str) -> StrBytes {
     StrBytes::from_static_str(text)
+}
+
+fn alter_replica_log_dirs(topic: TopicName) -> RequestKind {
+    let topic = alter_replica_log_dirs_request::AlterReplicaLogDirTopic::default()
+        .with_name(topic)
+        .with_partitions(vec![0]);
+    let dir = alter_replica_log_dirs_request::AlterReplicaLogDir::default()
+        .with_path(StrBytes::from_static_str("/nowhere"))
+        .with_topics(vec![topic]);
+    RequestKind::AlterReplicaLogDirs(AlterReplicaLogDirsRequest::default().with_dirs(vec![dir]))
 }
 
 fn honest_body(api: ApiKey, version: i16) -> RequestKind {
@@ -519,6 +531,7 @@ fn honest_body(api: ApiKey, version: i16) -> RequestKind {
                 .with_configuration_keys(None);
             RequestKind::DescribeConfigs(DescribeConfigsRequest::default().with_resources(vec![resource]))
         }
+        ApiKey::AlterReplicaLogDirs => alter_replica_log_dirs(topic),
         ApiKey::DescribeLogDirs => {
             RequestKind::DescribeLogDirs(DescribeLogDirsRequest::default().with_topics(None))
         }

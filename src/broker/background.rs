@@ -49,6 +49,10 @@ pub(super) fn start(partitions: &Arc<Set>, config: &Config, clock: &Clock, stop:
     every(REMOVAL_INTERVAL, REMOVAL_INTERVAL, stop, move || {
         let partitions = removing.clone();
         async move {
+            if partitions.has_directories_to_remove() {
+                let partitions = partitions.clone();
+                blocking(move || partitions.remove_left_directories()).await;
+            }
             if partitions.has_segments_to_remove() {
                 blocking(move || partitions.remove_old_segments()).await;
             }

@@ -212,6 +212,7 @@ impl Set {
             }
         }
         self.topics.store(Arc::new(topics));
+        self.note_placed();
     }
 
     fn topic_changed(&self, image: &Image, topic: &Topic, before: Option<&Replicas>) -> Replicas {
