@@ -119,7 +119,7 @@ pub const PUBLIC: &[Key] = keys! {
     "controller.quota.window.num": Int, Text("11"), AtLeast(1), Low, ReadOnly, Accepted, "Samples kept for the quota on topic and partition changes.";
     "controller.quota.window.size.seconds": Int, Text("1"), AtLeast(1), Low, ReadOnly, Accepted, "Length of one sample of the quota on topic and partition changes.";
     "controller.socket.timeout.ms": Int, Text("30000"), Any, Medium, ReadOnly, Accepted, "Socket timeout of requests between broker and controller.";
-    "cordoned.log.dirs": List, Text(""), list(MayBeEmpty), Medium, PerBroker, Accepted, "Log directories that receive no new partitions; `*` means all of them.";
+    "cordoned.log.dirs": List, Text(""), list(MayBeEmpty), Medium, PerBroker, Honoured, "Log directories that receive no new partitions; `*` means all of them.";
     "create.topic.policy.class.name": Class, Null, Any, Low, ReadOnly, Accepted, "Class that may veto the creation of topics.";
     "default.replication.factor": Int, Text("1"), Any, Medium, ReadOnly, Honoured, "Replicas of a topic that is created without a factor of its own.";
     "delegation.token.expiry.check.interval.ms": Long, Text("3600000"), AtLeast(1), Low, ReadOnly, Accepted, "Time between searches for expired delegation tokens.";

@@ -668,7 +668,7 @@ impl Replica {
         if let Some(leader) = state.leader.take() {
             state.known_high_watermark = leader.high_watermark();
         }
-        state.give_up_moving();
+        state.suspend_moving();
         state.release_all();
         if self.check_online().is_err() || state.deleted {
             return;
