@@ -34,9 +34,10 @@ step "release build"
 cargo build --locked --release
 wait "$preparing" || { cat target/prepare.log; exit 1; }
 
-step "Apache Kafka's DumpLogSegments reads our files"
-KAFKA_LIB=$(compat-tests/kafka/fetch.sh "${BARNABAS_CACHE:-compat-tests/.cache}") \
-    cargo test --locked --lib -- --ignored kafkas_dump_log
+step "Apache Kafka's DumpLogSegments reads our files, and dump-log says the same"
+KAFKA_LIB=$(compat-tests/kafka/fetch.sh "${BARNABAS_CACHE:-compat-tests/.cache}")
+KAFKA_LIB=$KAFKA_LIB cargo test --locked --lib -- --ignored kafkas_dump_log
+KAFKA_LIB=$KAFKA_LIB cargo test --locked --test broker -- kafkas_tools dump_log
 
 step "quick start"
 scripts/quickstart.sh

@@ -38,6 +38,7 @@ use crate::base::clock::Clock;
 use crate::base::random::Random;
 use crate::config::broker::Config;
 use crate::coordinator::{Groups, ProducerIds, Transactions, View};
+use crate::log::disk::StdDisk;
 use crate::meta::Image;
 use crate::meta::configs::ResourceKind;
 use crate::metrics::{self, BrokerState, Metrics};
@@ -59,6 +60,8 @@ pub async fn run(config: Config, loggers: Loggers) -> Result<()> {
     // Before a directory is touched: a port that is taken must not cost the clean-shutdown marker.
     let mut bound = Vec::new();
     sockets::bind_listeners(&config, &mut bound)?;
+    // What this version does not know is left as it is.
+    raft::inspect(&StdDisk, &config.logs.metadata_dir)?;
     let directories = Arc::new(Directories::open(&config, &clock, &random)?);
     info!(cluster = %directories.cluster_id, node = %config.node_id, dirs = ?config.logs.dirs, "starting");
     let stop = CancellationToken::new();
@@ -76,7 +79,7 @@ pub async fn run(config: Config, loggers: Loggers) -> Result<()> {
     let partitions =
         open_partitions(&config, threads, &directories, &clock, &random, &metrics, &loaded.image());
     directory_events::limit_moves(config.node_id, &loaded.image(), &partitions);
-    let (groups, transactions) = coordinators(&started, &directories, &clock, &partitions);
+    let (groups, transactions) = coordinators(&config, &directories, &clock, &partitions);
     let quorum = loaded.run(subscriber(live, partitions.clone(), groups.clone(), transactions.clone()))?;
 
     let registered = registration::register(&started, &directories, &quorum, &random, &bound).await?;

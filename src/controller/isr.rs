@@ -12,13 +12,13 @@ use crate::wire::kraft::{PartitionChangeRecord, Record};
 
 /// What the configuration says about a topic's elections.
 #[derive(Clone, Copy)]
-struct Policy {
+pub(super) struct Policy {
     min_insync_replicas: i32,
-    unclean: bool,
+    pub(super) unclean: bool,
 }
 
 impl Controller {
-    fn policy(&self, topic: &Topic) -> Policy {
+    pub(super) fn policy(&self, topic: &Topic) -> Policy {
         let (rules, configs) = (&self.settings.config_rules, &self.image().configs);
         Policy {
             min_insync_replicas: rules.min_insync_replicas(configs, &topic.name),
@@ -26,7 +26,12 @@ impl Controller {
         }
     }
 
-    fn change<'a>(&'a self, topic: &Topic, partition: &'a Partition, policy: Policy) -> Change<'a> {
+    pub(super) fn change<'a>(
+        &'a self,
+        topic: &Topic,
+        partition: &'a Partition,
+        policy: Policy,
+    ) -> Change<'a> {
         let image = self.image();
         // A minimum beyond the number of replicas means all of them (`getTopicEffectiveMinIsr`).
         let replicas = topic.partition(0).map_or(0, |first| first.replicas.len());

@@ -8,11 +8,13 @@ mod change;
 mod configs;
 mod directories;
 pub mod error;
+mod features;
 mod isr;
 pub mod names;
 mod partitions;
 mod placement;
 mod quotas;
+mod reassignments;
 pub mod request;
 mod rules;
 mod scram;
@@ -31,9 +33,7 @@ use crate::config::broker::Config;
 use crate::machine::{Decision, Machine, Moment, Token};
 use crate::meta::transaction::Transaction;
 use crate::meta::{Changes, Delta, Image, Provenance, ReplayError};
-use crate::wire::kraft::{
-    AbortTransactionRecord, ConfigRecord, FeatureLevelRecord, ProducerIdsRecord, Record,
-};
+use crate::wire::kraft::{AbortTransactionRecord, FeatureLevelRecord, ProducerIdsRecord, Record};
 
 /// Most records that one request may make (`QuorumController.MAX_RECORDS_PER_USER_OP`).
 const REQUEST_RECORDS_MAX: usize = 10_000;
@@ -137,15 +137,7 @@ impl Controller {
         // No transaction around them, since one decision is one batch.
         records.extend_from_slice(&request.bootstrap);
         if finalizes_elr(&request.bootstrap) {
-            // With ELR the minimum must be the same everywhere, so it is fixed for the cluster.
-            let min_isr = self.settings.config_rules.static_min_insync_replicas();
-            let record = ConfigRecord {
-                resource_type: crate::meta::ResourceKind::Broker.number(),
-                resource_name: "".into(),
-                name: configs::MIN_INSYNC_REPLICAS.into(),
-                value: Some(min_isr.to_string().into()),
-            };
-            records.push(record.into());
+            records.extend(self.elr_safety_records());
         }
         (records, ())
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
+use tracing::debug;
 
 use super::disk::{Disk, File, Mode};
 use super::index::{Anchor, IndexFiles, Indexes, TimeEntry};
@@ -56,6 +57,20 @@ impl Segment {
         let file = disk.open(&dir.join(Kind::Log.name(base_offset)), Mode::CreateNew)?;
         segment.open.lock().log = Some(file);
         Ok(segment)
+    }
+
+    /// Sets room aside for the log to grow to `size` bytes (`preallocate`). Without that room it grows as it is
+    /// written, as without the setting.
+    pub(super) fn reserve(&self, size: u32) {
+        let reserved = self.log().and_then(|log| log.reserve(size.into()));
+        if let Err(error) = reserved {
+            debug!(path = %self.path(Kind::Log).display(), %error, "no room set aside");
+        }
+    }
+
+    /// Gives back what the log did not grow into.
+    pub(super) fn release(&self) -> io::Result<()> {
+        self.log()?.set_len(self.size())
     }
 
     /// A segment whose file is there, `size` bytes long.

@@ -15,8 +15,10 @@ use super::disk::File;
 use super::producers::CompletedTxn;
 use crate::base::reader::{ReadError, Reader};
 
-const VERSION: i16 = 0;
-const ENTRY_LEN: usize = 34;
+/// The only version of an entry.
+pub const VERSION: i16 = 0;
+/// Bytes of an entry.
+pub const ENTRY_LEN: usize = 34;
 const ENTRY_BYTES: u64 = 34;
 /// Bytes that are read at once; a multiple of the entry's.
 const CHUNK_LEN: usize = ENTRY_LEN * 1_024;
@@ -56,7 +58,8 @@ impl AbortedTxn {
         out
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, ReadError> {
+    /// Reads an entry; one of an unknown version is an error.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ReadError> {
         let mut reader = Reader::new(bytes);
         if reader.i16()? != VERSION {
             return Err(ReadError::Truncated);

@@ -3,6 +3,7 @@
 //! A tool gets the words after its name and writes to stdout. It starts no runtime and serves nothing; what it reads
 //! on disk it reads with the modules that the broker itself reads it with.
 
+mod dump_log;
 pub mod options;
 mod storage;
 
@@ -28,7 +29,7 @@ impl From<io::Error> for Stop {
 pub type Run = fn(&[String], &mut dyn Write) -> Result<ExitCode, Stop>;
 
 /// Every tool by its name.
-const TOOLS: &[(&str, Run)] = &[("storage", storage::run)];
+const TOOLS: &[(&str, Run)] = &[("dump-log", dump_log::run), ("storage", storage::run)];
 
 /// The tool that the first word of the command line names.
 pub fn find(name: &str) -> Option<Run> {

@@ -216,7 +216,7 @@ impl<T: Counted> Field for Option<T> {
     }
 }
 
-/// A structure that may be missing: a byte tells, 1 if it is there and -1 if not.
+/// A structure in a tagged field that may be null: an unsigned varint tells, 1 if it is there and 0 if not.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Nullable<T>(pub Option<T>);
 
@@ -224,15 +224,15 @@ impl<T: Field> Field for Nullable<T> {
     const LEN_MIN: usize = 1;
     fn write(&self, version: i16, out: &mut Vec<u8>) {
         match &self.0 {
-            None => (-1i8).write(version, out),
+            None => write_uvarint(0, out),
             Some(value) => {
-                1i8.write(version, out);
+                write_uvarint(1, out);
                 value.write(version, out);
             }
         }
     }
     fn read(version: i16, reader: &mut Reader<'_>) -> Result<Self, Malformed> {
-        if i8::read(version, reader)? < 0 {
+        if reader.uvarint()? == 0 {
             return Ok(Self(None));
         }
         T::read(version, reader).map(|value| Self(Some(value)))

@@ -200,7 +200,10 @@ fn members() -> Vec<(&'static str, Record)> {
         ("consumer_group_member_metadata", described(Some(full))),
         (
             "consumer_group_member_metadata_plain",
-            described(Some(ConsumerGroupMemberMetadataValue::default())),
+            described(Some(ConsumerGroupMemberMetadataValue {
+                classic_member_metadata: Nullable(None),
+                ..ConsumerGroupMemberMetadataValue::default()
+            })),
         ),
         ("consumer_group_member_metadata_classic", described(Some(classic))),
         ("consumer_group_member_metadata_tombstone", described(None)),

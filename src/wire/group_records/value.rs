@@ -91,8 +91,8 @@ messages! {
         /// The assignor it asks for.
         server_assignor: Option<Arc<str>>,
     } + tagged {
-        /// Set while the member speaks the classic protocol.
-        0 classic_member_metadata: Nullable<ClassicMemberMetadata>,
+        /// Set while the member speaks the classic protocol. What is missing is an empty one for Kafka, so null is written.
+        0 classic_member_metadata: Nullable<ClassicMemberMetadata> = Nullable(Some(ClassicMemberMetadata::default())),
     }
 
     /// What a member that speaks the classic protocol brought along.

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::STRING_BYTES_MAX;
 use super::definition::{Definition, Field, Fixed, Kind};
 use crate::base::id::uuid_to_text;
-use crate::base::java::double_text;
+use crate::base::java::{double_text, utf8_text};
 use crate::base::reader::{ReadError, Reader};
 
 /// Most values in one message: a tree of so many takes some 300 MiB.
@@ -205,16 +205,14 @@ impl<'a> Walk<'_, 'a> {
         if field.array {
             return self.array(field);
         }
-        match &field.kind {
-            Kind::Struct(fields) if self.is_nullable(field) => {
-                if self.reader.i8()? < 0 {
-                    Ok(Json::Null)
-                } else {
-                    self.structure(fields)
-                }
-            }
-            kind => self.value(field, kind),
+        if let Kind::Struct(fields) = &field.kind
+            && self.is_nullable(field)
+        {
+            let is_null =
+                if field.tag.is_some() { self.reader.uvarint()? == 0 } else { self.reader.i8()? < 0 };
+            return if is_null { Ok(Json::Null) } else { self.structure(fields) };
         }
+        self.value(field, &field.kind)
     }
 
     fn array(&mut self, field: &Field) -> Result<Json, Error> {
@@ -235,7 +233,7 @@ impl<'a> Walk<'_, 'a> {
                 if length > STRING_BYTES_MAX {
                     return Err(Error::StringTooLong { field: camel_case(field.name), length });
                 }
-                Ok(Json::Text(String::from_utf8_lossy(self.take(length)?).into_owned()))
+                Ok(Json::Text(utf8_text(self.take(length)?)))
             }
             Kind::Bytes => match self.length(false)? {
                 None => self.null(field),
