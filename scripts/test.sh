@@ -45,6 +45,9 @@ scripts/quickstart.sh
 step "client scenarios"
 python3 compat-tests/run.py --fast
 
+step "taking turns with Apache Kafka on one data directory"
+compat-tests/adoption.py
+
 step "a minute of transactions under fire"
 scripts/torture.py --seconds 60
 step "done"

@@ -542,8 +542,6 @@ fn show_reply(reply: &Reply, out: &mut String) {
         | Reply::UpdateFeatures(Err(error))
         | Reply::AlterPartitionReassignments(Err(error))
         | Reply::ElectLeaders(Err(error)) => show_error(error, out),
-        Reply::RegisterBroker(Ok(_)) | Reply::UnregisterBroker(Ok(())) | Reply::UpdateFeatures(Ok(())) => {}
-=======
         Reply::RegisterBroker(Ok(_))
         | Reply::UnregisterBroker(Ok(()))
         | Reply::UpdateFeatures(Ok(()))
@@ -614,7 +612,6 @@ fn show_reply(reply: &Reply, out: &mut String) {
     }
 }
 
-/// The story as it should have been written.
 fn player() -> impl FnMut(&str) -> String {
     let mut run = Run::new();
     move |line| run.run(line)
@@ -631,7 +628,6 @@ stories! {
     configs_are_changed_key_by_key_or_as_a_whole: "configs.txt",
     leaders_are_elected_on_demand: "elections.txt",
     quotas_and_credentials_are_kept: "quotas_and_credentials.txt",
-=======
     partitions_move_to_other_replicas: "reassignments.txt",
     features_go_up_and_down: "features.txt",
     a_failed_directory_takes_its_own_partitions_only: "directories.txt",
