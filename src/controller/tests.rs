@@ -552,10 +552,6 @@ fn show_reply(reply: &Reply, out: &mut String) {
                 .filter_map(|answer| answer.as_ref().err())
                 .for_each(|error| show_error(error, out));
         }
-        Reply::RegisterBroker(Ok(_))
-        | Reply::UnregisterBroker(Ok(()))
-        | Reply::AssignReplicas(Ok(()))
-        | Reply::UpdateFeatures(Ok(())) => {}
         Reply::BrokerHeartbeat(Ok(answer)) => {
             if answer.should_shut_down {
                 writeln!(out, "may shut down").unwrap();
