@@ -144,7 +144,7 @@ class Barnabas(Target):
     def complaints(self):
         text = self.log_path.read_text(errors="replace")
         text = re.sub(r"\x1b\[[0-9;]*m", "", text)
-        return [line for line in text.splitlines() if re.search(r"\b(WARN|ERROR)\b|panicked at", line[:120])]
+        return [line for line in text.splitlines() if re.search(r'(?<!=")\b(WARN|ERROR)\b|panicked at', line[:120])]
 
 
 class Kafka(Target):

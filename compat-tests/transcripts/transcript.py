@@ -81,6 +81,9 @@ def normalise(step, output):
         line = line.replace(os.environ["BROKER_DATA"], "<data>")
         for pattern, token in VOLATILE:
             line = re.sub(pattern, token, line)
+        if line.startswith("SCRAM credential configs for "):
+            who, credentials = line.split(" are ")
+            line = f"{who} are {', '.join(sorted(credentials.split(', ')))}"
         if step.startswith(MEASURING) and not line.startswith(("!", "[")):
             line = re.sub(r"[ \t]+", " ", re.sub(r"(?<![\w.-])-?\d[\d.:-]*(?!\w)", "<n>", line))
         lines.append(line.rstrip())
@@ -93,7 +96,7 @@ def normalise(step, output):
 
 
 def sort_runs(lines):
-    """Lines of these kinds come out of hash maps, whatever the tool."""
+    """Lines of these kinds come out of hash maps, whichever tool prints them."""
     runs = itertools.groupby(lines, lambda line: next((kind for kind in UNORDERED_LINES if line.startswith(kind)), None))
     return [line for kind, run in runs for line in (sorted(run) if kind else run)]
 

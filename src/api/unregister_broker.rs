@@ -17,7 +17,12 @@ pub(super) async fn handle(
     request: Request<UnregisterBrokerRequest>,
 ) -> UnregisterBrokerResponse {
     let broker_id = request.body.broker_id.0;
-    let (error_code, message) =
-        error::outcome(context.ask(UnregisterBroker { broker_id }).await.err().as_ref());
-    UnregisterBrokerResponse::default().with_error_code(error_code).with_error_message(message)
+    match context.ask(UnregisterBroker { broker_id }).await {
+        // Kafka leaves the message empty, not null.
+        Ok(()) => UnregisterBrokerResponse::default(),
+        Err(error) => {
+            let (error_code, message) = error::outcome(Some(&error));
+            UnregisterBrokerResponse::default().with_error_code(error_code).with_error_message(message)
+        }
+    }
 }

@@ -7,6 +7,7 @@
 //! At shutdown requests under way are answered by the coordinators while connections drain; the logs close after both.
 
 mod background;
+mod cleaner;
 mod directories;
 mod directory_events;
 mod lag;
@@ -130,7 +131,7 @@ pub async fn run(config: Config, loggers: Loggers) -> Result<()> {
     pages.set_state(BrokerState::Running);
     announce(&config);
     background::start(&partitions, &config, &clock, &stop);
-    background::start_cleaners(&partitions, &config, &stop);
+    cleaner::start(&partitions, &effective, &stop);
     live::reconfigure(server.clone(), effective, &stop);
 
     tokio::select! {

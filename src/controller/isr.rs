@@ -1,6 +1,6 @@
 //! Who is in sync and who leads, for partitions that exist (`ReplicationControlManager`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::change::{Change, Election, Exceptions};
@@ -184,18 +184,17 @@ impl Controller {
         let partitions: Vec<_> = request.partitions.clone().unwrap_or_else(everything);
         let mut records = Vec::new();
         let mut elected = Vec::new();
-        let mut seen = BTreeSet::new();
+        let mut results: BTreeMap<(Arc<str>, i32), Result<(), Error>> = BTreeMap::new();
         for (topic, partition) in partitions {
-            if !seen.insert((Arc::clone(&topic), partition)) {
-                continue;
-            }
-            let result = self.elect_leader(&topic, partition, request.unclean);
+            // Who asks twice is told twice what became of the one election.
+            let result = results.entry((Arc::clone(&topic), partition)).or_insert_with(|| {
+                let elected = self.elect_leader(&topic, partition, request.unclean);
+                elected.map(|record| records.push(Record::from(record)))
+            });
             let needless = matches!(&result, Err(error) if error.kind == Kind::ElectionNotNeeded);
-            if needless && request.partitions.is_none() {
-                continue;
+            if !needless || request.partitions.is_some() {
+                elected.push(ElectedLeader { topic, partition, result: result.clone() });
             }
-            let result = result.map(|record| records.push(Record::from(record)));
-            elected.push(ElectedLeader { topic, partition, result });
         }
         if records.len() > REQUEST_RECORDS_MAX {
             return (vec![], Err(too_large()));
@@ -223,6 +222,6 @@ impl Controller {
 }
 
 /// A request that would make more records than fit in one.
-pub(super) fn too_large() -> Error {
+pub fn too_large() -> Error {
     Error::new(Kind::PolicyViolation, "Unable to perform excessively large batch operation.")
 }

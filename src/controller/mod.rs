@@ -26,6 +26,7 @@ use std::sync::Arc;
 
 pub use self::configs::ConfigRules;
 pub use self::error::{Error, Kind};
+pub use self::isr::too_large;
 use self::names::Names;
 pub use self::request::{Input, Reply, Request};
 pub use self::rules::TableRules;
@@ -37,7 +38,7 @@ use crate::meta::{Changes, Delta, Image, Provenance, ReplayError};
 use crate::wire::kraft::{AbortTransactionRecord, FeatureLevelRecord, ProducerIdsRecord, Record};
 
 /// Most records that one request may make (`QuorumController.MAX_RECORDS_PER_USER_OP`).
-const REQUEST_RECORDS_MAX: usize = 10_000;
+pub const REQUEST_RECORDS_MAX: usize = 10_000;
 /// How many producer ids a block has (`ProducerIdsBlock.PRODUCER_ID_BLOCK_SIZE`).
 pub const PRODUCER_ID_BLOCK_LEN: i64 = 1000;
 

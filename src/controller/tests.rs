@@ -543,17 +543,16 @@ fn show_reply(reply: &Reply, out: &mut String) {
         | Reply::AlterPartitionReassignments(Err(error))
         | Reply::RestoreTopic(Err(error))
         | Reply::ElectLeaders(Err(error)) => show_error(error, out),
+        Reply::RegisterBroker(Ok(_))
+        | Reply::UnregisterBroker(Ok(()))
+        | Reply::UpdateFeatures(Ok(()))
+        | Reply::AssignReplicas(Ok(())) => {}
         Reply::AlterPartitionReassignments(Ok(answers)) => {
             answers
                 .iter()
                 .filter_map(|answer| answer.as_ref().err())
                 .for_each(|error| show_error(error, out));
         }
-        Reply::RegisterBroker(Ok(_))
-        | Reply::UnregisterBroker(Ok(()))
-        | Reply::AssignReplicas(Ok(()))
-        | Reply::UpdateFeatures(Ok(())) => {}
-        Reply::RestoreTopic(Ok(created)) => writeln!(out, "restored {}", created.partitions).unwrap(),
         Reply::BrokerHeartbeat(Ok(answer)) => {
             if answer.should_shut_down {
                 writeln!(out, "may shut down").unwrap();
@@ -625,8 +624,8 @@ stories! {
     only_the_leader_changes_its_isr: "alter_partition.txt",
     configs_are_changed_key_by_key_or_as_a_whole: "configs.txt",
     leaders_are_elected_on_demand: "elections.txt",
-    a_failed_directory_takes_its_own_partitions_only: "directories.txt",
     quotas_and_credentials_are_kept: "quotas_and_credentials.txt",
     partitions_move_to_other_replicas: "reassignments.txt",
     features_go_up_and_down: "features.txt",
+    a_failed_directory_takes_its_own_partitions_only: "directories.txt",
 }
