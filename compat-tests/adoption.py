@@ -123,15 +123,16 @@ def one_way(name, args, libs, classes, scratch):
         for number, (kind, end) in enumerate(lives, 1):
             at = f"life {number} on {kind}: start"
             broker = directory.broker(kind)
+            began_one = time.monotonic()
             broker.start()
             client = client or Client(folder, libs[KAFKA], classes, broker.bootstrap)
-            times = [f"start {time.monotonic() - began:.1f}"]
-            for command in commands(number, kind, lives[0][0]):
+            times = [f"start {time.monotonic() - began_one:.1f}"]
+            for command in commands(number, lives):
                 at = f"life {number} on {kind}: {command}"
                 began_one = time.monotonic()
                 client.ask(command)
                 times.append(f"{command} {time.monotonic() - began_one:.1f}")
-            print(name, number, kind, *times, flush=True)
+            print(f"{name}, life {number} on {kind}, in s:", ", ".join(times), flush=True)
             at = f"life {number} on {kind}: wait for the cleaner"
             cleaned = await_cleaner(directory.broker(kind).data, cleaned)
             at = f"life {number} on {kind}: stop"
@@ -158,12 +159,16 @@ def await_cleaner(data, before):
     raise RuntimeError(f"the cleaner does not get beyond offset {before}")
 
 
-def commands(number, kind, born):
+def commands(number, lives):
+    kind, born = lives[number - 1][0], lives[0][0]
     # Only a cluster that Apache Kafka 4.3 has formatted has the feature.
     share = ["share"] if kind == born == KAFKA else []
+    # Apache Kafka 4.3.1 has been seen to complete a transaction whose time is over at its start before it leads the
+    # partition, without a marker: consumers of that partition then wait for good.
+    expire = ["let-expire"] if lives[number:][:1] and lives[number][0] == "barnabas" else []
     if number == 1:
-        return ["make", *share, "remember", "let-expire"]
-    return ["check", "finish-open", "live", *share, "leave-open", "remember", "let-expire"]
+        return ["make", *share, "remember", *expire]
+    return ["check", "finish-open", "live", *share, "leave-open", "remember", *expire]
 
 
 def fetch(args, version):
@@ -176,7 +181,7 @@ def main():
     parser.add_argument("--binary", default=os.environ.get("BARNABAS_BIN", ROOT / "target" / "release" / "barnabas"))
     parser.add_argument("--cache", default=os.environ.get("BARNABAS_CACHE", HERE / ".cache"))
     parser.add_argument("--way", default="*", help="a pattern of names")
-    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=3, help="ways at a time")
     parser.add_argument("--keep", action="store_true", help="keep everything")
     args = parser.parse_args()
     args.cache = Path(args.cache).resolve()
@@ -184,7 +189,7 @@ def main():
     scratch = Path(tempfile.mkdtemp(prefix="barnabas-adoption-"))
     classes = scratch / "classes"
     subprocess.run(
-        ["javac", "-nowarn", "-Xlint:none", "-cp", f"{libs[KAFKA]}/*", "-d", classes, HERE / "adoption" / "Adoption.java"],
+        ["javac", "-nowarn", "-Xlint:none", "-XDsuppressNotes", "-cp", f"{libs[KAFKA]}/*", "-d", classes, HERE / "adoption" / "Adoption.java"],
         check=True)
     ways = [name for name in WAYS if fnmatch.fnmatchcase(name, args.way)]
     failed = False

@@ -259,8 +259,13 @@ fn classic_groups_of_every_version_are_read() {
 }
 
 #[test]
-fn records_of_other_kinds_of_groups_are_skipped_and_later_versions_refused() {
-    assert_eq!(decode(&reference("share_group_metadata")), Ok(None));
+fn records_of_other_kinds_of_groups_are_told_apart_or_skipped_and_later_versions_refused() {
+    let (kind, group) = (OtherKind::Share, "g".into());
+    let known = Record::OtherGroupMetadata { kind, group, is_set: true };
+    assert_eq!(decode(&reference("share_group_metadata")), Ok(Some(known)));
+    let (mut key, value) = reference("share_group_metadata");
+    key[1] = 12;
+    assert_eq!(decode(&(key, value)), Ok(None));
     let set = Record::ConsumerGroupPartitionMetadata { group: "g".into(), is_set: true };
     assert_eq!(decode(&reference("consumer_group_partition_metadata")), Ok(Some(set.clone())));
     assert_eq!(decode(&set.encode()), Ok(Some(set)));
