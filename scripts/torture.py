@@ -30,7 +30,7 @@ from harness import torture, wire  # noqa: E402
 
 PARTITIONS = 4
 TOPICS = ("a", "b")
-FINAL_TIMEOUT_S = 300
+FINAL_TIMEOUT_S = 1200
 BEGIN_WITHIN_S = 120
 JAVA_FLAGS = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
               "-Dorg.slf4j.simpleLogger.defaultLogLevel=off"]

@@ -54,6 +54,8 @@ fn run(config: Config) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             error!("{why:#}");
+            // What hangs on a disk that has failed is not waited for.
+            runtime.shutdown_background();
             fail(&format!("{why:#}"))
         }
     }

@@ -65,6 +65,17 @@ fn found(client: &mut Client, components: &[ComponentData], strict: bool) -> Vec
     lines
 }
 
+/// Gives the user a quota.
+pub fn give(client: &mut Client, user: &str) {
+    assert_eq!(alter(client, vec![entry(&[("user", Some(user))], &[RATE])], 1), [(0, None)]);
+}
+
+/// Waits until the user has the quota.
+pub fn await_given(client: &mut Client, user: &str) {
+    let line = format!("user={user} producer_byte_rate=1024");
+    has_become(client, &[component("user", 0, Some(user))], &[line]);
+}
+
 const RATE: (&str, Option<f64>) = ("producer_byte_rate", Some(1024.0));
 
 #[test]

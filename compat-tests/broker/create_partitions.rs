@@ -72,9 +72,12 @@ fn the_answer_names_every_topic_asked_for() {
     let twice = unique("twice");
     let asked = vec![to(&absent, 2), to(topic.name(), 2), to(&twice, 2), to(&twice, 3)];
     let results = client.call(&request(asked), 3).results;
-    let mut answered: Vec<(&str, i16)> = results.iter().map(|r| (r.name.as_str(), r.error_code)).collect();
+    let mut answered: Vec<(&str, i16, Option<&str>)> =
+        results.iter().map(|r| (r.name.as_str(), r.error_code, r.error_message.as_deref())).collect();
     answered.sort_unstable();
-    let mut expected = vec![(absent.as_str(), 3), (topic.name(), 0), (twice.as_str(), 42)];
+    let duplicate = Some("Duplicate topic name.");
+    let mut expected =
+        vec![(absent.as_str(), 3, None), (topic.name(), 0, None), (twice.as_str(), 42, duplicate)];
     expected.sort_unstable();
     assert_eq!(answered, expected);
 }
@@ -104,7 +107,12 @@ fn assignments_are_for_the_new_partitions_only() {
     let message = "Attempted to add 2 additional partition(s), but only 1 assignment(s) were specified.";
     assert_eq!((result.error_code, result.error_message.as_deref()), (39, Some(message)));
     let result = only(&mut client, assigned(2, &[4711]));
-    assert_eq!(result.error_code, 39);
+    let message = "The manual partition assignment includes broker 4711, but no such broker is registered.";
+    assert_eq!((result.error_code, result.error_message.as_deref()), (39, Some(message)));
+    let uneven = assigned(2, &[]).with_assignments(Some(vec![CreatePartitionsAssignment::default()]));
+    let message = "The manual partition assignment includes an empty replica list.";
+    let result = only(&mut client, uneven);
+    assert_eq!((result.error_code, result.error_message.as_deref()), (39, Some(message)));
     let result = only(&mut client, assigned(3, &[node, node]));
     assert_eq!(result.error_code, 0, "{:?}", result.error_message);
     has_come("three partitions", || client.describe(&topic.name).partitions.len() == 3);

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use barnabas::wire::compress::Codec;
@@ -204,8 +205,7 @@ fn a_topic_is_reconfigured_under_traffic() {
             ("max.message.bytes", "2000000"),
             ("retention.ms", "-1"),
             ("compression.lz4.level", "12"),
-            ("cleanup.policy", "delete,compact"),
-            ("cleanup.policy", "delete"),
+            ("index.interval.bytes", "100"),
             ("compression.type", "gzip"),
             ("flush.messages", "1"),
         ] {
@@ -287,6 +287,28 @@ fn all_brokers_and_one_broker_stand_in_for_a_topic() {
         assert_eq!(change(&mut client, kind, name, key, op, value), (0, String::new()));
         has_come("it is stored so", || stored(&mut client) == codec);
     }
+}
+
+#[test]
+fn room_is_set_aside_for_the_next_segment() {
+    let Some(broker) = Broker::barnabas(&[]) else { return };
+    let mut client = broker.connect();
+    let topic = client.create_with("preallocated", 1, &[("segment.bytes", "3000000")]);
+    let dir = broker.dir.join(format!("{}-0", topic.name()));
+    let bytes_of = |base: i64| {
+        let file = std::fs::metadata(dir.join(format!("{base:020}.log"))).unwrap();
+        (file.len(), file.blocks() * 512)
+    };
+    let append = |client: &mut Client| client.append(&topic.name, 0, &Records::of_size(900_000));
+    assert!((0..3).map(|_| append(&mut client)).eq(0..3));
+    assert_eq!(change(&mut client, TOPIC, topic.name(), "preallocate", SET, "true").0, 0);
+    await_value(&mut client, TOPIC, topic.name(), "preallocate", "true");
+    append(&mut client);
+    let (len, reserved) = bytes_of(3);
+    assert!(len < 1_000_000 && reserved >= 3_000_000, "{len} of {reserved}");
+    assert!((0..3).map(|_| append(&mut client)).eq(4..7));
+    let (len, kept) = bytes_of(3);
+    assert!(kept < 3_000_000, "{kept} for {len}: a segment that is full gives the rest back");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use barnabas::wire::compress::Codec;
 use kafka_protocol::messages::{InitProducerIdRequest, TopicName};
 
 use super::support::{Broker, Records, eventually, values_in};
+use super::{client_quotas, scram_credentials};
 
 /// Runs a class of Apache Kafka; what it printed.
 fn kafka(lib: &str, class: &str, arguments: &[&str]) -> String {
@@ -125,4 +126,32 @@ fn a_directory_changes_hands_both_ways() {
         assert_eq!(barnabas.connect().describe(&topic.name).topic_id, topic.id);
         reads_all_and_appends(&barnabas, &topic.name, 2 * round + 2);
     }
+}
+
+#[test]
+fn quotas_and_credentials_change_hands_both_ways() {
+    let Ok(lib) = std::env::var("KAFKA_LIB") else { return };
+    // In snapshots, too.
+    let settings = ["metadata.log.max.record.bytes.between.snapshots=100"];
+    let Some(mut barnabas) = Broker::barnabas(&settings) else { return };
+    let give = |broker: &Broker, user: &str| {
+        let mut client = broker.connect();
+        client_quotas::give(&mut client, user);
+        scram_credentials::give(&mut client, user);
+    };
+    let await_given = |broker: &Broker, user: &str| {
+        let mut client = broker.connect();
+        client_quotas::await_given(&mut client, user);
+        scram_credentials::await_given(&mut client, user);
+    };
+    give(&barnabas, "from-barnabas");
+    assert_eq!(barnabas.stop(), Some(0));
+    let mut kafka = Broker::apache_kafka_in(&lib, &barnabas.dir);
+    await_given(&kafka, "from-barnabas");
+    give(&kafka, "from-kafka");
+    await_given(&kafka, "from-kafka");
+    kafka.stop();
+    barnabas.restart();
+    await_given(&barnabas, "from-barnabas");
+    await_given(&barnabas, "from-kafka");
 }

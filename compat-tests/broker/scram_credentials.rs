@@ -66,6 +66,16 @@ fn has_become(client: &mut Client, user: &str, infos: &[(i8, i32)]) {
     });
 }
 
+/// Gives the user a credential.
+pub fn give(client: &mut Client, user: &str) {
+    assert_eq!(alter(client, vec![], vec![upsert(user, SHA_256, 4096)]), [(user.to_owned(), 0, None)]);
+}
+
+/// Waits until the user has the credential.
+pub fn await_given(client: &mut Client, user: &str) {
+    has_become(client, user, &[(SHA_256, 4096)]);
+}
+
 #[test]
 fn credentials_are_set_changed_and_removed() {
     let broker = Broker::shared();

@@ -144,7 +144,7 @@ class Barnabas(Target):
     def complaints(self):
         text = self.log_path.read_text(errors="replace")
         text = re.sub(r"\x1b\[[0-9;]*m", "", text)
-        return [line for line in text.splitlines() if re.search(r"\b(WARN|ERROR)\b|panicked at", line[:120])]
+        return [line for line in text.splitlines() if re.search(r'(?<!=")\b(WARN|ERROR)\b|panicked at', line[:120])]
 
 
 class Kafka(Target):
@@ -160,7 +160,7 @@ class Kafka(Target):
         self.properties = self.scratch / "server.properties"
         self.format()
 
-    def format(self):
+    def format(self, more={}, options=[]):
         settings = {
             "process.roles": "broker,controller",
             "node.id": "1",
@@ -181,23 +181,23 @@ class Kafka(Target):
             "broker.session.timeout.ms": "2000",
             "broker.heartbeat.interval.ms": "500",
             **SETTINGS,
+            **more,
         }
-        self.properties.write_text("".join(f"{k}={v}\n" for k, v in settings.items()))
+        self.properties.write_text("".join(f"{k}={v}\n" for k, v in settings.items() if v != ""))
         # A formatted folder holds nothing that names a port, so one is formatted per run and copied.
         template = self.scratch.parent / "formatted"
         if not template.exists():
-            self.run_storage_tool(template)
+            self.run_storage_tool(template, options)
         shutil.copytree(template, self.data)
 
-    def run_storage_tool(self, template):
+    def run_storage_tool(self, template, options):
         properties = self.scratch / "format.properties"
         lines = self.properties.read_text().splitlines()
-        lines = [f"log.dirs={template}" if line.startswith("log.dirs=") else line for line in lines]
-        properties.write_text("\n".join(lines) + "\n")
+        properties.write_text("".join(line.replace(str(self.data), str(template)) + "\n" for line in lines))
         cluster_id = "barnabasCompatTests_A"[:22].ljust(22, "A")
         subprocess.run(
             [*self.java, *self.logging(), "-cp", f"{self.lib}/*", "kafka.tools.StorageTool", "format",
-             "-t", cluster_id, "-c", str(properties)],
+             "-t", cluster_id, "-c", str(properties), *options],
             check=True, stdout=subprocess.DEVNULL)
 
     def logging(self):

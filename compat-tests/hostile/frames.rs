@@ -152,6 +152,13 @@ fn huge_compact_counts() -> Vec<Hostile> {
         add("upsertions of alter user scram credentials", 51, 0, &[1]);
         add("salt of alter user scram credentials", 51, 0, &[1, 2, 2, b'u', 1, 0, 0, 16, 0]);
         add("topics of describe quorum", 55, 0, &[]);
+        add("renewers of create delegation token", 38, 2, &[]);
+        add("hmac of renew delegation token", 39, 2, &[]);
+        add("hmac of expire delegation token", 40, 2, &[]);
+        add("owners of describe delegation token", 41, 2, &[]);
+        add("topics of alter partition reassignments", 45, 0, &[0, 0, 0, 9]);
+        add("replicas of alter partition reassignments", 45, 0, &[0, 0, 0, 9, 2, 2, b't', 2, 0, 0, 0, 0]);
+        add("updates of update features", 57, 0, &[0, 0, 0, 9]);
     }
     found
 }
@@ -374,11 +381,17 @@ pub fn every_version_of_every_api() -> Vec<Hostile> {
         (31, 1..=3),
         (32, 1..=4),
         (33, 0..=2),
-        (35, 1..=4),
+        (34, 1..=2),
+        (35, 1..=5),
         (37, 0..=3),
+        (38, 1..=3),
+        (39, 1..=2),
+        (40, 1..=2),
+        (41, 1..=3),
         (42, 0..=3),
         (43, 0..=2),
         (44, 0..=1),
+        (45, 0..=1),
         (46, 0..=0),
         (47, 0..=0),
         (48, 0..=1),
@@ -386,8 +399,10 @@ pub fn every_version_of_every_api() -> Vec<Hostile> {
         (50, 0..=0),
         (51, 0..=0),
         (55, 0..=2),
+        (57, 0..=2),
         (60, 0..=2),
         (61, 0..=0),
+        (64, 0..=0),
         (65, 0..=0),
         (66, 0..=2),
         (68, 0..=1),
@@ -417,6 +432,7 @@ fn honest(api: ApiKey, version: i16) -> Vec<u8> {
             let head = [2, 2, b'g', 0, 0xff, 0xff, 0xff, 0xff, 2];
             return request(9, 10, &[NO_TAGS, &head, &[9; 16], &[2, 0, 0, 0, 0, 0, 0, 0, 0]]);
         }
+        (ApiKey::DescribeLogDirs, 5) => return request(35, 5, &[NO_TAGS, &[0, 0]]),
         (ApiKey::WriteTxnMarkers, 2) => {
             let head = [&[2][..], &[0; 8], &[0, 0, 0, 2, 2, b't', 2, 0, 0, 0, 0, 0]].concat();
             return request(27, 2, &[NO_TAGS, &head, &[0, 0, 0, 0, 2, 0, 0]]);
@@ -437,6 +453,16 @@ fn honest(api: ApiKey, version: i16) -> Vec<u8> {
 
 fn text(text: &'static str) -> StrBytes {
     StrBytes::from_static_str(text)
+}
+
+fn alter_replica_log_dirs(topic: TopicName) -> RequestKind {
+    let topic = alter_replica_log_dirs_request::AlterReplicaLogDirTopic::default()
+        .with_name(topic)
+        .with_partitions(vec![0]);
+    let dir = alter_replica_log_dirs_request::AlterReplicaLogDir::default()
+        .with_path(StrBytes::from_static_str("/nowhere"))
+        .with_topics(vec![topic]);
+    RequestKind::AlterReplicaLogDirs(AlterReplicaLogDirsRequest::default().with_dirs(vec![dir]))
 }
 
 fn honest_body(api: ApiKey, version: i16) -> RequestKind {
@@ -505,6 +531,7 @@ fn honest_body(api: ApiKey, version: i16) -> RequestKind {
                 .with_configuration_keys(None);
             RequestKind::DescribeConfigs(DescribeConfigsRequest::default().with_resources(vec![resource]))
         }
+        ApiKey::AlterReplicaLogDirs => alter_replica_log_dirs(topic),
         ApiKey::DescribeLogDirs => {
             RequestKind::DescribeLogDirs(DescribeLogDirsRequest::default().with_topics(None))
         }
@@ -719,6 +746,35 @@ fn honest_administration(api: ApiKey) -> RequestKind {
             RequestKind::AlterUserScramCredentials(
                 request.with_deletions(vec![deletion.with_name(text("nobody")).with_mechanism(1)]),
             )
+        }
+        ApiKey::CreateDelegationToken => {
+            RequestKind::CreateDelegationToken(CreateDelegationTokenRequest::default())
+        }
+        ApiKey::RenewDelegationToken => {
+            RequestKind::RenewDelegationToken(RenewDelegationTokenRequest::default())
+        }
+        ApiKey::ExpireDelegationToken => {
+            RequestKind::ExpireDelegationToken(ExpireDelegationTokenRequest::default())
+        }
+        ApiKey::DescribeDelegationToken => {
+            RequestKind::DescribeDelegationToken(DescribeDelegationTokenRequest::default())
+        }
+        ApiKey::AlterPartitionReassignments => {
+            let partition = alter_partition_reassignments_request::ReassignablePartition::default();
+            let topic = alter_partition_reassignments_request::ReassignableTopic::default()
+                .with_name(topic)
+                .with_partitions(vec![partition.with_replicas(None)]);
+            RequestKind::AlterPartitionReassignments(
+                AlterPartitionReassignmentsRequest::default().with_topics(vec![topic]),
+            )
+        }
+        ApiKey::UpdateFeatures => {
+            let update =
+                update_features_request::FeatureUpdateKey::default().with_feature(text("no.feature"));
+            RequestKind::UpdateFeatures(UpdateFeaturesRequest::default().with_feature_updates(vec![update]))
+        }
+        ApiKey::UnregisterBroker => {
+            RequestKind::UnregisterBroker(UnregisterBrokerRequest::default().with_broker_id(BrokerId(4711)))
         }
         ApiKey::DescribeQuorum => RequestKind::DescribeQuorum(DescribeQuorumRequest::default()),
         other => unreachable!("{other:?} is not served"),

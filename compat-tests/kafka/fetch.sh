@@ -1,8 +1,9 @@
 #!/bin/sh
-# Puts Apache Kafka's jars under the cache folder and prints the folder: fetch.sh CACHE
+# Puts Apache Kafka's jars under the cache folder and prints the folder: fetch.sh CACHE [VERSION]
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-lib=$1/kafka-4.3.1/lib
-"$here/../../scripts/lib/maven-jars.sh" "$here/pom.xml" "$lib" >&2
+version=${2:-4.3.1}
+lib=$1/kafka-$version/lib
+"$here/../../scripts/lib/maven-jars.sh" "$here/pom.xml" "$lib" "-Dkafka.version=$version" >&2
 echo "$lib"

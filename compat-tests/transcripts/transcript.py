@@ -7,6 +7,7 @@ TRANSCRIPTS_RENEW=1 in the environment writes the reference instead. README.md h
 
 import difflib
 import fnmatch
+import itertools
 import os
 import re
 import subprocess
@@ -21,11 +22,16 @@ INDENT = "    "
 VOLATILE = [
     (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<uuid>"),
     # A Kafka Uuid: 22 characters of base64, unless it is just a word of that length.
-    (r"(?<![\w./-])(?!(?:[A-Z]?[a-z]+[.-]?)+(?![\w-]))[A-Za-z0-9_-]{22}(?![\w./-])", "<uuid>"),
-    (r"127\.0\.0\.1:\d+", "127.0.0.1:<port>"),
+    (r"(?<![\w./-])(?!(?:-*(?:[A-Z]?[a-z]+[.-]?)+|[A-Z_]+)(?![\w-]))[A-Za-z0-9_-]{22}(?![\w./-])", "<uuid>"),
+    (r"127\.0\.0\.1([: ])\d+", r"127.0.0.1\1<port>"),
     (r'"timestamp":\d+', '"timestamp":<ms>'),
     # Which of the two says that the time is over is a matter of timing.
     (r"(Call\(callName=.*attempt\(s\)|Timed out waiting for a node assignment\. Call: .*?\))\.", "<no answer in time>."),
+    (r"Call\(callName=.*\) timed out at \d+( after \d+ attempt\(s\))?|Timed out waiting for a node assignment\. Call: \w+(\(api=\w+\))?", "<no answer in time>"),
+    (r"\btest-group-\d{13}\b", "test-group-<ms>"),
+    (r"\bEpoch: \d+", "Epoch: <epoch>"),
+    (r"^(LeaderEpoch|HighWatermark|MaxFollowerLagTimeMs): +\d+", r"\1: <n>"),
+    (r'"avg_throughput":[\d.]+', '"avg_throughput":<n>'),
     (r"\b__consumer_offsets-\d+", "__consumer_offsets-<n>"),
     (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.,]\d+Z?", "<time>"),
 ]
@@ -33,8 +39,15 @@ VOLATILE = [
 # Columns of kafka-transactions that differ from run to run. Their width would tell, so all columns are one blank apart.
 VOLATILE_COLUMNS = {"ProducerId", "LastTimestamp", "CurrentTransactionStartTimeMs", "TransactionDurationMs"}
 
+# Tools that measure, or print offsets of the metadata log: numbers, and how wide they make a table.
+MEASURING = (
+    "$ kafka-producer-perf-test ", "$ kafka-consumer-perf-test ", "$ kafka-share-consumer-perf-test ", "$ kafka-e2e-latency ",
+    "$ kafka-metadata-quorum describe --replication",
+)
+
 # Tools that print what comes out of a hash map.
 UNORDERED = ("$ kafka-consumer-groups ", "$ kafka-groups ")
+UNORDERED_LINES = ("partition: ", "Quota configs for ")
 
 
 def parse(text):
@@ -57,22 +70,35 @@ def normalise(step, output):
     lines = []
     for line in without_usage(output):
         # Where in a client's code an error was seen is no business of the broker.
-        if re.match(r"! (\tat |\t\.\.\. \d+ more)", line):
+        if re.match(r"(! )?(\tat |\t\.\.\. \d+ more)", line):
             continue
         # Tools that catch everything also catch the exception that stands for the end of their process.
-        if re.match(r"! (Tool\$ToolExit: )?exit \d+$|Error: .* failed due to exit \d+$", line):
+        if re.match(r"(! )?(Error while executing [A-Za-z ]+: )?(Tool\$ToolExit: )?exit \d+$|Error: .* failed due to exit \d+$", line):
             continue
         # Whether a member hears of the group before it has its share is a matter of timing.
         if line.endswith('"name":"partitions_assigned","partitions":[]}'):
             continue
+        line = line.replace(os.environ["BROKER_DATA"], "<data>")
         for pattern, token in VOLATILE:
             line = re.sub(pattern, token, line)
+        if line.startswith("SCRAM credential configs for "):
+            who, credentials = line.split(" are ")
+            line = f"{who} are {', '.join(sorted(credentials.split(', ')))}"
+        if step.startswith(MEASURING) and not line.startswith(("!", "[")):
+            line = re.sub(r"[ \t]+", " ", re.sub(r"(?<![\w.-])-?\d[\d.:-]*(?!\w)", "<n>", line))
         lines.append(line.rstrip())
     while lines and lines[-1] in ("", "!"):
         lines.pop()
     if step.startswith("$ kafka-transactions "):
         return transactions_table(lines)
+    lines = sort_runs(lines)
     return sort_tables(step, lines) if step.startswith(UNORDERED) else lines
+
+
+def sort_runs(lines):
+    """Lines of these kinds come out of hash maps, whichever tool prints them."""
+    runs = itertools.groupby(lines, lambda line: next((kind for kind in UNORDERED_LINES if line.startswith(kind)), None))
+    return [line for kind, run in runs for line in (sorted(run) if kind else run)]
 
 
 def without_usage(output):
@@ -138,11 +164,19 @@ def expected(name, step, output):
     for entry in accepted_differences():
         if not (fnmatch.fnmatchcase(name, entry["transcript"]) and fnmatch.fnmatchcase(step, entry["step"])):
             continue
-        theirs = entry["kafka"]
-        for at in range(len(output) - len(theirs) + 1):
-            if output[at:at + len(theirs)] == theirs:
-                output = output[:at] + entry["barnabas"] + output[at + len(theirs):]
-                break
+        if entry.get("scattered"):
+            for theirs, ours in zip(entry["kafka"], entry["barnabas"], strict=True):
+                output = replaced(output, [theirs], ours.split("\n") if ours else [])
+        else:
+            output = replaced(output, entry["kafka"], entry["barnabas"])
+    return output
+
+
+def replaced(output, theirs, ours):
+    """The output with the first run of `theirs` in it replaced."""
+    for at in range(len(output) - len(theirs) + 1):
+        if output[at:at + len(theirs)] == theirs:
+            return output[:at] + ours + output[at + len(theirs):]
     return output
 
 

@@ -38,6 +38,8 @@ import org.apache.kafka.common.serialization.StringSerializer;
 public final class Client {
     static final String INPUT = "a", OUTPUT = "b", GROUP = "loops";
     static final int TRANSACTION_TIMEOUT_MS = 10_000;
+    /** Names this process: its id would come again in the course of an hour. */
+    static final String STARTED = Long.toHexString(System.nanoTime() / 1_000_000);
 
     final String bootstrap, process, name;
     final int partitions;
@@ -49,7 +51,7 @@ public final class Client {
         bootstrap = words[0];
         partitions = Integer.parseInt(words[3]);
         this.name = name;
-        process = name + "." + ProcessHandle.current().pid() + "." + life;
+        process = name + "." + STARTED + "." + life;
         file = Path.of(words[1], process + ".jsonl");
         dice = new Random((words[2] + name + life).hashCode());
     }

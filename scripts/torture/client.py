@@ -21,7 +21,10 @@ GROUPS = {
     "loops-848": {"group.protocol": "consumer"},
 }
 TRANSACTION_TIMEOUT_MS = 10_000
+# How long the end waits for another record.
 FINAL_WAIT_S = 90
+# Names this process: its id would come again in the course of an hour.
+STARTED = f"{time.monotonic_ns() // 1_000_000:x}"
 STEP_BACK_MAX = 200
 PATIENCE_S = 60
 
@@ -31,7 +34,7 @@ class History:
 
     def __init__(self, folder, process):
         self.process = process
-        self.file = os.open(os.path.join(folder, f"{process}.jsonl"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self.file = os.open(os.path.join(folder, f"{process}.jsonl"), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND)
 
     def write(self, do, **fields):
         line = {"p": self.process, "at": time.monotonic_ns(), "do": do, **fields}
@@ -42,7 +45,7 @@ class Life:
     def __init__(self, setting, role, name, life):
         self.setting, self.role, self.name = setting, role, name
         # Several programs may live under one name at once, when one was paused and another one took over.
-        self.process = f"{name}.{os.getpid()}.{life}"
+        self.process = f"{name}.{STARTED}.{life}"
         self.history = History(setting.folder, self.process)
         self.dice = random.Random(f"{setting.seed} {name} {life}")
         self.made = 0
@@ -311,7 +314,10 @@ def final(life):
         reached = dict.fromkeys(ends, 0)
         deadline = time.monotonic() + FINAL_WAIT_S
         while time.monotonic() < deadline and any(reached[part] < end for part, end in ends.items()):
-            reached |= last.read(1000, 0.2)[1]
+            records, found = last.read(1000, 0.2)
+            reached |= found
+            if records:
+                deadline = time.monotonic() + FINAL_WAIT_S
         last.history.write("final", level=level, ends=reached)
     life.history.write("assign", tps=[])
     for group in GROUPS:

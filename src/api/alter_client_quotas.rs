@@ -23,26 +23,39 @@ pub(super) async fn handle(
     request: Request<AlterClientQuotasRequest>,
 ) -> AlterClientQuotasResponse {
     let body = &request.body;
-    let mut alterations = Vec::with_capacity(body.entries.len());
-    for entry in &body.entries {
-        alterations.push(alteration(entry).await);
-    }
-    let entities: Vec<Entity> = alterations.iter().map(|a| a.entity.clone()).collect();
-    let altered = context.ask(AlterClientQuotas { alterations, validate_only: body.validate_only }).await;
-    let answers = match altered {
+    let answers = match alter(&context, body).await {
         Ok(answers) => {
             answers.into_iter().map(|(entity, result)| answer(&entity, result.err().as_ref())).collect()
         }
-        Err(error) => entities.iter().map(|entity| answer(entity, Some(&error))).collect(),
+        Err(error) => body.entries.iter().map(|entry| answer(&entity(entry), Some(&error))).collect(),
     };
     AlterClientQuotasResponse::default().with_entries(answers)
 }
 
-async fn alteration(entry: &EntryData) -> QuotaAlteration {
-    // Of a type that is there twice the last name counts, as in Kafka's map.
+async fn alter(
+    context: &Context,
+    body: &AlterClientQuotasRequest,
+) -> Result<controller::request::ByEntity, controller::Error> {
+    // Before names are looked up: each may take seconds.
+    if body.entries.len() > controller::REQUEST_RECORDS_MAX {
+        return Err(controller::too_large());
+    }
+    let mut alterations = Vec::with_capacity(body.entries.len());
+    for entry in &body.entries {
+        alterations.push(alteration(entry).await);
+    }
+    context.ask(AlterClientQuotas { alterations, validate_only: body.validate_only }).await
+}
+
+/// Of a type that is there twice the last name counts, as in Kafka's map.
+fn entity(entry: &EntryData) -> Entity {
     let parts =
         entry.entity.iter().map(|part| (text(&part.entity_type), part.entity_name.as_ref().map(text)));
-    let entity: Entity = BTreeMap::from_iter(parts).into_iter().collect();
+    BTreeMap::from_iter(parts).into_iter().collect()
+}
+
+async fn alteration(entry: &EntryData) -> QuotaAlteration {
+    let entity = entity(entry);
     let ops = entry.ops.iter().map(|op| (text(&op.key), (!op.remove).then_some(op.value))).collect();
     let host_is_known = match entity.as_slice() {
         [(kind, Some(host))] if &**kind == IP => is_known(host).await,

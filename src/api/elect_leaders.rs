@@ -18,7 +18,7 @@ use kafka_protocol::protocol::StrBytes;
 use super::alter_resources::text;
 use super::context::Context;
 use super::dispatch::Request;
-use super::error::{self, NONE};
+use super::error::{NONE, controller_code};
 use crate::controller::request::{ElectLeaders, ElectedLeader};
 use crate::controller::{self, Kind};
 
@@ -50,7 +50,7 @@ pub(super) async fn handle(
     };
     let (error_code, elected) = match elected {
         Ok(elected) => (NONE, elected),
-        Err(error) => (error::outcome(Some(&error)).0, refused(partitions.as_deref(), &error)),
+        Err(error) => (controller_code(&error).code(), refused(partitions.as_deref(), &error)),
     };
     let topics = match &body.topic_partitions {
         Some(topics) => topics.iter().map(|topic| topic.topic.clone()).collect(),
@@ -77,10 +77,12 @@ fn refused(partitions: Option<&[(Arc<str>, i32)]>, error: &controller::Error) ->
 fn results(topics: Vec<TopicName>, elected: Vec<ElectedLeader>) -> Vec<ReplicaElectionResult> {
     let mut by_topic: BTreeMap<Arc<str>, Vec<PartitionResult>> = BTreeMap::new();
     for one in elected {
-        let (error_code, message) = error::outcome(one.result.as_ref().err());
+        let error = one.result.err();
+        // Here Kafka says in words, too, what the code says.
+        let message = error.as_ref().map(|e| StrBytes::from_string(e.message.to_string()));
         let result = PartitionResult::default()
             .with_partition_id(one.partition)
-            .with_error_code(error_code)
+            .with_error_code(error.map_or(NONE, |e| controller_code(&e).code()))
             .with_error_message(message);
         by_topic.entry(one.topic).or_default().push(result);
     }

@@ -42,8 +42,13 @@ pub(super) fn leader_error(image: &Image, listener: &str, partition: &Partition)
     }
 }
 
-/// The replicas of `partition` whose brokers do not serve.
+/// The replicas of `partition` whose brokers, or log directories there, do not serve.
 pub(super) fn offline_replicas(image: &Image, partition: &Partition) -> Vec<BrokerId> {
-    let offline = partition.replicas.iter().filter(|id| !image.cluster.is_active(**id));
+    let serves = |id: i32| {
+        let broker = image.cluster.broker(id).filter(|broker| broker.is_active());
+        let directory = partition.directory_of(id);
+        broker.is_some_and(|broker| directory.is_none_or(|directory| broker.has_online(directory)))
+    };
+    let offline = partition.replicas.iter().filter(|id| !serves(**id));
     offline.map(|id| BrokerId(*id)).collect()
 }

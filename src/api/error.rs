@@ -63,16 +63,13 @@ pub(super) fn rejection_code(reason: Reason) -> Code {
     }
 }
 
-/// Code and message of what the controller refuses, or that it does not. Like Kafka's, a message says nothing of an
-/// unexpected error (`ApiError.fromThrowable`).
+/// Code and message of what the controller refuses, or that it does not. A text that says no more than the code is
+/// left out (`ApiError.fromThrowable`).
 pub(super) fn outcome(error: Option<&controller::Error>) -> (i16, Option<StrBytes>) {
-    match error {
-        None => (NONE, None),
-        Some(error) if error.kind == Kind::UnknownServerError => (Code::UnknownServerError.code(), None),
-        Some(error) => {
-            (controller_code(error).code(), Some(StrBytes::from_string(error.message.to_string())))
-        }
-    }
+    let Some(error) = error else { return (NONE, None) };
+    let says_more = error.message != error.kind.text();
+    let message = says_more.then(|| StrBytes::from_string(error.message.to_string()));
+    (controller_code(error).code(), message)
 }
 
 /// The code of what the controller refuses.

@@ -3,16 +3,19 @@
 use kafka_protocol::messages::DescribeProducersResponse;
 use kafka_protocol::messages::{
     AddOffsetsToTxnResponse, AddPartitionsToTxnResponse, AlterClientQuotasResponse, AlterConfigsResponse,
-    AlterReplicaLogDirsResponse, AlterUserScramCredentialsResponse, ApiVersionsResponse,
-    ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatResponse, CreateAclsResponse,
-    CreatePartitionsResponse, CreateTopicsResponse, DeleteAclsResponse, DeleteRecordsResponse,
-    DeleteTopicsResponse, DescribeAclsResponse, DescribeClientQuotasResponse, DescribeClusterResponse,
-    DescribeConfigsResponse, DescribeGroupsResponse, DescribeQuorumResponse, DescribeTopicPartitionsResponse,
+    AlterPartitionReassignmentsResponse, AlterReplicaLogDirsResponse, AlterUserScramCredentialsResponse,
+    ApiVersionsResponse, ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatResponse, CreateAclsResponse,
+    CreateDelegationTokenResponse, CreatePartitionsResponse, CreateTopicsResponse, DeleteAclsResponse,
+    DeleteRecordsResponse, DeleteTopicsResponse, DescribeAclsResponse, DescribeClientQuotasResponse,
+    DescribeClusterResponse, DescribeConfigsResponse, DescribeDelegationTokenResponse,
+    DescribeGroupsResponse, DescribeQuorumResponse, DescribeTopicPartitionsResponse,
     DescribeTransactionsResponse, DescribeUserScramCredentialsResponse, ElectLeadersResponse, EndTxnResponse,
-    FindCoordinatorResponse, HeartbeatResponse, IncrementalAlterConfigsResponse, InitProducerIdResponse,
-    JoinGroupResponse, LeaveGroupResponse, ListConfigResourcesResponse, ListGroupsResponse,
-    ListOffsetsResponse, ListPartitionReassignmentsResponse, ListTransactionsResponse, MetadataResponse,
-    OffsetDeleteResponse, OffsetForLeaderEpochResponse, ProduceResponse, SyncGroupResponse,
+    ExpireDelegationTokenResponse, FindCoordinatorResponse, HeartbeatResponse,
+    IncrementalAlterConfigsResponse, InitProducerIdResponse, JoinGroupResponse, LeaveGroupResponse,
+    ListConfigResourcesResponse, ListGroupsResponse, ListOffsetsResponse, ListPartitionReassignmentsResponse,
+    ListTransactionsResponse, MetadataResponse, OffsetDeleteResponse, OffsetForLeaderEpochResponse,
+    ProduceResponse, RenewDelegationTokenResponse, SyncGroupResponse, UnregisterBrokerResponse,
+    UpdateFeaturesResponse,
 };
 
 use crate::wire::delete_groups::DeleteGroupsResponse;
@@ -342,5 +345,48 @@ impl ErrorCodes for DescribeQuorumResponse {
     fn error_codes(&self) -> impl Iterator<Item = i16> {
         let partitions = self.topics.iter().flat_map(|t| &t.partitions).map(|p| p.error_code);
         partitions.chain([self.error_code])
+    }
+}
+
+impl ErrorCodes for AlterPartitionReassignmentsResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        let partitions = self.responses.iter().flat_map(|t| &t.partitions).map(|p| p.error_code);
+        partitions.chain([self.error_code])
+    }
+}
+
+impl ErrorCodes for UpdateFeaturesResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        self.results.iter().map(|r| r.error_code).chain([self.error_code])
+    }
+}
+
+impl ErrorCodes for UnregisterBrokerResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        [self.error_code].into_iter()
+    }
+}
+
+impl ErrorCodes for CreateDelegationTokenResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        [self.error_code].into_iter()
+    }
+}
+
+impl ErrorCodes for RenewDelegationTokenResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        [self.error_code].into_iter()
+    }
+}
+
+impl ErrorCodes for ExpireDelegationTokenResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        [self.error_code].into_iter()
+    }
+}
+
+impl ErrorCodes for DescribeDelegationTokenResponse {
+    fn error_codes(&self) -> impl Iterator<Item = i16> {
+        [self.error_code].into_iter()
     }
 }

@@ -1,9 +1,11 @@
 //! Claiming the log directories and finding out which cluster they belong to.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
+use tokio::sync::Notify;
 use tracing::info;
 
 use crate::base::clock::Clock;
@@ -11,36 +13,63 @@ use crate::base::id::{DirectoryId, uuid_to_text};
 use crate::base::random::Random;
 use crate::config::broker::Config;
 use crate::controller;
-use crate::log::directory::{Claimed, CleanShutdown};
+use crate::log::checkpoint;
+use crate::log::directory::{Claimed, CleanShutdown, LogDirectory, OpenError};
 use crate::log::disk::{Disk, StdDisk};
 use crate::log::meta_properties;
 use crate::partition::Directory;
 use crate::raft;
 
-/// Every directory of this node, in use.
+/// Every directory of this node. Those that cannot be used are among them, offline.
 pub(super) struct Directories {
     pub(super) cluster_id: Arc<str>,
     pub(super) all: Vec<Arc<Directory>>,
     /// Where `__cluster_metadata-0` is.
     pub(super) metadata: PathBuf,
+    /// The same, in use; one of `all`, or another one.
+    metadata_directory: Arc<LogDirectory>,
+    metadata_failed: Arc<Notify>,
     pub(super) disk: Arc<dyn Disk>,
     /// The broker epoch in the clean-shutdown markers, if every directory had one.
     pub(super) previous_epoch: Option<i64>,
+}
+
+/// A directory that is locked and read, or why it cannot be.
+type Tried<'a> = (&'a Path, Result<Claimed, io::Error>);
+
+/// Who may use a directory is a matter for a person; that it cannot be read or written at all is a failure of the
+/// directory, which the others outlive.
+fn only_io<T>(result: Result<T, OpenError>) -> Result<Result<T, io::Error>> {
+    match result {
+        Ok(opened) => Ok(Ok(opened)),
+        Err(OpenError::Io { source, .. }) => Ok(Err(source)),
+        Err(OpenError::MetaProperties(meta_properties::Error::Read(checkpoint::Error::Io {
+            source,
+            ..
+        }))) => Ok(Err(source)),
+        Err(other) => Err(other.into()),
+    }
 }
 
 impl Directories {
     /// Locks every directory before anything is written to one, so that a refusal leaves all as they were.
     pub(super) fn open(config: &Config, clock: &Clock, random: &Random) -> Result<Self> {
         let disk: Arc<dyn Disk> = Arc::new(StdDisk);
-        let claimed: Vec<Claimed> = config
-            .logs
-            .dirs
-            .iter()
+        let metadata = &config.logs.metadata_dir;
+        let apart = (!config.logs.dirs.contains(metadata)).then_some(metadata);
+        let tried: Vec<Tried<'_>> = (config.logs.dirs.iter().chain(apart))
             .map(|dir| {
-                Claimed::claim(disk.clone(), dir).with_context(|| format!("log.dirs: {}", super::shown(dir)))
+                let claimed = only_io(Claimed::claim(disk.clone(), dir))
+                    .with_context(|| format!("log.dirs: {}", super::shown(dir)))?;
+                Ok((dir.as_path(), claimed))
             })
             .collect::<Result<_>>()?;
-        let owners = claimed.iter().filter_map(|c| Some((c.path(), c.properties()?)));
+        if let Some((dir, Err(error))) =
+            tried.iter().find(|(dir, claimed)| *dir == metadata && claimed.is_err())
+        {
+            bail!("Encountered I/O error in metadata log directory {}: {error}", super::shown(dir));
+        }
+        let owners = tried.iter().filter_map(|(dir, c)| Some((*dir, c.as_ref().ok()?.properties()?)));
         let known = meta_properties::verify(owners, config.cluster_id.as_deref(), config.node_id)?;
         let cluster_id: Arc<str> = match known.or_else(|| config.cluster_id.clone()) {
             Some(id) => id.into(),
@@ -52,18 +81,67 @@ impl Directories {
         };
         let mut all = Vec::new();
         let mut markers: Vec<Option<CleanShutdown>> = Vec::new();
-        for claimed in claimed {
+        let mut metadata_directory = None;
+        for (dir, claimed) in tried {
             let fresh = DirectoryId(random.uuid());
-            let directory = claimed.open(&cluster_id, config.node_id, fresh)?;
+            let opened = match claimed {
+                Ok(claimed) => only_io(claimed.open(&cluster_id, config.node_id, fresh))?,
+                Err(error) => Err(error),
+            };
+            let directory = match opened {
+                Ok(directory) => directory,
+                Err(error) if dir == metadata => return Err(error).with_context(|| super::shown(dir)),
+                Err(error) => LogDirectory::unopened(disk.clone(), dir, fresh, error),
+            };
+            if apart.is_some_and(|apart| apart == dir) {
+                metadata_directory = Some(Arc::new(directory));
+                continue;
+            }
             // Before any log is opened for writing: the marker vouches for the last stop only.
-            let marker = directory.take_clean_shutdown()?;
-            markers.push(marker);
-            all.push(Directory::start(directory, marker.is_some(), clock.clone())?);
+            let marker = directory.take_clean_shutdown().unwrap_or(None);
+            if !directory.is_offline() {
+                markers.push(marker);
+            }
+            let directory = Directory::start(directory, marker.is_some(), clock.clone())?;
+            if dir == metadata {
+                metadata_directory = Some(directory.log_directory().clone());
+            }
+            all.push(directory);
+        }
+        if all.iter().all(|directory| directory.log_directory().is_offline()) {
+            let dirs: Vec<String> = config.logs.dirs.iter().map(|dir| super::shown(dir)).collect();
+            bail!(
+                "Shutdown broker because none of the specified log dirs from {} can be created or validated",
+                dirs.join(", ")
+            );
         }
         let epochs: Option<Vec<i64>> =
             markers.iter().map(|m| m.as_ref().map(|m| m.broker_epoch.unwrap_or(-1))).collect();
         let previous_epoch = epochs.and_then(|epochs| epochs.into_iter().min());
-        Ok(Self { cluster_id, all, metadata: config.logs.metadata_dir.clone(), disk, previous_epoch })
+        let metadata_directory = metadata_directory.expect("it is one of those that were tried");
+        let metadata_failed = Arc::new(Notify::new());
+        if apart.is_some() {
+            let failed = metadata_failed.clone();
+            metadata_directory.on_failure(Box::new(move |_| failed.notify_one()));
+        }
+        let metadata = metadata.clone();
+        Ok(Self { cluster_id, all, metadata, metadata_directory, metadata_failed, disk, previous_epoch })
+    }
+
+    /// Those that work.
+    pub(super) fn online_ids(&self) -> Vec<DirectoryId> {
+        let online = self.all.iter().filter(|directory| !directory.log_directory().is_offline());
+        online.map(|directory| directory.log_directory().id()).collect()
+    }
+
+    /// Whether the metadata's directory has failed.
+    pub(super) fn is_metadata_offline(&self) -> bool {
+        self.metadata_directory.is_offline()
+    }
+
+    /// Waits until the metadata's directory has failed, unless that holds replicas too.
+    pub(super) async fn metadata_failed(&self) {
+        self.metadata_failed.notified().await;
     }
 
     /// Where coordinators keep their state over a clean shutdown. Apache Kafka refuses a log directory with folders
@@ -82,10 +160,9 @@ impl Directories {
             delete_topic_enable: config.topic_creation.delete_enabled,
             config_rules: Box::new(controller::TableRules::new(config.clone())),
         };
-        let metadata = self.all.iter().find(|d| d.log_directory().path() == self.metadata);
         let log = &config.metadata_log;
         raft::Parts {
-            directory_id: metadata.map_or(DirectoryId::ZERO, |d| d.log_directory().id()),
+            directory_id: self.metadata_directory.id(),
             settings: raft::Settings {
                 segment_bytes: log.segment_bytes,
                 segment_ms: log.segment_ms,
@@ -93,12 +170,8 @@ impl Directories {
                 snapshot_interval_ms: log.snapshot_interval_ms_max,
             },
             on_failure: {
-                let metadata = metadata.cloned();
-                Box::new(move |failure| {
-                    if let Some(directory) = metadata {
-                        directory.log_directory().fail(std::io::Error::other(failure.to_string()));
-                    }
-                })
+                let metadata = self.metadata_directory.clone();
+                Box::new(move |failure| drop(metadata.fail(io::Error::other(failure.to_string()))))
             },
             ..raft::Parts::new(self.disk.clone(), &self.metadata, controller, clock.clone())
         }

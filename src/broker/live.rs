@@ -32,6 +32,11 @@ impl Live {
         Self { config: config.clone(), effective: watch::Sender::new(effective) }
     }
 
+    /// Now.
+    pub(super) fn current(&self) -> Arc<Config> {
+        self.effective.borrow().clone()
+    }
+
     /// Now, and from now on.
     pub(super) fn follow(&self) -> Effective {
         self.effective.subscribe()

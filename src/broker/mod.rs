@@ -7,7 +7,9 @@
 //! At shutdown requests under way are answered by the coordinators while connections drain; the logs close after both.
 
 mod background;
+mod cleaner;
 mod directories;
+mod directory_events;
 mod lag;
 mod live;
 pub mod logging;
@@ -20,7 +22,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -37,7 +39,9 @@ use crate::base::clock::Clock;
 use crate::base::random::Random;
 use crate::config::broker::Config;
 use crate::coordinator::{Groups, ProducerIds, Transactions, View};
+use crate::log::disk::StdDisk;
 use crate::meta::Image;
+use crate::meta::configs::ResourceKind;
 use crate::metrics::{self, BrokerState, Metrics};
 use crate::net::http;
 use crate::net::listener::{self, Server};
@@ -57,7 +61,9 @@ pub async fn run(config: Config, loggers: Loggers) -> Result<()> {
     // Before a directory is touched: a port that is taken must not cost the clean-shutdown marker.
     let mut bound = Vec::new();
     sockets::bind_listeners(&config, &mut bound)?;
-    let directories = Directories::open(&config, &clock, &random)?;
+    // What this version does not know is left as it is.
+    raft::inspect(&StdDisk, &config.logs.metadata_dir)?;
+    let directories = Arc::new(Directories::open(&config, &clock, &random)?);
     info!(cluster = %directories.cluster_id, node = %config.node_id, dirs = ?config.logs.dirs, "starting");
     let stop = CancellationToken::new();
     let pages = BrokerPages::new(metrics.clone());
@@ -70,9 +76,11 @@ pub async fn run(config: Config, loggers: Loggers) -> Result<()> {
     let started = effective.borrow().clone();
     sockets::bind_listeners(&started, &mut bound)?;
     let threads = started.logs.recovery_threads_per_data_dir;
+    directory_events::cordon(&started, &directories.all);
     let partitions =
         open_partitions(&config, threads, &directories, &clock, &random, &metrics, &loaded.image());
-    let (groups, transactions) = coordinators(&started, &directories, &clock, &partitions);
+    directory_events::limit_moves(config.node_id, &loaded.image(), &partitions);
+    let (groups, transactions) = coordinators(&config, &directories, &clock, &partitions);
     let quorum = loaded.run(subscriber(live, partitions.clone(), groups.clone(), transactions.clone()))?;
 
     let registered = registration::register(&started, &directories, &quorum, &random, &bound).await?;
@@ -108,7 +116,10 @@ pub async fn run(config: Config, loggers: Loggers) -> Result<()> {
             runtime: tokio::runtime::Handle::current(),
         },
     });
+    // Before: what is in no directory that the controller knows of gets no leader.
+    directory_events::report(&partitions, &quorum, &registered).await?;
     registered.unfence(&quorum).await?;
+    let failed = directory_events::watch(&partitions, &directories, &quorum, &registered, &stop);
     groups.start(quorum.image());
     transactions.start(quorum.image(), producer_ids);
     // Not before: a client that is shown a cluster without this broker may give it up for good (librdkafka).
@@ -120,10 +131,16 @@ pub async fn run(config: Config, loggers: Loggers) -> Result<()> {
     pages.set_state(BrokerState::Running);
     announce(&config);
     background::start(&partitions, &config, &clock, &stop);
-    background::start_cleaners(&partitions, &config, &stop);
+    cleaner::start(&partitions, &effective, &stop);
     live::reconfigure(server.clone(), effective, &stop);
 
-    signals.wait().await;
+    tokio::select! {
+        () = signals.wait() => {}
+        () = failed.cancelled() => {
+            stop.cancel();
+            bail!("no log directory is left to go on with");
+        }
+    }
     pages.set_state(BrokerState::ShuttingDown);
     tokio::join!(stop_coordinators(&transactions, &groups), server.shutdown(DRAIN_LIMIT));
     close(&registered, &quorum, &partitions, &stop).await;
@@ -186,6 +203,9 @@ fn subscriber(
 ) -> Box<raft::Subscriber> {
     Box::new(move |image, changes| {
         live.note(image, changes);
+        if changes.configs.iter().any(|resource| resource.kind == ResourceKind::Broker) {
+            directory_events::follow(&live.current(), image, &partitions);
+        }
         // First: whoever can write to a partition can have its markers written.
         transactions.note_image(image);
         partitions.apply_changes(image, changes);

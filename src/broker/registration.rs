@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::directories::Directories;
+use crate::base::id::DirectoryId;
 use crate::base::random::Random;
 use crate::config::broker::Config;
 use crate::config::listener::Listener;
@@ -22,7 +23,7 @@ const HEARTBEATS_TO_UNFENCE: usize = 100;
 /// A registered broker.
 #[derive(Clone, Debug)]
 pub(super) struct Registered {
-    id: i32,
+    pub(super) id: i32,
     pub(super) epoch: i64,
 }
 
@@ -41,7 +42,7 @@ pub(super) async fn register(
         endpoints,
         features: features::KNOWN.into_iter().map(|f| (f.name.into(), f.accepted)).collect(),
         rack: config.rack.as_deref().map(Into::into),
-        log_dirs: directories.all.iter().map(|d| d.log_directory().id()).collect(),
+        log_dirs: directories.online_ids(),
         previous_broker_epoch: directories.previous_epoch.unwrap_or(-1),
     };
     let epoch = ask(quorum, request).await.context("the controller refuses this broker")?;
@@ -67,7 +68,7 @@ fn own_name() -> String {
     if name.is_empty() { "localhost".to_owned() } else { name }
 }
 
-async fn ask<R, T>(quorum: &Quorum, request: R) -> Result<T>
+pub(super) async fn ask<R, T>(quorum: &Quorum, request: R) -> Result<T>
 where
     R: Request<Answer = Result<T, controller::Error>>,
 {
@@ -77,16 +78,21 @@ where
 }
 
 impl Registered {
-    /// One heartbeat.
-    async fn heartbeat(&self, quorum: &Quorum) -> Result<HeartbeatAnswer> {
+    /// One heartbeat, with the log directories that have failed, and those that are cordoned, if that is known.
+    pub(super) async fn heartbeat(
+        &self,
+        quorum: &Quorum,
+        offline_log_dirs: Vec<DirectoryId>,
+        cordoned_log_dirs: Option<Vec<DirectoryId>>,
+    ) -> Result<HeartbeatAnswer> {
         let heartbeat = BrokerHeartbeat {
             broker_id: self.id,
             broker_epoch: self.epoch,
             current_metadata_offset: quorum.image().provenance.offset,
             want_fence: false,
             want_shut_down: false,
-            offline_log_dirs: Vec::new(),
-            cordoned_log_dirs: None,
+            offline_log_dirs,
+            cordoned_log_dirs,
         };
         ask(quorum, heartbeat).await
     }
@@ -119,7 +125,7 @@ impl Registered {
     /// Waits until clients may be served.
     pub(super) async fn unfence(&self, quorum: &Quorum) -> Result<()> {
         for _ in 0..HEARTBEATS_TO_UNFENCE {
-            if !self.heartbeat(quorum).await?.is_fenced {
+            if !self.heartbeat(quorum, Vec::new(), None).await?.is_fenced {
                 return Ok(());
             }
         }

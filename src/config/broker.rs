@@ -367,24 +367,24 @@ impl Builder<'_> {
     fn per_ip_overrides(&self) -> Result<BTreeMap<String, usize>, Error> {
         const KEY: &str = "max.connections.per.ip.overrides";
         let text = self.values.text(KEY);
-        let items = text.split(',').map(trim).filter(|item| !item.is_empty());
-        let parse = |item: &str| {
-            let (address, count) = item.rsplit_once(':')?;
-            let (address, count) = (trim(address), trim(count).parse().ok()?);
-            quorum::is_valid_host(address).then(|| (address.to_owned(), count))
-        };
-        items
-            .map(|item| {
-                parse(item).ok_or_else(|| {
-                    self.refuse(
-                        KEY,
-                        format!(
-                            "Error parsing configuration property '{KEY}': '{item}' is not address:count"
-                        ),
-                    )
-                })
-            })
-            .collect()
+        let mut overrides = BTreeMap::new();
+        for item in text.split(',').map(trim).filter(|item| !item.is_empty()) {
+            let (address, count) = item.rsplit_once(':').ok_or_else(|| {
+                let end = item.len();
+                self.refuse(
+                    KEY,
+                    format!("Error parsing configuration property '{KEY}': begin 0, end -1, length {end}"),
+                )
+            })?;
+            let (address, count) = (trim(address), trim(count));
+            if !quorum::is_valid_host(address) {
+                return Err(self.refuse(KEY, format!("{address} is no address")));
+            }
+            let number =
+                count.parse().map_err(|_| self.refuse(KEY, format!("For input string: \"{count}\"")))?;
+            overrides.insert(address.to_owned(), number);
+        }
+        Ok(overrides)
     }
 
     fn metrics_listener(&self) -> Result<Option<HostPort>, Error> {

@@ -193,7 +193,7 @@ pub const PUBLIC: &[Key] = keys! {
     "kafka.metrics.polling.interval.secs": Int, Text("10"), AtLeast(1), Low, ReadOnly, Accepted, "Polling interval of the older metrics reporters.";
     "kafka.metrics.reporters": List, Text(""), list(MayBeEmpty), Low, ReadOnly, Accepted, "Classes that report the older metrics.";
     "leader.imbalance.check.interval.seconds": Long, Text("300"), AtLeast(1), High, ReadOnly, Accepted, "Time between checks of how far leaders are from the preferred replicas.";
-    "listener.security.protocol.map": String, Text("PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL"), Any, Low, PerBroker, Honoured, "Security protocol of each listener name, as `NAME:PROTOCOL`.";
+    "listener.security.protocol.map": String, Text("SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT"), Any, Low, PerBroker, Honoured, "Security protocol of each listener name, as `NAME:PROTOCOL`.";
     "listeners": List, Text("PLAINTEXT://:9092"), list(NotEmpty), High, PerBroker, Honoured, "Addresses to listen on, as `NAME://host:port`; an empty host means all addresses.";
     "log.cleaner.backoff.ms": Long, Text("15000"), AtLeast(0), Medium, ClusterWide, Honoured, "Time the cleaner sleeps when there is nothing to clean.";
     "log.cleaner.dedupe.buffer.size": Long, Text("134217728"), Any, Medium, ClusterWide, Honoured, "Memory for the cleaner's key maps, over all threads.";
@@ -222,7 +222,7 @@ pub const PUBLIC: &[Key] = keys! {
     "log.message.timestamp.after.max.ms": Long, Text("3600000"), AtLeast(0), Medium, ClusterWide, Honoured, "How far a record's timestamp may lie ahead of the broker's clock.";
     "log.message.timestamp.before.max.ms": Long, Text("9223372036854775807"), AtLeast(0), Medium, ClusterWide, Honoured, "How far a record's timestamp may lie behind the broker's clock.";
     "log.message.timestamp.type": String, Text("CreateTime"), OneOf(&["CreateTime", "LogAppendTime"]), Medium, ClusterWide, Honoured, "Whether records carry the time of the producer or of the append.";
-    "log.preallocate": Boolean, Text("false"), Any, Medium, ClusterWide, Accepted, "Whether a new segment file is given its full size at once.";
+    "log.preallocate": Boolean, Text("false"), Any, Medium, ClusterWide, Honoured, "Whether room for a whole segment is set aside when it is made.";
     "log.retention.bytes": Long, Text("-1"), Any, High, ClusterWide, Honoured, "Size of a partition beyond which old segments are deleted; -1 means no limit.";
     "log.retention.check.interval.ms": Long, Text("300000"), AtLeast(1), Medium, ReadOnly, Honoured, "Time between searches for segments to delete.";
     "log.retention.hours": Int, Text("168"), Any, High, ReadOnly, Honoured, "Hours that records are kept, when no finer unit is set.";

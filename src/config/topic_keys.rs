@@ -126,7 +126,7 @@ pub const PUBLIC: &[TopicKey] = topic_keys! {
     "min.cleanable.dirty.ratio": Double, Text("0.5"), Between(0, 1), [same("log.cleaner.min.cleanable.ratio")], Honoured, "Share of uncompacted bytes from which on the log is cleaned.";
     "min.compaction.lag.ms": Long, Text("0"), AtLeast(0), [same("log.cleaner.min.compaction.lag.ms")], Honoured, "Shortest time a record stays uncompacted.";
     "min.insync.replicas": Int, Text("1"), AtLeast(1), [same("min.insync.replicas")], Honoured, "Replicas that must have a record before acks=all is answered.";
-    "preallocate": Boolean, Text("false"), Any, [same("log.preallocate")], Accepted, "Whether a new segment file is given its full size at once.";
+    "preallocate": Boolean, Text("false"), Any, [same("log.preallocate")], Honoured, "Whether room for a whole segment is set aside when it is made.";
     "remote.log.copy.disable": Boolean, Text("false"), Any, [], Accepted, "Whether copying to remote storage is stopped.";
     "remote.log.delete.on.disable": Boolean, Text("false"), Any, [], Accepted, "Whether switching tiered storage off deletes the remote data.";
     "remote.storage.enable": Boolean, Text("false"), Any, [], Accepted, "Whether the topic is tiered.";

@@ -76,6 +76,11 @@ impl<'a> Change<'a> {
         }
     }
 
+    /// Moves the partition to `replicas`, which hold those that come and those that go.
+    pub(super) fn reassign(&mut self, replicas: Vec<i32>, removing: Vec<i32>, adding: Vec<i32>) {
+        (self.replicas, self.removing, self.adding) = (replicas, removing, adding);
+    }
+
     /// The record, if anything changes at all.
     pub(super) fn build(mut self, topic_id: TopicId, partition_id: i32) -> Option<PartitionChangeRecord> {
         let blank = PartitionChangeRecord { topic_id: topic_id.0, partition_id, ..Default::default() };

@@ -1,6 +1,6 @@
 //! Who is in sync and who leads, for partitions that exist (`ReplicationControlManager`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::change::{Change, Election, Exceptions};
@@ -12,13 +12,13 @@ use crate::wire::kraft::{PartitionChangeRecord, Record};
 
 /// What the configuration says about a topic's elections.
 #[derive(Clone, Copy)]
-struct Policy {
+pub(super) struct Policy {
     min_insync_replicas: i32,
-    unclean: bool,
+    pub(super) unclean: bool,
 }
 
 impl Controller {
-    fn policy(&self, topic: &Topic) -> Policy {
+    pub(super) fn policy(&self, topic: &Topic) -> Policy {
         let (rules, configs) = (&self.settings.config_rules, &self.image().configs);
         Policy {
             min_insync_replicas: rules.min_insync_replicas(configs, &topic.name),
@@ -26,7 +26,12 @@ impl Controller {
         }
     }
 
-    fn change<'a>(&'a self, topic: &Topic, partition: &'a Partition, policy: Policy) -> Change<'a> {
+    pub(super) fn change<'a>(
+        &'a self,
+        topic: &Topic,
+        partition: &'a Partition,
+        policy: Policy,
+    ) -> Change<'a> {
         let image = self.image();
         // A minimum beyond the number of replicas means all of them (`getTopicEffectiveMinIsr`).
         let replicas = topic.partition(0).map_or(0, |first| first.replicas.len());
@@ -179,18 +184,17 @@ impl Controller {
         let partitions: Vec<_> = request.partitions.clone().unwrap_or_else(everything);
         let mut records = Vec::new();
         let mut elected = Vec::new();
-        let mut seen = BTreeSet::new();
+        let mut results: BTreeMap<(Arc<str>, i32), Result<(), Error>> = BTreeMap::new();
         for (topic, partition) in partitions {
-            if !seen.insert((Arc::clone(&topic), partition)) {
-                continue;
-            }
-            let result = self.elect_leader(&topic, partition, request.unclean);
+            // Who asks twice is told twice what became of the one election.
+            let result = results.entry((Arc::clone(&topic), partition)).or_insert_with(|| {
+                let elected = self.elect_leader(&topic, partition, request.unclean);
+                elected.map(|record| records.push(Record::from(record)))
+            });
             let needless = matches!(&result, Err(error) if error.kind == Kind::ElectionNotNeeded);
-            if needless && request.partitions.is_none() {
-                continue;
+            if !needless || request.partitions.is_some() {
+                elected.push(ElectedLeader { topic, partition, result: result.clone() });
             }
-            let result = result.map(|record| records.push(Record::from(record)));
-            elected.push(ElectedLeader { topic, partition, result });
         }
         if records.len() > REQUEST_RECORDS_MAX {
             return (vec![], Err(too_large()));
@@ -218,6 +222,6 @@ impl Controller {
 }
 
 /// A request that would make more records than fit in one.
-pub(super) fn too_large() -> Error {
+pub fn too_large() -> Error {
     Error::new(Kind::PolicyViolation, "Unable to perform excessively large batch operation.")
 }

@@ -8,11 +8,13 @@ mod change;
 mod configs;
 mod directories;
 pub mod error;
+mod features;
 mod isr;
 pub mod names;
 mod partitions;
 mod placement;
 mod quotas;
+mod reassignments;
 pub mod request;
 mod restore;
 mod rules;
@@ -24,6 +26,7 @@ use std::sync::Arc;
 
 pub use self::configs::ConfigRules;
 pub use self::error::{Error, Kind};
+pub use self::isr::too_large;
 use self::names::Names;
 pub use self::request::{Input, Reply, Request};
 pub use self::rules::TableRules;
@@ -32,12 +35,10 @@ use crate::config::broker::Config;
 use crate::machine::{Decision, Machine, Moment, Token};
 use crate::meta::transaction::Transaction;
 use crate::meta::{Changes, Delta, Image, Provenance, ReplayError};
-use crate::wire::kraft::{
-    AbortTransactionRecord, ConfigRecord, FeatureLevelRecord, ProducerIdsRecord, Record,
-};
+use crate::wire::kraft::{AbortTransactionRecord, FeatureLevelRecord, ProducerIdsRecord, Record};
 
 /// Most records that one request may make (`QuorumController.MAX_RECORDS_PER_USER_OP`).
-const REQUEST_RECORDS_MAX: usize = 10_000;
+pub const REQUEST_RECORDS_MAX: usize = 10_000;
 /// How many producer ids a block has (`ProducerIdsBlock.PRODUCER_ID_BLOCK_SIZE`).
 pub const PRODUCER_ID_BLOCK_LEN: i64 = 1000;
 
@@ -138,15 +139,7 @@ impl Controller {
         // No transaction around them, since one decision is one batch.
         records.extend_from_slice(&request.bootstrap);
         if finalizes_elr(&request.bootstrap) {
-            // With ELR the minimum must be the same everywhere, so it is fixed for the cluster.
-            let min_isr = self.settings.config_rules.static_min_insync_replicas();
-            let record = ConfigRecord {
-                resource_type: crate::meta::ResourceKind::Broker.number(),
-                resource_name: "".into(),
-                name: configs::MIN_INSYNC_REPLICAS.into(),
-                value: Some(min_isr.to_string().into()),
-            };
-            records.push(record.into());
+            records.extend(self.elr_safety_records());
         }
         (records, ())
     }

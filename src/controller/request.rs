@@ -1,18 +1,20 @@
 //! What the controller is asked, and what it answers.
 
+mod partitions;
 mod security;
 
 use std::sync::Arc;
 
 use uuid::Uuid;
 
+pub use self::partitions::*;
 pub use self::security::*;
 use super::Controller;
 use super::error::Error;
 use crate::base::id::{DirectoryId, TopicId};
 use crate::machine::Moment;
 use crate::meta::cluster::FeatureRanges;
-use crate::meta::{Endpoint, LeaderRecoveryState, Resource};
+use crate::meta::{Endpoint, Resource};
 use crate::wire::kraft::Record;
 
 /// An answer for each topic, or a refusal of the whole request.
@@ -57,6 +59,8 @@ decisions! {
     AllocateProducerIds -> Result<ProducerIdBlock, Error>: |c, _, r| c.allocate_producer_ids(&r),
     AlterPartition -> Result<Vec<Result<AlteredPartition, Error>>, Error>: |c, _, r| c.alter_partition(&r),
     ElectLeaders -> Result<Vec<ElectedLeader>, Error>: |c, _, r| c.elect_leaders(&r),
+    AlterPartitionReassignments -> Result<Vec<Result<(), Error>>, Error>: |c, _, r| c.alter_reassignments(&r),
+    UpdateFeatures -> Result<(), Error>: |c, _, r| c.update_features(&r),
     AlterClientQuotas -> Result<ByEntity, Error>: |c, _, r| c.alter_client_quotas(&r),
     AlterUserScramCredentials -> Result<ByUser, Error>: |c, _, r| c.alter_scram_credentials(&r),
     AssignReplicas -> Result<(), Error>: |c, _, r| c.assign_replicas(&r),
@@ -329,71 +333,35 @@ pub struct ProducerIdBlock {
     pub len: i64,
 }
 
-/// A leader proposes new ISRs.
+/// Other levels for features; all of them or none.
 #[derive(Clone, Debug)]
-pub struct AlterPartition {
-    /// The leader.
-    pub broker_id: i32,
-    /// From its registration.
-    pub broker_epoch: i64,
-    /// The partitions; answered in this order.
-    pub partitions: Vec<ProposedIsr>,
+pub struct UpdateFeatures {
+    /// The features, each once.
+    pub updates: Vec<FeatureUpdate>,
+    /// Whether to check only.
+    pub validate_only: bool,
 }
 
-/// A new ISR for one partition.
+/// Another level for one feature.
 #[derive(Clone, Debug)]
-pub struct ProposedIsr {
-    /// The topic.
-    pub topic_id: TopicId,
-    /// The index.
-    pub partition: i32,
-    /// What the leader believes.
-    pub leader_epoch: i32,
-    /// What the leader believes.
-    pub partition_epoch: i32,
-    /// Node ids and broker epochs; an epoch of -1 is not checked.
-    pub isr: Vec<(i32, i64)>,
-    /// Whether the leader still recovers.
-    pub leader_recovery_state: LeaderRecoveryState,
+pub struct FeatureUpdate {
+    /// The feature.
+    pub name: Arc<str>,
+    /// The level, 0 to switch it off.
+    pub level: i16,
+    /// Which way it may go; none if the request says something unknown.
+    pub upgrade_type: Option<UpgradeType>,
 }
 
-/// A partition after its ISR was changed, or as it was already.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct AlteredPartition {
-    /// The topic.
-    pub topic_id: TopicId,
-    /// The index.
-    pub partition: i32,
-    /// Who leads.
-    pub leader: i32,
-    /// In which epoch.
-    pub leader_epoch: i32,
-    /// Who is in sync.
-    pub isr: Vec<i32>,
-    /// Whether the leader still recovers.
-    pub leader_recovery_state: LeaderRecoveryState,
-    /// The epoch to propose the next change with.
-    pub partition_epoch: i32,
-}
-
-/// Elections that somebody asks for.
-#[derive(Clone, Debug)]
-pub struct ElectLeaders {
-    /// Whether records may be lost; else the preferred leader is elected.
-    pub unclean: bool,
-    /// Topics and indexes; none for all partitions that need one.
-    pub partitions: Option<Vec<(Arc<str>, i32)>>,
-}
-
-/// What became of one election.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ElectedLeader {
-    /// The topic.
-    pub topic: Arc<str>,
-    /// The index.
-    pub partition: i32,
-    /// Why nobody was elected.
-    pub result: Result<(), Error>,
+/// Which way the level of a feature may go (`FeatureUpdate.UpgradeType`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum UpgradeType {
+    /// Up.
+    Upgrade,
+    /// Down, if nothing is lost.
+    SafeDowngrade,
+    /// Down, even if something is lost.
+    UnsafeDowngrade,
 }
 
 /// A broker tells in which log directories its replicas are.

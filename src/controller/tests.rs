@@ -176,35 +176,6 @@ impl Run {
                 validate_only: false,
             }
             .into_input(),
-            "quota" => AlterClientQuotas {
-                alterations: vec![QuotaAlteration {
-                    entity: words.plain[1].split(',').map(entity_part).collect(),
-                    ops: entries(words)
-                        .into_iter()
-                        .map(|(key, value)| (key, value.map(|value| value.parse().unwrap())))
-                        .collect(),
-                    host_is_known: !words.has("unknown-host"),
-                }],
-                validate_only: words.has("validate"),
-            }
-            .into_input(),
-            "scram" => {
-                let user = Arc::from(words.plain[1]);
-                let (deletions, upsertions) = match words.text("iterations") {
-                    None => (vec![(user, words.number("mechanism", 1))], vec![]),
-                    Some(iterations) => (
-                        vec![],
-                        vec![ScramUpsertion {
-                            user,
-                            mechanism: words.number("mechanism", 1),
-                            iterations: iterations.parse().unwrap(),
-                            salt: "salt".into(),
-                            salted_password: "salted password".into(),
-                        }],
-                    ),
-                };
-                AlterUserScramCredentials { deletions, upsertions }.into_input()
-            }
             "producer-ids" => {
                 let broker_epoch = words.number("epoch", self.epoch(id(1)));
                 AllocateProducerIds { broker_id: id(1), broker_epoch }.into_input()
@@ -215,7 +186,7 @@ impl Run {
                 assignments: self.assignments(words),
             }
             .into_input(),
-            other => panic!("no command {other}"),
+            _ => administration(words),
         }
     }
 
@@ -345,6 +316,9 @@ impl Run {
                     write!(text, " leader {}", change.leader).unwrap();
                 }
                 let lists = [
+                    ("replicas", &change.replicas),
+                    ("removing", &change.removing_replicas),
+                    ("adding", &change.adding_replicas),
                     ("isr", &change.isr),
                     ("elr", &change.eligible_leader_replicas),
                     ("last known", &change.last_known_elr),
@@ -446,6 +420,72 @@ impl Run {
     }
 }
 
+/// Commands that need nothing but their words.
+fn administration(words: &Words<'_>) -> Input {
+    match words.plain[0] {
+        "move" => {
+            let (topic, partition) = words.plain[1].rsplit_once('-').unwrap();
+            AlterPartitionReassignments {
+                partitions: vec![Reassignment {
+                    topic: topic.into(),
+                    partition: partition.parse().unwrap(),
+                    replicas: words.text("to").map(ids),
+                }],
+                allow_replication_factor_change: !words.has("same-factor"),
+            }
+            .into_input()
+        }
+        "feature" => UpdateFeatures {
+            updates: words
+                .options
+                .iter()
+                .map(|(name, level)| FeatureUpdate {
+                    name: (*name).into(),
+                    level: level.parse().unwrap(),
+                    upgrade_type: match words.plain[1] {
+                        "up" => Some(UpgradeType::Upgrade),
+                        "down" => Some(UpgradeType::SafeDowngrade),
+                        "unsafe-down" => Some(UpgradeType::UnsafeDowngrade),
+                        _ => None,
+                    },
+                })
+                .collect(),
+            validate_only: words.has("validate"),
+        }
+        .into_input(),
+        "quota" => AlterClientQuotas {
+            alterations: vec![QuotaAlteration {
+                entity: words.plain[1].split(',').map(entity_part).collect(),
+                ops: entries(words)
+                    .into_iter()
+                    .map(|(key, value)| (key, value.map(|value| value.parse().unwrap())))
+                    .collect(),
+                host_is_known: !words.has("unknown-host"),
+            }],
+            validate_only: words.has("validate"),
+        }
+        .into_input(),
+        "scram" => {
+            let user = Arc::from(words.plain[1]);
+            let (deletions, upsertions) = match words.text("iterations") {
+                None => (vec![(user, words.number("mechanism", 1))], vec![]),
+                Some(iterations) => (
+                    vec![],
+                    vec![ScramUpsertion {
+                        user,
+                        mechanism: words.number("mechanism", 1),
+                        iterations: iterations.parse().unwrap(),
+                        salt: "salt".into(),
+                        salted_password: "salted password".into(),
+                    }],
+                ),
+            };
+            AlterUserScramCredentials { deletions, upsertions }.into_input()
+        }
+        other => panic!("no command {other}"),
+    }
+}
+
 fn entity_part(text: &str) -> (Arc<str>, Option<Arc<str>>) {
     let (kind, name) = text.split_once(':').unwrap();
     (kind.into(), (!name.is_empty()).then(|| name.into()))
@@ -500,9 +540,20 @@ fn show_reply(reply: &Reply, out: &mut String) {
         | Reply::AssignReplicas(Err(error))
         | Reply::DeleteTopics(Err(error))
         | Reply::RestoreTopic(Err(error))
+        | Reply::UpdateFeatures(Err(error))
+        | Reply::AlterPartitionReassignments(Err(error))
         | Reply::ElectLeaders(Err(error)) => show_error(error, out),
         Reply::RestoreTopic(Ok(created)) => writeln!(out, "restored {}", created.partitions).unwrap(),
-        Reply::RegisterBroker(Ok(_)) | Reply::UnregisterBroker(Ok(())) | Reply::AssignReplicas(Ok(())) => {}
+        Reply::AlterPartitionReassignments(Ok(answers)) => {
+            answers
+                .iter()
+                .filter_map(|answer| answer.as_ref().err())
+                .for_each(|error| show_error(error, out));
+        }
+        Reply::RegisterBroker(Ok(_))
+        | Reply::UnregisterBroker(Ok(()))
+        | Reply::AssignReplicas(Ok(()))
+        | Reply::UpdateFeatures(Ok(())) => {}
         Reply::BrokerHeartbeat(Ok(answer)) => {
             if answer.should_shut_down {
                 writeln!(out, "may shut down").unwrap();
@@ -576,5 +627,7 @@ stories! {
     configs_are_changed_key_by_key_or_as_a_whole: "configs.txt",
     leaders_are_elected_on_demand: "elections.txt",
     quotas_and_credentials_are_kept: "quotas_and_credentials.txt",
+    partitions_move_to_other_replicas: "reassignments.txt",
+    features_go_up_and_down: "features.txt",
     a_failed_directory_takes_its_own_partitions_only: "directories.txt",
 }

@@ -11,6 +11,7 @@ mod classic;
 mod consumer;
 mod lists;
 mod offsets;
+mod others;
 mod request;
 mod settings;
 mod state;
@@ -33,11 +34,14 @@ pub use self::state::Stated;
 use self::timers::{Timer, Timers};
 use crate::machine::{Decision, Entry, Machine, Moment, Token};
 use crate::meta::Image;
-use crate::wire::group_records::Record;
+use crate::wire::group_records::{OtherKind, Record};
 
 /// How much the records of one decision may take. Kafka refuses what the topic's `max.message.bytes` does not allow, 1 MiB
 /// unless it is raised; groups of a thousand members that say much need more.
 const DECISION_BYTES_MAX: usize = 16 << 20;
+/// What a member may say of its subscription: what the record that Kafka keeps of it may take, unless
+/// `max.message.bytes` was raised.
+const SUBSCRIPTION_BYTES_MAX: usize = 1 << 20;
 /// What an offset takes in a record besides its strings, at most.
 const OFFSET_RECORD_BYTES: usize = 64;
 /// The same with the name of its topic, which has 249 bytes at most.
@@ -64,6 +68,8 @@ pub struct Groups {
     /// The cluster as this machine was last told of it.
     image: Arc<Image>,
     groups: BTreeMap<Arc<str>, Group>,
+    /// Groups of protocols that are not served; none of them is in `groups`.
+    others: BTreeMap<Arc<str>, OtherKind>,
     offsets: offsets::Offsets,
     consumer: consumer::Shared,
     timers: Timers,
@@ -80,9 +86,9 @@ pub enum ReplayError {
 impl Groups {
     /// Without groups; what the log holds is replayed next, then [`request::Activate`] is asked.
     pub fn new(settings: Settings, image: Arc<Image>) -> Self {
-        let groups = BTreeMap::new();
+        let (groups, others) = (BTreeMap::new(), BTreeMap::new());
         let (offsets, consumer) = (offsets::Offsets::default(), consumer::Shared::default());
-        Self { settings, image, groups, offsets, consumer, timers: Timers::default() }
+        Self { settings, image, groups, others, offsets, consumer, timers: Timers::default() }
     }
 }
 
@@ -122,13 +128,17 @@ impl Groups {
     fn replay_plain(&mut self, offset: i64, record: &Record) -> Result<(), ReplayError> {
         match record {
             Record::OffsetCommit { group, topic, partition, value } => {
-                if value.is_some() {
+                if value.is_some() && !self.is_other(group) {
                     self.ensure_group(group);
                 }
                 self.offsets.replay(offset, group, topic, *partition, value.as_ref());
                 Ok(())
             }
             Record::GroupMetadata { group, value } => self.replay_classic(group, value.as_ref()),
+            Record::OtherGroupMetadata { kind, group, is_set } => {
+                self.replay_other(*kind, group, *is_set);
+                Ok(())
+            }
             Record::ConsumerGroupMetadata { .. }
             | Record::ConsumerGroupPartitionMetadata { .. }
             | Record::ConsumerGroupMemberMetadata { .. }

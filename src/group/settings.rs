@@ -3,10 +3,16 @@
 use std::sync::Arc;
 
 use crate::config::broker::Config;
+use crate::meta::{Image, ResourceKind};
+
+/// Least time between two targets of a consumer group; it can be changed while brokers run.
+const CONSUMER_ASSIGNMENT_INTERVAL: &str = "group.consumer.assignment.interval.ms";
 
 /// The broker's `group.*` and `offsets.*` keys.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// This node's id.
+    pub node: Arc<str>,
     /// `group.min.session.timeout.ms`.
     pub classic_session_ms_min: i32,
     /// `group.max.session.timeout.ms`.
@@ -19,7 +25,7 @@ pub struct Settings {
     pub consumer_session_ms: i32,
     /// `group.consumer.heartbeat.interval.ms`.
     pub consumer_heartbeat_ms: i32,
-    /// `group.consumer.assignment.interval.ms`.
+    /// `group.consumer.assignment.interval.ms` of the start, see [`Settings::consumer_assignment_ms`].
     pub consumer_assignment_ms: i32,
     /// `group.consumer.max.size`.
     pub consumer_size_max: usize,
@@ -49,13 +55,14 @@ impl Settings {
         };
         let protocols = list("group.coordinator.rebalance.protocols");
         Self {
+            node: config.node_id.to_string().into(),
             classic_session_ms_min: int("group.min.session.timeout.ms"),
             classic_session_ms_max: int("group.max.session.timeout.ms"),
             classic_initial_delay_ms: int("group.initial.rebalance.delay.ms"),
             classic_size_max: count("group.max.size"),
             consumer_session_ms: int("group.consumer.session.timeout.ms"),
             consumer_heartbeat_ms: int("group.consumer.heartbeat.interval.ms"),
-            consumer_assignment_ms: int("group.consumer.assignment.interval.ms"),
+            consumer_assignment_ms: int(CONSUMER_ASSIGNMENT_INTERVAL),
             consumer_size_max: count("group.consumer.max.size"),
             consumer_assignors: list("group.consumer.assignors"),
             migration_policy: config.values.text("group.consumer.migration.policy").to_uppercase().into(),
@@ -65,5 +72,14 @@ impl Settings {
             offsets_retention_ms: i64::from(int("offsets.retention.minutes")) * 60_000,
             offsets_check_ms: config.values.long("offsets.retention.check.interval.ms"),
         }
+    }
+
+    /// `group.consumer.assignment.interval.ms` as it is now.
+    pub fn consumer_assignment_ms(&self, image: &Image) -> i32 {
+        let set = |broker: &str| {
+            let value = image.configs.value(ResourceKind::Broker, broker, CONSUMER_ASSIGNMENT_INTERVAL)?;
+            value.trim().parse().ok()
+        };
+        set(&self.node).or_else(|| set("")).unwrap_or(self.consumer_assignment_ms)
     }
 }

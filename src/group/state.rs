@@ -20,6 +20,7 @@ impl Groups {
     pub fn state(&self) -> impl Iterator<Item = Stated> {
         // Groups first: else offsets would make groups of their own.
         let groups = self.groups.iter().flat_map(|(name, group)| records(name, group));
+        let groups = self.other_records().chain(groups);
         let groups = groups.map(|record| Stated { offset: 0, record: Entry::Plain(record) });
         groups.chain(self.offsets.state())
     }

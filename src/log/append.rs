@@ -269,6 +269,10 @@ impl Log {
         // Left over from a roll that a crash cut short.
         new.remove()?;
         let new = Arc::new(Segment::create(&self.disk, &self.dir, base_offset)?);
+        if self.settings.preallocate {
+            old.release()?;
+            new.reserve(self.settings.segment_bytes);
+        }
         Arc::make_mut(&mut self.segments).push(new);
         self.active = Active::new(base_offset, now_ms);
         self.unflushed.names();

@@ -91,6 +91,11 @@ pub trait File: Send + Sync {
     fn len(&self) -> io::Result<u64>;
     /// Cuts or extends (with zeros) the file.
     fn set_len(&self, len: u64) -> io::Result<()>;
+    /// Sets room aside for the file to grow to `len` bytes, where the file system can; its length stays as it is.
+    fn reserve(&self, len: u64) -> io::Result<()> {
+        let _ = len;
+        Ok(())
+    }
     /// Makes the file's data and length durable (`fdatasync`).
     fn sync_data(&self) -> io::Result<()>;
     /// The descriptor, for `sendfile`; none in memory.

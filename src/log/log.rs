@@ -120,6 +120,9 @@ impl Log {
     ) -> io::Result<Self> {
         let dir: Arc<Path> = Arc::from(dir);
         let segment = Segment::create(&disk, &dir, start_offset)?;
+        if settings.preallocate {
+            segment.reserve(settings.segment_bytes);
+        }
         // Many partitions are made at once, and have no use for a file before their first record.
         segment.close();
         let segments = vec![Arc::new(segment)];
@@ -296,6 +299,9 @@ impl Log {
         if let Some(flush) = self.begin_flush() {
             flush.run()?;
             self.flushed(&flush);
+        }
+        if self.settings.preallocate {
+            self.active_segment().release()?;
         }
         self.segments.iter().for_each(|s| s.close());
         Ok(())

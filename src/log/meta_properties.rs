@@ -15,6 +15,9 @@ use crate::base::id::{DirectoryId, NodeId};
 /// The file's name.
 pub const FILE: &str = "meta.properties";
 
+/// The version that is written.
+pub const VERSION: u8 = 1;
+
 /// Ids below this are reserved (`DirectoryId.reserved`).
 const RESERVED_BELOW: u128 = 100;
 
@@ -74,6 +77,8 @@ pub enum Error {
 /// The file's content. In version 0, from before KRaft, everything may be missing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MetaProperties {
+    /// 0, or 1 with KRaft.
+    pub version: u8,
     /// The cluster, free text.
     pub cluster_id: Option<String>,
     /// The node; `broker.id` in version 0.
@@ -98,9 +103,9 @@ impl MetaProperties {
     fn parse(text: &str) -> Result<Self, (&'static str, &'static str)> {
         let mut fields = parse_properties(text);
         let version = fields.remove("version").unwrap_or_else(|| "0".to_owned());
-        let node_field = match version.trim() {
-            "0" => "broker.id",
-            "1" => "node.id",
+        let (version, node_field) = match version.trim() {
+            "0" => (0, "broker.id"),
+            "1" => (1, "node.id"),
             _ => return Err(("version", "is unknown")),
         };
         let node_id = match fields.remove(node_field) {
@@ -119,20 +124,29 @@ impl MetaProperties {
         if directory_id.is_some_and(|id| is_reserved(id.0)) {
             return Err(("directory.id", "is reserved"));
         }
-        Ok(Self { cluster_id, node_id, directory_id })
+        Ok(Self { version, cluster_id, node_id, directory_id })
+    }
+
+    /// The fields that are set, in the order of their names.
+    pub fn fields(&self) -> Vec<(&'static str, String)> {
+        let node = self.node_id.map(|id| id.to_string());
+        let (broker, node) = if self.version == 0 { (node, None) } else { (None, node) };
+        let fields = [
+            ("broker.id", broker),
+            ("cluster.id", self.cluster_id.clone()),
+            ("directory.id", self.directory_id.map(|id| id.to_string())),
+            ("node.id", node),
+            ("version", Some(self.version.to_string())),
+        ];
+        fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
     }
 
     fn to_text(&self) -> String {
         let mut out = String::from("#\n");
-        let mut put = |name: &str, value: Option<String>| {
-            if let Some(value) = value {
-                writeln!(out, "{name}={}", escape(&value)).expect("a String takes all that is written to it");
-            }
-        };
-        put("cluster.id", self.cluster_id.clone());
-        put("directory.id", self.directory_id.map(|id| id.to_string()));
-        put("node.id", self.node_id.map(|id| id.to_string()));
-        put("version", Some("1".to_owned()));
+        let current = Self { version: VERSION, ..self.clone() };
+        for (name, value) in current.fields() {
+            writeln!(out, "{name}={}", escape(&value)).expect("a String takes all that is written to it");
+        }
         out
     }
 }
@@ -216,6 +230,7 @@ mod tests {
 
     fn known() -> MetaProperties {
         MetaProperties {
+            version: VERSION,
             cluster_id: Some("MkU3OEVBNTcwNTJENDM2Qg".to_owned()),
             node_id: Some(NodeId(3)),
             directory_id: Some("5L6g3nShT-eMCtK--X86sw".parse().unwrap()),

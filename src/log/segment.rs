@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
+use tracing::debug;
 
 use super::disk::{Disk, File, Mode};
 use super::index::{Anchor, IndexFiles, Indexes, TimeEntry};
@@ -56,6 +57,20 @@ impl Segment {
         let file = disk.open(&dir.join(Kind::Log.name(base_offset)), Mode::CreateNew)?;
         segment.open.lock().log = Some(file);
         Ok(segment)
+    }
+
+    /// Sets room aside for the log to grow to `size` bytes (`preallocate`). Without that room it grows as it is
+    /// written, as without the setting.
+    pub(super) fn reserve(&self, size: u32) {
+        let reserved = self.log().and_then(|log| log.reserve(size.into()));
+        if let Err(error) = reserved {
+            debug!(path = %self.path(Kind::Log).display(), %error, "no room set aside");
+        }
+    }
+
+    /// Gives back what the log did not grow into.
+    pub(super) fn release(&self) -> io::Result<()> {
+        self.log()?.set_len(self.size())
     }
 
     /// A segment whose file is there, `size` bytes long.
@@ -151,6 +166,21 @@ impl Segment {
             position += u64::try_from(call_len).unwrap_or(u64::MAX);
         }
         self.size.store(position, Ordering::Release);
+        Ok(())
+    }
+
+    /// Writes what is there from `position` on once more: after a sync that failed in an earlier run the page cache holds
+    /// what the disk does not, and takes it for clean, so that a later sync would write none of it.
+    pub(super) fn write_again(&self, mut position: u64) -> io::Result<()> {
+        let (log, end) = (self.log()?, self.size());
+        let mut buf = vec![0; WRITE_BYTES_MAX];
+        while position < end {
+            let len =
+                usize::try_from(end - position).map_or(WRITE_BYTES_MAX, |left| left.min(WRITE_BYTES_MAX));
+            log.read_exact_at(&mut buf[..len], position)?;
+            log.write_at(&[IoSlice::new(&buf[..len])], position)?;
+            position += u64::try_from(len).unwrap_or(u64::MAX);
+        }
         Ok(())
     }
 

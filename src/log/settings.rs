@@ -23,7 +23,8 @@ pub struct Settings {
     pub producer_id_expiration_ms: i64,
     /// `transaction.partition.verification.enable`: a transaction begins here only with its coordinator's word.
     pub verify_transactions: bool,
-    /// `preallocate`: taken, but without effect; segments grow as they are written.
+    /// `preallocate`: room for a whole segment is set aside when it is made. The file is as long as what is written to
+    /// it, where Apache Kafka's has its full length.
     pub preallocate: bool,
     /// Whether `cleanup.policy` has `delete`: only then do time and size count.
     pub delete: bool,

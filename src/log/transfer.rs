@@ -158,7 +158,11 @@ impl Transfer {
                 return Err(match error {
                     AppendError::Storage(error) => self.target(error),
                     // Its batches are out of order.
-                    other => at(walk::invalid(other)),
+                    other @ (AppendError::Producer(_)
+                    | AppendError::Marker(_)
+                    | AppendError::TooLarge { .. }
+                    | AppendError::UnexpectedOffset { .. }
+                    | AppendError::OffsetsExhausted { .. }) => at(walk::invalid(other)),
                 });
             }
             self.at.1 += u64::try_from(len).unwrap_or(u64::MAX);

@@ -30,6 +30,12 @@ const DIRECTORY_ASSIGNMENT: i16 = 17;
 /// `metadata.version` from which log directories can be cordoned (4.3-IV0).
 const CORDONED_LOG_DIRS: i16 = 30;
 
+/// `metadata.version` that eligible leader replicas need (4.0-IV1).
+pub const ELR_METADATA_VERSION: i16 = 23;
+/// Levels of `metadata.version` with records that the level below does not have: there is no way back across one
+/// (`MetadataVersion.didMetadataChange`).
+pub const METADATA_CHANGES: [i16; 9] = [7, 8, 11, 13, 14, 15, 17, 23, 30];
+
 /// What this broker knows of one feature.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Known {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::PARTITION_SERIES_MAX;
+use super::cleaner::Cleaner;
 use super::groups::{self, ConsumerGroup};
 use super::text::{Kind, Text};
 
@@ -92,6 +93,8 @@ pub struct State {
     pub current_epoch: i32,
     /// Log directories here that failed.
     pub offline_log_directory_count: u32,
+    /// The log cleaner.
+    pub cleaner: Cleaner,
     /// Id and `host:port` of each broker of the cluster.
     pub brokers: Vec<(i32, String)>,
     /// Open connections of each listener.
@@ -140,6 +143,7 @@ impl State {
         self.write_connections(text);
         self.write_topics(text);
         self.write_partitions(text);
+        self.cleaner.write(text);
         groups::write(&self.consumer_groups, self.consumed_partitions_without_series, text);
     }
 

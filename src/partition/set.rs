@@ -33,7 +33,7 @@ use crate::meta::topics::{Partition, Topic};
 use crate::metrics::Metrics;
 use crate::replication::Leadership;
 
-pub use cleaning::CleanerSettings;
+pub use cleaning::{CleanerMeans, CleanerSettings};
 pub use moves::AlterLogDirError;
 
 type Topics = HashMap<TopicId, Arc<Replicas>>;
@@ -218,6 +218,7 @@ impl Set {
             }
         }
         self.topics.store(Arc::new(topics));
+        self.note_placed();
     }
 
     fn topic_changed(&self, image: &Image, topic: &Topic, before: Option<&Replicas>) -> Replicas {

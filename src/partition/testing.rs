@@ -1,9 +1,10 @@
 //! Sets of replicas on disks in memory, as tests want them.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{CleanerSettings, Directory, Parts, Set, Settings};
+use super::{CleanerMeans, CleanerSettings, Directory, Parts, Set, Settings};
 use crate::base::clock::Clock;
 use crate::base::id::{DirectoryId, NodeId, TopicId};
 use crate::base::random::Random;
@@ -43,14 +44,24 @@ pub(crate) fn add_topic(delta: &mut Delta, name: &str, id: TopicId, directory: D
 pub(crate) struct Disks {
     pub(crate) disks: Vec<MemDisk>,
     pub(crate) ids: Vec<DirectoryId>,
-    random: Random,
+    pub(crate) paths: Vec<PathBuf>,
+    /// Whether the broker is taken to have stopped cleanly.
+    pub(crate) are_clean: bool,
+    pub(crate) random: Random,
 }
 
 impl Disks {
     pub(crate) fn new(count: usize) -> Self {
         let random = Random::seeded(7);
         let ids = (0..count).map(|_| DirectoryId(random.uuid())).collect();
-        Self { disks: (0..count).map(|_| MemDisk::new()).collect(), ids, random }
+        let paths = vec![PathBuf::from("/data"); count];
+        Self { disks: (0..count).map(|_| MemDisk::new()).collect(), ids, paths, are_clean: true, random }
+    }
+
+    /// One disk with several log directories.
+    pub(crate) fn sharing(disk: &MemDisk, count: usize) -> Self {
+        let paths = (0..count).map(|number| PathBuf::from(format!("/data-{number}"))).collect();
+        Self { disks: vec![disk.clone(); count], paths, ..Self::new(count) }
     }
 
     /// The set of the image's topics; `change` has the last word on the settings of each.
@@ -61,10 +72,10 @@ impl Disks {
         change: impl Fn(&mut Settings) + Send + Sync + 'static,
     ) -> Arc<Set> {
         let config = config();
-        let directories = self.disks.iter().zip(&self.ids).map(|(disk, id)| {
+        let directories = self.disks.iter().zip(&self.ids).zip(&self.paths).map(|((disk, id), path)| {
             let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-            let directory = Claimed::claim(shared, Path::new("/data")).unwrap().open("c", NODE, *id).unwrap();
-            Directory::start(directory, true, clock.clone()).unwrap()
+            let directory = Claimed::claim(shared, path).unwrap().open("c", NODE, *id).unwrap();
+            Directory::start(directory, self.are_clean, clock.clone()).unwrap()
         });
         let parts = Parts {
             node: NODE,
@@ -98,12 +109,13 @@ pub(crate) fn one_topic(
 }
 
 /// A cleaner with nothing to hold it back but `wait`.
-pub(crate) fn cleaner(wait: impl Fn(std::time::Duration) -> bool + Send + Sync + 'static) -> CleanerSettings {
-    CleanerSettings {
+pub(crate) fn cleaner(wait: impl Fn(Duration) -> bool + Send + Sync + 'static) -> CleanerMeans {
+    let settings = CleanerSettings {
         dedupe_buffer_bytes: 1 << 20,
         threads: 1,
         load_factor: 0.9,
         io_bytes_per_second_max: f64::MAX,
-        wait: Box::new(wait),
-    }
+        backoff: Duration::ZERO,
+    };
+    CleanerMeans { settings: Box::new(move || settings), wait: Box::new(wait) }
 }

@@ -51,6 +51,38 @@ pub enum Error {
         /// Why.
         cause: ReplayError,
     },
+    /// A record is from a newer version. Nothing was written.
+    #[error(
+        "the metadata log {} has a record of type {key}, version {version} at offset {offset}, which this version \
+         of barnabas does not know; nothing was changed",
+        path.display()
+    )]
+    Unknown {
+        /// The log's directory.
+        path: PathBuf,
+        /// The record's offset, or that of the last one in its snapshot.
+        offset: i64,
+        /// Its type.
+        key: i16,
+        /// Its version.
+        version: i16,
+    },
+    /// A feature is at a level that is not known. Nothing was written.
+    #[error(
+        "the cluster of {} has {feature} at level {level}, but this version of barnabas knows it up to {known_max} \
+         only; nothing was changed",
+        path.display()
+    )]
+    Feature {
+        /// The log's directory.
+        path: PathBuf,
+        /// Its name.
+        feature: String,
+        /// The finalized level.
+        level: i16,
+        /// The highest that is known.
+        known_max: i16,
+    },
     /// A snapshot is torn or broken.
     #[error("the metadata snapshot {} is damaged: {reason}", path.display())]
     Snapshot {

@@ -17,7 +17,7 @@ use super::runner::OnFailure;
 use super::sink::{self, Sink};
 use super::snapshot::{self, SnapshotId};
 use super::snapshots::Snapshots;
-use super::{PARTITION_DIR, Parts, Settings};
+use super::{BOOTSTRAP_FILE, PARTITION_DIR, Parts, Settings};
 use crate::base::clock::Clock;
 use crate::base::id::TopicId;
 use crate::controller::request::Activate;
@@ -30,8 +30,6 @@ use crate::wire::batch::Batch;
 use crate::wire::kraft::Record;
 use crate::wire::kraft::control::ControlRecord;
 
-/// What a new cluster begins with, if `kafka-storage format` was run.
-const BOOTSTRAP_FILE: &str = "bootstrap.checkpoint";
 /// `Uuid.METADATA_TOPIC_ID`.
 const TOPIC_ID: TopicId = TopicId(Uuid::from_u128(1));
 /// How much of the log is read at a time, in bytes.

@@ -11,8 +11,11 @@
 //! [`Quorum::load`] replays what is there and begins a new epoch; [`Loaded::run`] starts the thread that owns the
 //! log and the controller; [`Quorum`] is the handle to both. There is one voter, this node.
 
+mod batch_file;
 mod batches;
 mod error;
+mod format;
+mod inspect;
 mod json;
 mod load;
 mod membership;
@@ -29,6 +32,8 @@ use std::sync::Arc;
 
 pub use self::batches::Malformed;
 pub use self::error::{Error, Failure};
+pub use self::format::{write_bootstrap, write_first_voters};
+pub use self::inspect::inspect;
 pub use self::load::Loaded;
 pub use self::quorum::{Quorum, Status, Unavailable};
 pub use self::runner::Subscriber;
@@ -39,6 +44,9 @@ use crate::log::disk::Disk;
 
 /// The directory of the metadata log.
 pub const PARTITION_DIR: &str = "__cluster_metadata-0";
+
+/// What a new cluster begins with, if its directory was formatted.
+const BOOTSTRAP_FILE: &str = "bootstrap.checkpoint";
 
 /// What configures the metadata log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

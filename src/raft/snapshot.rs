@@ -10,14 +10,13 @@
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
-
-use super::batches::{self, Entry, Malformed, Place};
+use super::batch_file::{BatchFile, Unreadable};
+use super::batches::{self, Entry, Place};
 use super::error::Error;
 use super::membership::Membership;
 use crate::log::disk::{Disk, File, Mode};
 use crate::meta::Image;
-use crate::wire::batch::{Batch, BatchHeader, HEADER_LEN};
+use crate::wire::batch::Batch;
 use crate::wire::builder::BatchBuilder;
 use crate::wire::kraft::Record;
 use crate::wire::kraft::control::{ControlRecord, SnapshotFooter, SnapshotHeader};
@@ -48,7 +47,8 @@ impl SnapshotId {
         dir.join(format!("{:020}-{:010}{SUFFIX}", self.end_offset, self.epoch))
     }
 
-    fn parse(name: &str) -> Option<Self> {
+    /// What the name of a file says, if it is a snapshot's.
+    pub(super) fn parse(name: &str) -> Option<Self> {
         let (offset, epoch) = name.strip_suffix(SUFFIX)?.split_once('-')?;
         let digits = |text: &str, len| text.len() == len && text.bytes().all(|b| b.is_ascii_digit());
         if !digits(offset, OFFSET_DIGITS) || !digits(epoch, EPOCH_DIGITS) {
@@ -86,9 +86,8 @@ pub(super) fn read(
     path: &Path,
     apply: impl FnMut(Record) -> Result<(), String>,
 ) -> Result<Summary, Error> {
-    let file = disk.open(path, Mode::Read).map_err(|e| Error::io(path, e))?;
-    let len = file.len().map_err(|e| Error::io(path, e))?;
-    let mut reader = Reader { path, file: &*file, len, position: 0, offset: 0, apply, state: State::Empty };
+    let file = BatchFile::open(disk, path).map_err(|e| Error::io(path, e))?;
+    let mut reader = Reader { path, file, offset: 0, apply, state: State::Empty };
     reader.read()
 }
 
@@ -101,9 +100,7 @@ enum State {
 
 struct Reader<'a, Apply> {
     path: &'a Path,
-    file: &'a dyn File,
-    len: u64,
-    position: u64,
+    file: BatchFile,
     offset: i64,
     apply: Apply,
     state: State,
@@ -111,8 +108,7 @@ struct Reader<'a, Apply> {
 
 impl<Apply: FnMut(Record) -> Result<(), String>> Reader<'_, Apply> {
     fn read(&mut self) -> Result<Summary, Error> {
-        while self.position < self.len {
-            let batch = self.next_batch()?;
+        while let Some(batch) = self.next_batch()? {
             let entries = batches::decode(&batch, self.offset).map_err(|e| self.broken(&e))?;
             self.offset = batch.header.next_offset();
             for entry in entries {
@@ -129,24 +125,11 @@ impl<Apply: FnMut(Record) -> Result<(), String>> Reader<'_, Apply> {
         Error::Snapshot { path: self.path.to_owned(), reason: reason.to_string() }
     }
 
-    fn next_batch(&mut self) -> Result<Batch, Error> {
-        let left = usize::try_from(self.len - self.position).unwrap_or(usize::MAX);
-        let mut bytes = vec![0; left.min(HEADER_LEN)];
-        self.read_at(&mut bytes, self.position)?;
-        let header = BatchHeader::parse(&bytes).map_err(|e| self.broken(&e))?;
-        // The length is believed only as far as the file goes.
-        if header.total_len() <= left {
-            bytes.resize(header.total_len(), 0);
-            self.read_at(&mut bytes, self.position)?;
-        }
-        let batch = Batch::split_from(&mut Bytes::from(bytes)).map_err(Malformed::from);
-        let batch = batch.map_err(|e| self.broken(&e))?;
-        self.position += u64::try_from(batch.bytes.len()).unwrap_or(u64::MAX);
-        Ok(batch)
-    }
-
-    fn read_at(&self, bytes: &mut [u8], position: u64) -> Result<(), Error> {
-        self.file.read_exact_at(bytes, position).map_err(|e| Error::io(self.path, e))
+    fn next_batch(&mut self) -> Result<Option<Batch>, Error> {
+        self.file.next().map_err(|error| match error {
+            Unreadable::Io(error) => Error::io(self.path, error),
+            Unreadable::Malformed(why) => self.broken(&why),
+        })
     }
 
     fn take(&mut self, entry: Entry) -> Result<(), String> {
@@ -175,6 +158,18 @@ impl<Apply: FnMut(Record) -> Result<(), String>> Reader<'_, Apply> {
     }
 }
 
+/// What goes into a snapshot, or into a bootstrap file.
+pub(super) struct Content<'a> {
+    /// Epoch of its batches.
+    pub(super) epoch: i32,
+    /// When the last record in it was appended, in ms.
+    pub(super) timestamp_ms: i64,
+    /// Who votes.
+    pub(super) membership: &'a Membership,
+    /// All else.
+    pub(super) records: &'a [Record],
+}
+
 /// Writes the snapshot of `image` and gives its length in bytes. It is there, durably, once this has returned.
 pub(super) fn write(
     disk: &dyn Disk,
@@ -183,33 +178,34 @@ pub(super) fn write(
     image: &Image,
     membership: &Membership,
 ) -> Result<u64, Error> {
-    let path = id.path(dir);
-    let mut partial = path.clone().into_os_string();
+    let (timestamp_ms, records) = (image.provenance.timestamp_ms, image.records());
+    let content = Content { epoch: id.epoch, timestamp_ms, membership, records: &records };
+    write_file(disk, &id.path(dir), &content)
+}
+
+/// Writes `content` to the file `path`, which is there, whole and durably, once this has returned.
+pub(super) fn write_file(disk: &dyn Disk, path: &Path, content: &Content<'_>) -> Result<u64, Error> {
+    let mut partial = path.as_os_str().to_owned();
     partial.push(".part");
     let partial = PathBuf::from(partial);
-    let len = write_partial(disk, &partial, id, image, membership).map_err(|e| Error::io(&partial, e))?;
+    let len = write_partial(disk, &partial, content).map_err(|e| Error::io(&partial, e))?;
+    let dir = path.parent().unwrap_or(Path::new("."));
     // The name must not point to bytes that a power cut can take back.
-    disk.rename(&partial, &path).and_then(|()| disk.sync_dir(dir)).map_err(|e| Error::io(&path, e))?;
+    disk.rename(&partial, path).and_then(|()| disk.sync_dir(dir)).map_err(|e| Error::io(path, e))?;
     Ok(len)
 }
 
-fn write_partial(
-    disk: &dyn Disk,
-    path: &Path,
-    id: SnapshotId,
-    image: &Image,
-    membership: &Membership,
-) -> std::io::Result<u64> {
+fn write_partial(disk: &dyn Disk, path: &Path, content: &Content<'_>) -> std::io::Result<u64> {
     let file = disk.open(path, Mode::Create)?;
     file.set_len(0)?;
-    let timestamp_ms = image.provenance.timestamp_ms;
-    let place = Place { base_offset: 0, epoch: id.epoch, timestamp_ms };
+    let Content { epoch, timestamp_ms, membership, records } = *content;
+    let place = Place { base_offset: 0, epoch, timestamp_ms };
     let mut writer = Writer { file: &*file, position: 0, place };
     let header = SnapshotHeader { version: 0, last_contained_log_timestamp: timestamp_ms };
     let mut control = vec![ControlRecord::from(header)];
     control.extend(membership.records());
     writer.append(&batches::of_control(&control, writer.place))?;
-    writer.append_records(&image.records())?;
+    writer.append_records(records)?;
     let footer = [SnapshotFooter { version: 0 }.into()];
     writer.append(&batches::of_control(&footer, writer.place))?;
     file.sync_data()?;

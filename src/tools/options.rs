@@ -69,8 +69,7 @@ impl Options {
             Some((name, value)) => (name, Some(value.to_owned())),
             None => (word, None),
         };
-        let spec = specs.iter().find(|spec| spec.names.contains(&name));
-        let spec = spec.ok_or_else(|| Error::Unknown(word.to_owned()))?;
+        let spec = find(name, specs).ok_or_else(|| Error::Unknown(word.to_owned()))?;
         let known = spec.names[0];
         let value = match (spec.takes_value, attached) {
             (true, Some(value)) => value,
@@ -98,6 +97,18 @@ impl Options {
     }
 }
 
+/// The option that is spelled so, or the only one whose long name begins so: both parsers take abbreviations.
+fn find<'a>(name: &str, specs: &'a [Spec]) -> Option<&'a Spec> {
+    let begins =
+        |spec: &&Spec| spec.names.iter().any(|full| full.starts_with("--") && full.starts_with(name));
+    let exact = specs.iter().find(|spec| spec.names.contains(&name));
+    let only = || match specs.iter().filter(begins).collect::<Vec<_>>()[..] {
+        [only] => Some(only),
+        [] | [_, ..] => None,
+    };
+    exact.or_else(|| only().filter(|_| name.len() > 2))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,7 +122,7 @@ mod tests {
 
     #[test]
     fn all_spellings_of_an_option_count_under_its_name() {
-        let options = parse("-c a x --deep --config=b=c -- --deep").unwrap();
+        let options = parse("-c a x --de --config=b=c -- --deep").unwrap();
         assert_eq!(options.values("--config").collect::<Vec<_>>(), ["a", "b=c"]);
         assert_eq!(options.value("--config"), Some("b=c"));
         assert!(options.has("--deep") && !options.has("-c"));
@@ -120,6 +131,8 @@ mod tests {
 
     #[test]
     fn mistakes_are_told_apart() {
+        assert_eq!(parse("--"), Ok(Options::default()));
+        assert_eq!(parse("-d"), Err(Error::Unknown("-d".into())));
         assert_eq!(parse("--nope=1"), Err(Error::Unknown("--nope=1".into())));
         assert_eq!(parse("x -c"), Err(Error::MissingValue("--config")));
         assert_eq!(parse("--deep=1"), Err(Error::UnexpectedValue("--deep")));

@@ -88,9 +88,14 @@ apis! {
     34 AlterReplicaLogDirs 1-2 from 1 flexible 2 LIST;
     35 DescribeLogDirs 1-5 from 1 flexible 2 LIST;
     37 CreatePartitions 0-3 from 0 flexible 2 LIST;
+    38 CreateDelegationToken 1-3 from 1 flexible 2 SMALL;
+    39 RenewDelegationToken 1-2 from 1 flexible 2 SMALL;
+    40 ExpireDelegationToken 1-2 from 1 flexible 2 SMALL;
+    41 DescribeDelegationToken 1-3 from 1 flexible 2 SMALL;
     42 DeleteGroups 0-3 from 0 flexible 2 LIST;
     43 ElectLeaders 0-2 from 0 flexible 2 LIST;
     44 IncrementalAlterConfigs 0-1 from 0 flexible 1 LIST;
+    45 AlterPartitionReassignments 0-1 from 0 flexible 0 LIST;
     46 ListPartitionReassignments 0-0 from 0 flexible 0 LIST;
     47 OffsetDelete 0-0 from 0 flexible 1 LIST;
     48 DescribeClientQuotas 0-1 from 0 flexible 1 SMALL;
@@ -98,8 +103,10 @@ apis! {
     50 DescribeUserScramCredentials 0-0 from 0 flexible 0 LIST;
     51 AlterUserScramCredentials 0-0 from 0 flexible 0 LIST;
     55 DescribeQuorum 0-2 from 0 flexible 0 SMALL;
+    57 UpdateFeatures 0-2 from 0 flexible 0 SMALL;
     60 DescribeCluster 0-2 from 0 flexible 0 SMALL;
     61 DescribeProducers 0-0 from 0 flexible 0 SMALL;
+    64 UnregisterBroker 0-0 from 0 flexible 0 SMALL;
     65 DescribeTransactions 0-0 from 0 flexible 0 LIST;
     66 ListTransactions 0-2 from 0 flexible 0 SMALL;
     68 ConsumerGroupHeartbeat 0-1 from 0 flexible 0 LIST;

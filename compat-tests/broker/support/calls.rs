@@ -42,7 +42,11 @@ impl Client {
 
     /// The same with topic configs.
     pub fn create_with(&mut self, name: &str, partitions: i32, configs: &[(&str, &str)]) -> Created {
-        let name = TopicName(text(&unique(name)));
+        self.create_named(&TopicName(text(&unique(name))), partitions, configs)
+    }
+
+    /// The same with a name that the test has made.
+    pub fn create_named(&mut self, name: &TopicName, partitions: i32, configs: &[(&str, &str)]) -> Created {
         let configs = configs.iter().map(|(name, value)| {
             CreatableTopicConfig::default().with_name(text(name)).with_value(Some(text(value)))
         });
@@ -57,10 +61,10 @@ impl Client {
         assert_eq!(created.error_code, 0, "{:?}", created.error_message);
         for partition in 0..partitions {
             eventually("the partition is led", || {
-                (self.list_offset(&name, partition, -1).error_code == 0).then_some(())
+                (self.list_offset(name, partition, -1).error_code == 0).then_some(())
             });
         }
-        Created { name, id: created.topic_id }
+        Created { name: name.clone(), id: created.topic_id }
     }
 
     /// What the newest Metadata says; `None` asks for all topics. Creates nothing.

@@ -14,18 +14,26 @@ import (
 
 // Error codes of the protocol that the scenarios expect.
 const (
-	codeOffsetOutOfRange           = 1
-	codeUnknownTopic               = 3
-	codeMessageTooLarge            = 10
-	codeInvalidTopic               = 17
-	codeTopicExists                = 36
-	codeInvalidPartitions          = 37
-	codeInvalidConfig              = 40
-	codeInvalidProducerEpoch       = 47
-	codeInvalidRecord              = 87
-	codeProducerFenced             = 90
-	offsetEarliest           int64 = -2
-	offsetLatest             int64 = -1
+	codeOffsetOutOfRange               = 1
+	codeUnknownTopic                   = 3
+	codeMessageTooLarge                = 10
+	codeInvalidTopic                   = 17
+	codeTopicExists                    = 36
+	codeInvalidPartitions              = 37
+	codeInvalidReplicaAssignment       = 39
+	codeInvalidConfig                  = 40
+	codeInvalidRequest                 = 42
+	codeInvalidProducerEpoch           = 47
+	codeSecurityDisabled               = 54
+	codeLogDirNotFound                 = 57
+	codeElectionNotNeeded              = 84
+	codeNoReassignment                 = 85
+	codeInvalidRecord                  = 87
+	codeProducerFenced                 = 90
+	codeResourceNotFound               = 91
+	codeUnacceptableCredential         = 93
+	offsetEarliest               int64 = -2
+	offsetLatest                 int64 = -1
 )
 
 type header struct {

@@ -1,6 +1,7 @@
 // Adapter of kafkajs. Its public consumer works in groups only, so that reading uses its Cluster and Broker classes:
 // the same requests and decoders (Fetch 11, ListOffsets 3) without the group around them.
 import { createRequire } from 'node:module'
+import { KafkaJsAdministrator } from './kafkajs_admin.js'
 import { KafkaJsGroupAdmin, KafkaJsMember } from './kafkajs_member.js'
 import { KafkaJsLoop, KafkaJsTransactional } from './kafkajs_txn.js'
 import { lz4Compress, lz4Decompress, snappyCompress, snappyDecompress } from '@platformatic/wasm-utils'
@@ -61,6 +62,10 @@ export class KafkaJs {
 
   async loop (reporter, options) {
     return await new KafkaJsLoop(this, reporter, options).start()
+  }
+
+  administrator () {
+    return new KafkaJsAdministrator(this.admin)
   }
 
   async createTopic (topic, numPartitions, configs) {
@@ -173,7 +178,8 @@ export class KafkaJs {
     if (Number.isInteger(error.code) && error.code > 0) return error.code
     // The error of deleteGroups has a list of its own.
     if (error.groups?.[0]?.errorCode > 0) return error.groups[0].errorCode
-    return [...(error.errors ?? []), error.cause].filter(Boolean).map(e => this.errorCode(e)).find(code => code !== 0) ?? 0
+    const partitions = (error.partitions ?? []).map(partition => partition.error)
+    return [...(error.errors ?? []), ...partitions, error.cause].filter(Boolean).map(e => this.errorCode(e)).find(code => code !== 0) ?? 0
   }
 }
 

@@ -1,5 +1,6 @@
 // Adapter of @platformatic/kafka. Its streams consume in groups only; Consumer.fetch is public and needs no membership.
 import { Admin, Consumer, FetchIsolationLevels, Producer } from '@platformatic/kafka'
+import { PlatformaticAdministrator } from './platformatic_admin.js'
 import { PlatformaticGroupAdmin, PlatformaticMember } from './platformatic_member.js'
 import { PlatformaticTransactional } from './platformatic_txn.js'
 import zlib from 'node:zlib'
@@ -26,6 +27,10 @@ export class Platformatic {
 
   async transactional (id, timeoutMs) {
     return await new PlatformaticTransactional(this.options, id, timeoutMs).open()
+  }
+
+  administrator () {
+    return new PlatformaticAdministrator(this.admin)
   }
 
   async createTopic (topic, partitions, configs) {

@@ -6,11 +6,12 @@
 //   offset(topic, partition, 'earliest' | 'latest' | ms) -> number, -1 if there is no such record; latestOffsets(topic, n)
 //   producer({ topic, codec, idempotent, autoCreate, retryMs, concurrency }) -> { send(records), close(), concurrency }
 //   fetch(topic, Map of partition to offset, waitMs, bytesMax) -> { records, next: Map of partition to offset }
-//   reconnect(), errorCode(error), canIdempotent, codecs, quirks
+//   reconnect(), errorCode(error), canIdempotent, codecs, quirks, administrator() -> what administration.js describes
 // Neither client consumes without a group: both expose their fetch request, which the Reader below drives.
 import { createInterface } from 'node:readline'
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Administration } from './administration.js'
 
 export class Skip extends Error {}
 
@@ -102,6 +103,10 @@ export class Run {
       'seek-timestamp': this.seekTimestamp,
       'auto-create': this.autoCreate,
       'admin-topics': this.adminTopics,
+      'admin-configs': () => new Administration(this).configs(),
+      'admin-partitions': () => new Administration(this).partitions(),
+      'admin-records': () => new Administration(this).records(),
+      'admin-cluster': () => new Administration(this).cluster(),
       'produce-errors': this.produceErrors,
       'long-poll': this.longPoll,
       'read-while-write': this.readWhileWrite,

@@ -76,6 +76,10 @@ class Client:
         ((_code, _message, _type, _name, entries),) = response.resources
         return {name: (value, source == SOURCE_DEFAULT) for name, value, _read_only, source, *_ in entries}
 
+    def administrator(self):
+        from admin_aio import Administrator
+        return Administrator(self.admin)
+
     def lookups(self):
         self.asking = self.asking or run(make(AIOKafkaConsumer, bootstrap_servers=self.bootstrap))
         return self.asking

@@ -55,6 +55,10 @@ class Client:
         entries = outcome(self.admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, topic)]))
         return {name: (entry.value, entry.is_default) for name, entry in entries.items()}
 
+    def administrator(self):
+        from admin_confluent import Administrator
+        return Administrator(self.admin)
+
     def watermarks(self, topic, partitions):
         consumer = self.raw_consumer({})
         try:

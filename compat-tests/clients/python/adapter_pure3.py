@@ -41,3 +41,7 @@ class Client(pure.Common):
         found = guarded(self.admin.describe_configs, [resource], config_filter="all")
         return {name: (entry["value"], entry["config_source"] == "DEFAULT_CONFIG")
                 for name, entry in found["topic"][topic].items()}
+
+    def administrator(self):
+        from admin_pure3 import Administrator
+        return Administrator(self.admin)

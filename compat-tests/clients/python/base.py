@@ -15,6 +15,7 @@ An adapter module has a class `Client(bootstrap)` with
         send(topic, partition, value, key=None, headers=(), timestamp=None) -> handle   (may raise Fault)
         wait(handle) -> offset, or Fault
         close()
+    administrator() -> what administration.py describes
     consumer(topic, partitions, start=0, wait_ms=500) -> object with
         poll(seconds) -> [Record]; returns early once there is something; Fault(1) when out of range
         seek(partition, offset)
@@ -31,11 +32,19 @@ MESSAGE_TOO_LARGE = 10
 INVALID_TOPIC_EXCEPTION = 17
 TOPIC_ALREADY_EXISTS = 36
 INVALID_PARTITIONS = 37
+INVALID_REPLICA_ASSIGNMENT = 39
 INVALID_CONFIG = 40
+INVALID_REQUEST = 42
 INVALID_PRODUCER_EPOCH = 47
+SECURITY_DISABLED = 54
+LOG_DIR_NOT_FOUND = 57
 FENCED_INSTANCE_ID = 82
+ELECTION_NOT_NEEDED = 84
+NO_REASSIGNMENT_IN_PROGRESS = 85
 INVALID_RECORD = 87
 PRODUCER_FENCED = 90
+RESOURCE_NOT_FOUND = 91
+UNACCEPTABLE_CREDENTIAL = 93
 UNRELEASED_INSTANCE_ID = 111
 
 

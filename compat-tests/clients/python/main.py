@@ -5,6 +5,7 @@ import os
 import sys
 import traceback
 
+import administration
 import members
 import scenarios
 
@@ -15,7 +16,8 @@ try:
         members.serve(adapter, bootstrap)
     else:
         client = importlib.import_module(f"adapter_{adapter}").Client(bootstrap)
-        scenarios.SCENARIOS[scenario](client, f"{scenario}-{suffix}")
+        play = {**scenarios.SCENARIOS, **administration.SCENARIOS}[scenario]
+        play(client, f"{scenario}-{suffix}")
 except Exception as error:
     traceback.print_exc()
     print(f"{type(error).__name__}: {error}")

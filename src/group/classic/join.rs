@@ -89,6 +89,9 @@ impl Groups {
         if !session_ms.contains(&body.session_timeout_ms) {
             return refuse(Code::InvalidSessionTimeout);
         }
+        if self.is_other(&body.group_id) {
+            return refuse(Code::InconsistentGroupProtocol);
+        }
         let records = match self.groups.get(&**body.group_id) {
             Some(AnyGroup::Consumer(group)) if !group.is_empty() => {
                 return self.consumer_classic_join(at, token, ask);

@@ -92,6 +92,9 @@ impl Groups {
     fn open_consumer_group(&mut self, id: &Arc<str>, joins: bool) -> Result<Opened, Refused> {
         let not_found = |text| Err(Refused::new(Code::GroupIdNotFound, text));
         let fresh = |records| Ok(Opened { fresh: Some(Group::default()), records, is_upgrade: false });
+        if self.is_other(id) {
+            return not_found(format!("Group {id} is not a consumer group."));
+        }
         match self.groups.get(id) {
             None if !joins => not_found(format!("Consumer group {id} not found.")),
             None => fresh(vec![]),

@@ -46,7 +46,8 @@ fn about(record: &Record) -> (&Arc<str>, bool) {
         Record::OffsetCommit { group, value, .. } => (group, value.is_none()),
         Record::GroupMetadata { group, value } => (group, value.is_none()),
         Record::ConsumerGroupMetadata { group, value } => (group, value.is_none()),
-        Record::ConsumerGroupPartitionMetadata { group, is_set } => (group, !is_set),
+        Record::ConsumerGroupPartitionMetadata { group, is_set }
+        | Record::OtherGroupMetadata { group, is_set, .. } => (group, !is_set),
         Record::ConsumerGroupMemberMetadata { group, value, .. } => (group, value.is_none()),
         Record::ConsumerGroupTargetAssignmentMetadata { group, value } => (group, value.is_none()),
         Record::ConsumerGroupTargetAssignmentMember { group, value, .. } => (group, value.is_none()),
@@ -85,7 +86,9 @@ impl Group {
                 });
                 self.replay_regex(regex, resolved);
             }
-            Record::OffsetCommit { .. } | Record::GroupMetadata { .. } => {
+            Record::OffsetCommit { .. }
+            | Record::GroupMetadata { .. }
+            | Record::OtherGroupMetadata { .. } => {
                 return Err(ReplayError::Unexpected);
             }
         }

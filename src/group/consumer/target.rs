@@ -44,7 +44,7 @@ impl Draft<'_> {
     fn may_assign(&self) -> bool {
         let made_ms = self.group.assignment_timestamp_ms;
         let interval_ms =
-            self.config("consumer.assignment.interval.ms", self.settings.consumer_assignment_ms);
+            self.config("consumer.assignment.interval.ms", self.settings.consumer_assignment_ms(self.image));
         made_ms == 0 || interval_ms == 0 || self.now_ms >= made_ms + i64::from(interval_ms)
     }
 

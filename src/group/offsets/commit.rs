@@ -72,6 +72,7 @@ impl Groups {
                     partitions.try_for_each(|index| group.validate_partition_commit(member, epoch, id, index))
                 })
             }
+            None if self.is_other(&request.group_id) => Err(Code::GroupIdNotFound),
             None if epoch < 0 => Ok(()),
             None if version >= VERSION_GROUP_NOT_FOUND => Err(Code::GroupIdNotFound),
             None => Err(Code::IllegalGeneration),

@@ -82,6 +82,7 @@ impl Groups {
                 let is_valid = is_valid.and_then(|()| request.topics.iter().try_for_each(validate));
                 is_valid.map_err(of_old)
             }
+            None if self.is_other(&request.group_id) => Err(Code::GroupIdNotFound),
             None if epoch < 0 => Ok(()),
             None => Err(Code::IllegalGeneration),
         }

@@ -218,6 +218,7 @@ pub(super) fn record(record: &Record) -> Option<String> {
             }
             Some(out)
         }
+        Record::OtherGroupMetadata { .. } => None,
         Record::ConsumerGroupRegularExpression { group, regex, value: None } => gone("regex", group, regex),
         Record::ConsumerGroupRegularExpression { group, regex, value: Some(value) } => Some(format!(
             "{group} regex {regex} is {} as of {} at {}",

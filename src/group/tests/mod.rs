@@ -26,6 +26,7 @@ mod consumer_random;
 mod consumer_scale;
 mod migration_random;
 mod offsets;
+mod others;
 
 use std::fmt::Write;
 
@@ -35,7 +36,7 @@ use super::*;
 use crate::machine::story::{Log, Words, stories};
 use crate::machine::{Driver, Sink};
 
-fn settings() -> Settings {
+pub(in crate::group) fn settings() -> Settings {
     Settings {
         classic_session_ms_min: 6_000,
         classic_session_ms_max: 1_800_000,
@@ -43,6 +44,7 @@ fn settings() -> Settings {
         classic_size_max: usize::MAX,
         consumer_session_ms: 45_000,
         consumer_heartbeat_ms: 5_000,
+        node: "1".into(),
         consumer_assignment_ms: 1_000,
         consumer_size_max: usize::MAX,
         consumer_assignors: vec!["uniform".into(), "range".into()],

@@ -135,6 +135,7 @@ impl Claimed {
     ) -> Result<LogDirectory, OpenError> {
         let id = self.properties.as_ref().and_then(|p| p.directory_id).unwrap_or(fresh_id);
         let properties = MetaProperties {
+            version: meta_properties::VERSION,
             cluster_id: Some(cluster_id.to_owned()),
             node_id: Some(node_id),
             directory_id: Some(id),

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::{Errno, ReadWriteFlags, preadv, preadv2, pwritev};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
@@ -162,6 +163,13 @@ impl File for StdFile {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.0.set_len(len)
+    }
+
+    fn reserve(&self, len: u64) -> io::Result<()> {
+        match fallocate(&self.0, FallocateFlags::KEEP_SIZE, 0, len) {
+            Err(Errno::OPNOTSUPP) => Ok(()),
+            reserved => Ok(reserved?),
+        }
     }
 
     fn sync_data(&self) -> io::Result<()> {

@@ -399,22 +399,32 @@ fn a_topic_that_was_made_again_does_not_get_the_bytes_of_its_namesake() {
 }
 
 #[test]
-fn a_replay_ends_at_the_first_entry_that_is_not_whole() {
-    let disk = new_disk();
-    let mut node = node_of(&disk, 2);
-    for _ in 0..3 {
-        node.append(0, 1).unwrap();
-        node.commit(&[0]).unwrap();
+fn an_entry_that_is_not_whole_ends_the_log_that_it_speaks_of_and_hides_no_other() {
+    for (logs, damaged, entries, ends) in [
+        ([0, 0, 1], &[1][..], 2, [1, 1]),
+        ([0, 0, 0], &[1], 2, [1, 0]),
+        ([0, 0, 1], &[2], 2, [2, 0]),
+        ([0, 0, 1], &[0, 1], 0, [0, 0]),
+    ] {
+        let disk = new_disk();
+        let mut node = node_of(&disk, 2);
+        for log in logs {
+            node.append(log, 1).unwrap();
+            node.commit(&[log]).unwrap();
+        }
+        let journal = disk.open(&path(Path::new(DATA)), Mode::Write).unwrap();
+        for entry in damaged {
+            let (mut byte, at) = ([0], 4096 * entry + 100);
+            journal.read_exact_at(&mut byte, at).unwrap();
+            journal.write_at(&[IoSlice::new(&[byte[0] ^ 1])], at).unwrap();
+        }
+        journal.sync_data().unwrap();
+        let left = disk.power_cut(&Random::seeded(1), 0);
+        let replayed = replay(&shared(&left), Path::new(DATA)).unwrap().unwrap();
+        assert_eq!(replayed.entries, entries, "{logs:?} {damaged:?}");
+        assert_eq!(["a-0", "a-1"].map(|name| open(&left, name, 0).end_offset()), ends);
+        assert_eq!(replay(&shared(&left), Path::new(DATA)).unwrap(), None, "once");
     }
-    let journal = disk.open(&path(Path::new(DATA)), Mode::Write).unwrap();
-    let mut byte = [0];
-    journal.read_exact_at(&mut byte, 4096 + 100).unwrap();
-    journal.write_at(&[IoSlice::new(&[byte[0] ^ 1])], 4096 + 100).unwrap();
-    journal.sync_data().unwrap();
-    let left = disk.power_cut(&Random::seeded(1), 0);
-    assert_eq!(replay(&shared(&left), Path::new(DATA)).unwrap().unwrap().entries, 1);
-    assert_eq!(open(&left, "a-0", 0).end_offset(), 1);
-    assert_eq!(replay(&shared(&left), Path::new(DATA)).unwrap(), None, "once");
 }
 
 #[test]

@@ -12,8 +12,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex};
 use uuid::Uuid;
 
 use super::{Home, Replica, State};
@@ -35,7 +37,9 @@ const ROUNDS_MAX: usize = 100;
 /// A move under way (`Partition.futureLog`).
 pub(in crate::partition) struct Moving {
     directory: Arc<Directory>,
-    is_given_up: AtomicBool,
+    is_given_up: Mutex<bool>,
+    /// Told when it is given up.
+    told: Condvar,
     end_offset: AtomicI64,
     size_bytes: AtomicU64,
 }
@@ -47,12 +51,21 @@ impl Moving {
     }
 
     fn give_up(&self) {
-        self.is_given_up.store(true, Ordering::Release);
+        *self.is_given_up.lock() = true;
+        self.told.notify_all();
     }
 
     /// Whether nobody wants it any more.
     pub(in crate::partition) fn is_given_up(&self) -> bool {
-        self.is_given_up.load(Ordering::Acquire) || self.directory.log_directory().is_offline()
+        *self.is_given_up.lock() || self.directory.log_directory().is_offline()
+    }
+
+    /// Waits, but not when it is given up.
+    pub(in crate::partition) fn wait(&self, time: Duration) {
+        let mut is_given_up = self.is_given_up.lock();
+        if !*is_given_up {
+            self.told.wait_for(&mut is_given_up, time);
+        }
     }
 
     fn note(&self, transfer: &Transfer) {
@@ -122,7 +135,8 @@ impl Replica {
         }
         let moving = Arc::new(Moving {
             directory: directory.clone(),
-            is_given_up: AtomicBool::new(false),
+            is_given_up: Mutex::new(false),
+            told: Condvar::new(),
             end_offset: AtomicI64::new(state.log.start_offset()),
             size_bytes: AtomicU64::new(0),
         });
@@ -139,11 +153,6 @@ impl Replica {
             size_bytes: moving.size_bytes.load(Ordering::Relaxed),
             offset_lag: state.log.end_offset() - moving.end_offset.load(Ordering::Relaxed),
         })
-    }
-
-    /// Whether the replica is being moved: nobody else may replace or remove its segments.
-    pub(super) fn is_moving(&self) -> bool {
-        self.state.lock().moving.is_some()
     }
 
     /// Makes the move, and gives the old directory under its new name, none if the move was given up. Takes as long as

@@ -1,10 +1,13 @@
 //! Which log directory a replica is in: where a new one goes, and how one moves to another
 //! (`LogManager.nextLogDirs`, `ReplicaManager.alterReplicaLogDirs`, `ReplicaAlterLogDirsThread`).
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -48,6 +51,8 @@ pub(super) struct Moves {
     waiting: Mutex<Waiting>,
     /// Where clients want replicas that do not exist yet.
     preferred: Mutex<HashMap<TopicPartition, DirectoryId>>,
+    /// Whether a replica was placed where the metadata does not know it.
+    has_placed: AtomicBool,
     /// What all moves may copy together, in bytes per second; 0 for no limit.
     rate_max: AtomicU64,
     /// When what is copied by now would be copied at that rate.
@@ -73,11 +78,11 @@ impl Set {
         let preferred = self.moves.preferred.lock().remove(name);
         if let Some(directory) = preferred.and_then(find).or_else(|| named.and_then(find)) {
             if preferred.is_some() {
-                self.directories_changed.notify_one();
+                self.moves.has_placed.store(true, Ordering::Relaxed);
             }
             return directory.clone();
         }
-        self.directories_changed.notify_one();
+        self.moves.has_placed.store(true, Ordering::Relaxed);
         let fewest = online().filter(|d| !d.is_cordoned()).min_by_key(|d| d.replicas());
         let any = || online().next().or(directories.first());
         fewest.or_else(any).expect("a broker has a log directory").clone()
@@ -218,7 +223,7 @@ impl Set {
         };
         let is_limited = || self.moves.rate_max.load(Ordering::Relaxed) > 0;
         while !moving.is_given_up() && is_limited() && clock.elapsed() < until {
-            std::thread::sleep(WAIT_MAX.min(until - clock.elapsed().min(until)));
+            moving.wait(WAIT_MAX.min(until.saturating_sub(clock.elapsed())));
         }
         if !is_limited() {
             *self.moves.free_at.lock() = Duration::ZERO;
@@ -243,6 +248,18 @@ impl Set {
     /// Waits until a replica is where the metadata does not know it, or a directory has failed.
     pub async fn directories_changed(&self) {
         self.directories_changed.notified().await;
+    }
+
+    /// Has the controller told of what was placed, now that everybody can see it.
+    pub(super) fn note_placed(&self) {
+        if self.moves.has_placed.swap(false, Ordering::Relaxed) {
+            self.directories_changed.notify_one();
+        }
+    }
+
+    /// Lets [`Set::directories_changed`] come back.
+    pub fn note_directories_changed(&self) {
+        self.directories_changed.notify_one();
     }
 
     /// Replicas that are in another directory than `image` says, with the one that they are in.

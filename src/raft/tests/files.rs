@@ -1,22 +1,24 @@
 use std::path::Path;
 
+use bytes::Bytes;
 use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::support::*;
 use crate::base::id::DirectoryId;
 use crate::log::disk::Disk as _;
+use crate::meta::Delta;
 use crate::raft::batches::{self, Entry, Malformed, Place};
 use crate::raft::json::{self, Value};
 use crate::raft::membership::Membership;
 use crate::raft::quorum_state::{self, Election, QuorumState};
 use crate::raft::snapshot::{self, SnapshotId};
-use crate::raft::{PARTITION_DIR, Quorum};
+use crate::raft::{Error, PARTITION_DIR, Quorum, inspect, write_bootstrap};
 use crate::wire::batch::Batch;
 use crate::wire::builder::{BatchBuilder, Fields};
 use crate::wire::compress::Compression;
 use crate::wire::kraft::control::{ControlRecord, KRaftVersionFeature, KRaftVoter, KRaftVoters};
-use crate::wire::kraft::{FeatureLevelRecord, Record};
+use crate::wire::kraft::{FeatureLevelRecord, Record, UnknownRecord};
 
 #[test]
 fn a_new_log_begins_as_kafkas_does() {
@@ -43,22 +45,10 @@ fn a_new_log_begins_as_kafkas_does() {
 fn a_formatted_directory_decides_what_a_new_cluster_begins_with() {
     let disk = disk();
     let level = FeatureLevelRecord { name: "metadata.version".into(), feature_level: 25 };
-    let mut bytes = Vec::new();
-    let place = |base_offset| Place { base_offset, epoch: 0, timestamp_ms: 5 };
-    let control = |record: ControlRecord, offset| batches::of_control(&[record], place(offset)).bytes;
-    let header = snapshot_header();
-    bytes.extend(control(header, 0));
-    bytes.extend(batches::of_records(&[level.into()], place(1)).bytes);
-    let footer = crate::wire::kraft::control::SnapshotFooter { version: 0 };
-    bytes.extend(control(footer.into(), 2));
-    write(&disk, &Path::new(DIR).join("bootstrap.checkpoint"), &bytes);
+    write_bootstrap(&disk, Path::new(DIR), &[level.into()], 5).unwrap();
     let image = load(&disk).unwrap().image();
     assert_eq!(image.features.levels.len(), 1);
     assert_eq!(image.features.level("metadata.version"), 25);
-}
-
-fn snapshot_header() -> ControlRecord {
-    crate::wire::kraft::control::SnapshotHeader { version: 0, last_contained_log_timestamp: 0 }.into()
 }
 
 #[test]
@@ -166,4 +156,52 @@ proptest! {
         write(&disk, &id.path(dir), &bytes);
         let _ = snapshot::read(&disk, &id.path(dir), |_| Ok(()));
     }
+}
+
+#[test]
+fn what_is_not_known_is_refused_and_left_as_it_is() {
+    let record = |record: Record| {
+        let disk = disk();
+        let quorum = run(load(&disk).unwrap());
+        let end_offset = quorum.image().provenance.offset + 1;
+        quorum.stop();
+        let path = &files(&disk, ".log")[0];
+        let mut bytes = read(&disk, path);
+        let place = Place { base_offset: end_offset, epoch: 0, timestamp_ms: 5 };
+        bytes.extend(batches::of_records(&[record], place).bytes);
+        write(&disk, path, &bytes);
+        inspect(&disk, Path::new(DIR)).map_err(|why| why.to_string())
+    };
+    let level = |name: &str, feature_level| FeatureLevelRecord { name: name.into(), feature_level };
+    let unknown = UnknownRecord { key: 77, version: 3, body: Bytes::from_static(&[1, 2]) };
+    let why = record(Record::Unknown(unknown)).unwrap_err();
+    assert!(why.contains("a record of type 77, version 3 at offset"), "{why}");
+    let why = record(level("metadata.version", 99).into()).unwrap_err();
+    assert!(why.contains("has metadata.version at level 99"), "{why}");
+    assert!(record(level("new.version", 1).into()).is_err());
+    assert_eq!(record(level("new.version", 0).into()), Ok(()));
+    assert_eq!(record(level("share.version", 1).into()), Ok(()));
+}
+
+#[test]
+fn a_newer_version_is_seen_in_snapshots_and_in_bootstrap_files_too() {
+    let level = |feature_level| -> Record {
+        FeatureLevelRecord { name: "metadata.version".into(), feature_level }.into()
+    };
+    let disk = disk();
+    write_bootstrap(&disk, Path::new(DIR), &[level(99)], 5).unwrap();
+    assert!(matches!(inspect(&disk, Path::new(DIR)), Err(Error::Feature { level: 99, .. })));
+    write_bootstrap(&disk, Path::new(DIR), &[level(30)], 5).unwrap();
+    let quorum = run(load(&disk).unwrap());
+    quorum.stop();
+    let (dir, id) = (Path::new(DIR).join(PARTITION_DIR), SnapshotId { end_offset: 1, epoch: 0 });
+    let mut delta = Delta::new(quorum.image().as_ref().clone());
+    delta.replay(&level(99)).unwrap();
+    snapshot::write(&disk, &dir, id, delta.image(), &Membership::default()).unwrap();
+    // The log sets the level again, after the snapshot.
+    assert!(inspect(&disk, Path::new(DIR)).is_ok());
+    let newer = Membership { kraft_version: 2, voters: None };
+    snapshot::write(&disk, &dir, SnapshotId { end_offset: 99, ..id }, quorum.image().as_ref(), &newer)
+        .unwrap();
+    assert!(matches!(inspect(&disk, Path::new(DIR)), Err(Error::Feature { level: 2, .. })));
 }

@@ -2,8 +2,8 @@
 //! (`group-coordinator/src/main/resources/common/message/*.json`, `GroupCoordinatorRecordSerde`).
 //!
 //! A key is the record's type and its fields, a value its version and its fields; a record without a value is a
-//! tombstone. Types that are not known here (share and streams groups) are told apart from damage: they are
-//! skipped, not refused.
+//! tombstone. Types that are not known here (members and assignments of share and streams groups) are told apart from
+//! damage: they are skipped, not refused.
 
 mod serde;
 #[cfg(test)]
@@ -14,6 +14,15 @@ use std::sync::Arc;
 
 pub use self::value::*;
 pub use crate::wire::field::Malformed;
+
+/// A group of a protocol that is not served here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OtherKind {
+    /// A share group (KIP-932).
+    Share,
+    /// A streams group (KIP-1071).
+    Streams,
+}
 
 /// One record: what it is about, and what is true of it from then on; none is a tombstone.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,6 +92,15 @@ pub enum Record {
         member: Arc<str>,
         /// Its epoch, state and partitions.
         value: Option<ConsumerGroupCurrentMemberAssignmentValue>,
+    },
+    /// Types 11 and 17: the epoch of a group of another protocol.
+    OtherGroupMetadata {
+        /// Which protocol.
+        kind: OtherKind,
+        /// The group.
+        group: Arc<str>,
+        /// Whether there is a value; what it says is not kept.
+        is_set: bool,
     },
     /// Type 16: which topics a regular expression stands for.
     ConsumerGroupRegularExpression {

@@ -9,7 +9,7 @@ use super::value::{
     ClassicMemberMetadata, ConsumerGroupMemberMetadataValue, GroupMetadataValue, MemberMetadata,
     OffsetCommitValue,
 };
-use super::{Malformed, Record};
+use super::{Malformed, OtherKind, Record};
 use crate::base::reader::Reader;
 use crate::wire::field::{Field, read_tagged, write_tagged, write_uvarint};
 use crate::wire::lengths::{Input, Output};
@@ -24,11 +24,16 @@ const GROUP_METADATA_VERSION: i16 = 3;
 const OFFSET_COMMIT_VERSION: i16 = 4;
 /// The only version with a time of expiry; Kafka writes it for an offset that has one.
 const OFFSET_COMMIT_EXPIRE_VERSION: i16 = 1;
+/// The type of `ShareGroupMetadata`.
+const SHARE_GROUP: i16 = 11;
+/// The type of `StreamsGroupMetadata`.
+const STREAMS_GROUP: i16 = 17;
 /// The tag of a topic's id in an offset commit.
 const TOPIC_ID_TAG: u32 = 0;
 
 impl Record {
-    /// The record's key, and its value unless it is a tombstone.
+    /// The record's key, and its value unless it is a tombstone. Of other groups the value is lost, so that such a
+    /// record must not go into the log.
     pub fn encode(&self) -> (Vec<u8>, Option<Vec<u8>>) {
         match self {
             Self::OffsetCommit { group, topic, partition, value } => {
@@ -57,6 +62,13 @@ impl Record {
             Self::ConsumerGroupCurrentMemberAssignment { group, member, value } => {
                 (key(8, &[group, member]), flexible(value.as_ref()))
             }
+            Self::OtherGroupMetadata { kind, group, is_set } => {
+                let kind = match kind {
+                    OtherKind::Share => SHARE_GROUP,
+                    OtherKind::Streams => STREAMS_GROUP,
+                };
+                (key(kind, &[group]), is_set.then(Vec::new))
+            }
             Self::ConsumerGroupRegularExpression { group, regex, value } => {
                 (key(16, &[group, regex]), flexible(value.as_ref()))
             }
@@ -67,7 +79,7 @@ impl Record {
     pub fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Option<Self>, Malformed> {
         let mut input = Input::new(key, false);
         let kind = input.i16()?;
-        if !matches!(kind, 0..=8 | 16) {
+        if !matches!(kind, 0..=8 | SHARE_GROUP | 16 | STREAMS_GROUP) {
             return Ok(None);
         }
         let group = Arc::from(input.string()?);
@@ -101,6 +113,10 @@ impl Record {
             8 => {
                 let (member, value) = (name()?, read_flexible(value)?);
                 Self::ConsumerGroupCurrentMemberAssignment { group, member, value }
+            }
+            SHARE_GROUP | STREAMS_GROUP => {
+                let kind = if kind == SHARE_GROUP { OtherKind::Share } else { OtherKind::Streams };
+                Self::OtherGroupMetadata { kind, group, is_set: value.is_some() }
             }
             _ => {
                 let (regex, value) = (name()?, read_flexible(value)?);

@@ -5,6 +5,7 @@ use kafka_protocol::protocol::Decodable;
 use super::program::Op;
 use super::*;
 use crate::wire::delete_groups::DeleteGroupsRequest;
+use crate::wire::describe_log_dirs::DescribeLogDirsRequest;
 use crate::wire::header;
 use crate::wire::offset_commit::OffsetCommitRequest;
 use crate::wire::offset_fetch::OffsetFetchRequest;
@@ -157,6 +158,7 @@ fn decode_ours(key: i16, version: i16, body: &[u8]) -> Option<Option<usize>> {
     let read = match key {
         8 => OffsetCommitRequest::decode(&mut bytes, version).is_ok(),
         9 => OffsetFetchRequest::decode(&mut bytes, version).is_ok(),
+        35 => DescribeLogDirsRequest::decode(&mut bytes, version).is_ok(),
         27 => WriteTxnMarkersRequest::decode(&mut bytes, version).is_ok(),
         28 => TxnOffsetCommitRequest::decode(&mut bytes, version).is_ok(),
         42 => DeleteGroupsRequest::decode(&mut bytes, version).is_ok(),
@@ -167,7 +169,7 @@ fn decode_ours(key: i16, version: i16, body: &[u8]) -> Option<Option<usize>> {
 
 /// Versions that our own reader alone knows.
 fn is_newer_than_the_crate(key: i16, version: i16) -> bool {
-    matches!((key, version), (8 | 9, 10) | (27, 2) | (28, 6) | (42, 3))
+    matches!((key, version), (8 | 9, 10) | (27, 2) | (28, 6) | (35, 5) | (42, 3))
 }
 
 #[test]

@@ -70,18 +70,30 @@ final class Tool {
         return runWith("", name, args);
     }
 
-    private static Result runWith(String stdin, String name, String... args) throws Exception {
+    static Result runWith(String stdin, String name, String... args) throws Exception {
         CAPTURED.reset();
         ERRORS.reset();
         System.setErr(new PrintStream(ERRORS, true));
         try {
             int code = main(name, args, stdin);
+            if (name.endsWith(".VerifiableProducer")) {
+                awaitQuiet();
+            }
             System.out.flush();
             return new Result(code, CAPTURED.toString(StandardCharsets.UTF_8), ERRORS.toString(StandardCharsets.UTF_8));
         } finally {
             System.setErr(ERROR_TERMINAL);
             ERROR_TERMINAL.print(ERRORS.toString(StandardCharsets.UTF_8));
         }
+    }
+
+    /** A tool that hears of its last records only while its process ends. */
+    private static void awaitQuiet() throws Exception {
+        int before;
+        do {
+            before = CAPTURED.size();
+            Thread.sleep(300);
+        } while (CAPTURED.size() != before);
     }
 
     private static int main(String name, String[] args, String stdin) throws Exception {

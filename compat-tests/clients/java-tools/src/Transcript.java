@@ -2,8 +2,10 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Stream;
 
 import org.slf4j.LoggerFactory;
@@ -16,19 +18,42 @@ import org.slf4j.LoggerFactory;
 public final class Transcript {
     private static final String PACKAGE = "org.apache.kafka.tools.";
     private static final Map<String, String> TOOLS = Map.ofEntries(
-        Map.entry("kafka-topics", PACKAGE + "TopicCommand"),
+        Map.entry("kafka-acls", PACKAGE + "AclCommand"),
+        Map.entry("kafka-broker-api-versions", PACKAGE + "BrokerApiVersionsCommand"),
+        Map.entry("kafka-client-metrics", PACKAGE + "ClientMetricsCommand"),
+        Map.entry("kafka-cluster", PACKAGE + "ClusterTool"),
         Map.entry("kafka-configs", "kafka.admin.ConfigCommand"),
-        Map.entry("kafka-groups", PACKAGE + "GroupsCommand"),
-        Map.entry("kafka-consumer-groups", PACKAGE + "consumer.group.ConsumerGroupCommand"),
-        Map.entry("kafka-get-offsets", PACKAGE + "GetOffsetShell"),
         Map.entry("kafka-console-consumer", PACKAGE + "consumer.ConsoleConsumer"),
         Map.entry("kafka-console-producer", PACKAGE + "ConsoleProducer"),
-        Map.entry("kafka-verifiable-consumer", PACKAGE + "VerifiableConsumer"),
+        Map.entry("kafka-console-share-consumer", PACKAGE + "consumer.ConsoleShareConsumer"),
+        Map.entry("kafka-consumer-groups", PACKAGE + "consumer.group.ConsumerGroupCommand"),
+        Map.entry("kafka-consumer-perf-test", PACKAGE + "ConsumerPerformance"),
+        Map.entry("kafka-delegation-tokens", PACKAGE + "DelegationTokenCommand"),
+        Map.entry("kafka-delete-records", PACKAGE + "DeleteRecordsCommand"),
+        Map.entry("kafka-e2e-latency", PACKAGE + "EndToEndLatency"),
+        Map.entry("kafka-features", PACKAGE + "FeatureCommand"),
+        Map.entry("kafka-get-offsets", PACKAGE + "GetOffsetShell"),
+        Map.entry("kafka-groups", PACKAGE + "GroupsCommand"),
+        Map.entry("kafka-leader-election", PACKAGE + "LeaderElectionCommand"),
+        Map.entry("kafka-log-dirs", PACKAGE + "LogDirsCommand"),
+        Map.entry("kafka-metadata-quorum", PACKAGE + "MetadataQuorumCommand"),
+        Map.entry("kafka-producer-perf-test", PACKAGE + "ProducerPerformance"),
+        Map.entry("kafka-reassign-partitions", PACKAGE + "reassign.ReassignPartitionsCommand"),
+        Map.entry("kafka-share-consumer-perf-test", PACKAGE + "ShareConsumerPerformance"),
+        Map.entry("kafka-share-groups", PACKAGE + "consumer.group.ShareGroupCommand"),
+        Map.entry("kafka-streams-application-reset", PACKAGE + "StreamsResetter"),
+        Map.entry("kafka-streams-groups", PACKAGE + "streams.StreamsGroupCommand"),
+        Map.entry("kafka-topics", PACKAGE + "TopicCommand"),
         Map.entry("kafka-transactions", PACKAGE + "TransactionsCommand"),
-        Map.entry("kafka-producer-perf-test", PACKAGE + "ProducerPerformance"));
+        Map.entry("kafka-verifiable-consumer", PACKAGE + "VerifiableConsumer"),
+        Map.entry("kafka-verifiable-producer", PACKAGE + "VerifiableProducer"));
 
-    /** Apache Kafka answers before its brokers have taken a changed config over. */
-    private static final long CONFIG_SETTLES_MS = 300;
+    /** These take their general options before the command alone. */
+    private static final Set<String> GENERAL_OPTIONS_FIRST = Set.of("kafka-features", "kafka-metadata-quorum", "kafka-transactions");
+
+    /** Apache Kafka answers before its brokers have taken a change over. */
+    private static final long CHANGE_SETTLES_MS = 300;
+    private static final Set<String> CHANGES = Set.of("--create", "--alter", "--delete");
 
     private final String bootstrap;
     private final Members members;
@@ -69,13 +94,18 @@ public final class Transcript {
 
     private void tool(String name, List<String> given) throws Exception {
         List<String> all = new ArrayList<>(given);
-        if (!given.contains("--validate-regex")) {
-            // One tool takes its general options before the command alone.
-            all.addAll(name.equals("kafka-transactions") ? 0 : all.size(), List.of("--bootstrap-server", bootstrap));
+        String stdin = "";
+        int input = all.indexOf("<");
+        if (input >= 0) {
+            stdin = Files.readString(Path.of(all.get(input + 1)));
+            all.subList(input, input + 2).clear();
+        }
+        if (!Collections.replaceAll(all, "{broker}", bootstrap) && !given.contains("--validate-regex")) {
+            all.addAll(GENERAL_OPTIONS_FIRST.contains(name) ? 0 : all.size(), List.of("--bootstrap-server", bootstrap));
         }
         Tool.Result result;
         try {
-            result = Tool.run(TOOLS.get(name), all.toArray(new String[0]));
+            result = Tool.runWith(stdin, TOOLS.get(name), all.toArray(new String[0]));
         } catch (IllegalStateException error) {
             print("! " + error.getMessage() + ": " + error.getCause());
             return;
@@ -84,8 +114,8 @@ public final class Transcript {
         result.err.lines().forEach(line -> print("! " + line));
         if (result.code != 0) {
             print("[" + result.code + "]");
-        } else if (name.equals("kafka-configs") && given.contains("--alter")) {
-            Thread.sleep(CONFIG_SETTLES_MS);
+        } else if (!Collections.disjoint(given, CHANGES)) {
+            Thread.sleep(CHANGE_SETTLES_MS);
         }
     }
 

@@ -36,6 +36,10 @@ public final class Main {
             case "long-poll": return Seek::longPoll;
             case "auto-create": return Topics::autoCreate;
             case "admin-topics": return Topics::admin;
+            case "admin-configs": return Administration::configs;
+            case "admin-partitions": return Administration::partitions;
+            case "admin-records": return Administration::records;
+            case "admin-cluster": return ClusterAdministration::run;
             case "produce-errors": return Errors::run;
             case "members": return Members::run;
             case "restart": return cluster -> Restart.run(cluster, "RESTART");

@@ -97,7 +97,7 @@ final class Topics {
 
     // values() of DescribeTopicsResult left in 4.0, topicNameValues() came in 3.1: all() and allTopicNames() differ too.
     @SuppressWarnings("unchecked")
-    private static TopicDescription describe(Admin admin, String topic) throws Exception {
+    static TopicDescription describe(Admin admin, String topic) throws Exception {
         Object result = admin.describeTopics(List.of(topic));
         KafkaFuture<Map<String, TopicDescription>> future;
         try {
@@ -123,7 +123,7 @@ final class Topics {
         throw new AssertionError("expected " + wanted.getSimpleName() + ", but it worked");
     }
 
-    private static void eventually(String what, Callable<Boolean> condition) throws Exception {
+    static void eventually(String what, Callable<Boolean> condition) throws Exception {
         long deadline = System.nanoTime() + VISIBLE.toNanos();
         while (!condition.call()) {
             Cluster.check(System.nanoTime() < deadline, "not within " + VISIBLE + ": " + what);

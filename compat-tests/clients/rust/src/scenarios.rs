@@ -51,6 +51,7 @@ pub async fn play(bootstrap: &str, scenario: &str, suffix: &str) -> Done {
         "seek-timestamp" => run.seek_timestamp().await,
         "auto-create" => run.auto_create().await,
         "admin-topics" => run.admin_topics().await,
+        "admin-records" => run.admin_records().await,
         "produce-errors" => run.produce_errors().await,
         "long-poll" => run.long_poll().await,
         "read-while-write" => run.read_while_write().await,
@@ -253,6 +254,29 @@ impl Run {
             Err(_) => Ok(()),
             Ok(second) => expect_error("second deletion", second, ProtocolError::UnknownTopicOrPartition),
         }
+    }
+
+    async fn admin_records(&self) -> Done {
+        let partition = self.new_topic("").await?;
+        for i in 0..10 {
+            let record = Record { timestamp: now(), ..plain(i.to_string()) };
+            partition.produce(vec![record], Compression::NoCompression).await?;
+        }
+        for (before, low) in [(4, 4), (2, 4), (10, 10)] {
+            partition.delete_records(before, 10_000).await?;
+            let bounds = (
+                partition.get_offset(OffsetAt::Earliest).await?,
+                partition.get_offset(OffsetAt::Latest).await?,
+            );
+            if bounds != (low, 10) {
+                return Err(format!("the log is {bounds:?} after a deletion before {before}").into());
+            }
+        }
+        expect_error(
+            "delete beyond the end",
+            partition.delete_records(11, 10_000).await,
+            ProtocolError::OffsetOutOfRange,
+        )
     }
 
     /// Waits at most 10 s until the list of topics shows this number of partitions, or no such topic.
