@@ -547,6 +547,7 @@ fn show_reply(reply: &Reply, out: &mut String) {
         | Reply::UnregisterBroker(Ok(()))
         | Reply::UpdateFeatures(Ok(()))
         | Reply::AssignReplicas(Ok(())) => {}
+        Reply::RestoreTopic(Ok(created)) => writeln!(out, "restored {}", created.partitions).unwrap(),
         Reply::AlterPartitionReassignments(Ok(answers)) => {
             answers
                 .iter()
