@@ -118,16 +118,22 @@ def one_way(name, args, libs, classes, scratch):
     lives = WAYS[name]
     folder = scratch / name / "node"
     directory = Directory(folder, args.binary, libs, lives[0][0], "dynamic" in name)
-    client, at, broker = None, "format", None
+    client, at, broker, cleaned = None, "format", None, 0
     try:
         for number, (kind, end) in enumerate(lives, 1):
             at = f"life {number} on {kind}: start"
             broker = directory.broker(kind)
             broker.start()
             client = client or Client(folder, libs[KAFKA], classes, broker.bootstrap)
+            times = [f"start {time.monotonic() - began:.1f}"]
             for command in commands(number, kind, lives[0][0]):
                 at = f"life {number} on {kind}: {command}"
+                began_one = time.monotonic()
                 client.ask(command)
+                times.append(f"{command} {time.monotonic() - began_one:.1f}")
+            print(name, number, kind, *times, flush=True)
+            at = f"life {number} on {kind}: wait for the cleaner"
+            cleaned = await_cleaner(directory.broker(kind).data, cleaned)
             at = f"life {number} on {kind}: stop"
             broker.stop() if end == "TERM" else broker.kill(signal.SIGKILL)
         return name, None, time.monotonic() - began
@@ -138,6 +144,18 @@ def one_way(name, args, libs, classes, scratch):
             client.close()
         if broker and broker.process and broker.process.poll() is None:
             broker.kill(signal.SIGKILL)
+
+
+def await_cleaner(data, before):
+    """Waits until the compacted topic was cleaned beyond an offset; gives the one up to which it is."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        for checkpoint in data.glob("**/cleaner-offset-checkpoint"):
+            for line in checkpoint.read_text().splitlines():
+                if line.startswith("compacted 0 ") and int(line.split()[2]) > before:
+                    return int(line.split()[2])
+        time.sleep(0.1)
+    raise RuntimeError(f"the cleaner does not get beyond offset {before}")
 
 
 def commands(number, kind, born):

@@ -37,13 +37,16 @@ wait "$preparing" || { cat target/prepare.log; exit 1; }
 step "Apache Kafka's DumpLogSegments reads our files, and dump-log says the same"
 KAFKA_LIB=$(compat-tests/kafka/fetch.sh "${BARNABAS_CACHE:-compat-tests/.cache}")
 KAFKA_LIB=$KAFKA_LIB cargo test --locked --lib -- --ignored kafkas_dump_log
-KAFKA_LIB=$KAFKA_LIB cargo test --locked --test broker -- kafkas_tools dump_log
+KAFKA_LIB=$KAFKA_LIB cargo test --locked --test broker -- kafkas_tools dump_log topic_trash
 
 step "quick start"
 scripts/quickstart.sh
 
 step "client scenarios"
 python3 compat-tests/run.py --fast
+
+step "taking turns with Apache Kafka on one data directory"
+compat-tests/adoption.py
 
 step "a minute of transactions under fire"
 scripts/torture.py --seconds 60

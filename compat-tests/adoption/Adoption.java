@@ -138,7 +138,6 @@ public class Adoption {
             brokers, List.of(set("message.max.bytes", "1500000")),
             group, List.of(set("consumer.session.timeout.ms", "50000")),
             metrics, List.of(set("interval.ms", "60000"), set("metrics", "org.apache.kafka.producer.")))).all().get();
-        try {
         admin.alterClientQuotas(List.of(
             quota(Map.of("user", "alice"), "producer_byte_rate", 100_000.0),
             quota(Map.of("user", "alice", "client-id", "laptop"), "consumer_byte_rate", 200_000.0),
@@ -148,9 +147,6 @@ public class Adoption {
             new UserScramCredentialUpsertion("alice", new ScramCredentialInfo(ScramMechanism.SCRAM_SHA_256, 4096), "secret"),
             new UserScramCredentialUpsertion("bob", new ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 8192), "hidden")
         )).all().get();
-        } catch (java.util.concurrent.ExecutionException unsupported) {
-            System.err.println(unsupported);
-        }
     }
 
     private static AlterConfigOp set(String key, String value) {
@@ -192,16 +188,28 @@ public class Adoption {
         }
     }
 
+    /** Keys written again in batches of every codec, some of them deleted, and some in a transaction that is aborted. */
     private void compacted(String round) throws Exception {
-        try (Producer<String, String> producer = producer(Map.of("compression.type", "lz4"))) {
-            List<Future<RecordMetadata>> waiting = new ArrayList<>();
-            for (int i = 0; i < 300; i++) {
-                boolean tombstone = i % 10 == 9 && !round.equals("first");
-                waiting.add(producer.send(new ProducerRecord<>("compacted", "key-" + i % 100, tombstone ? null : round + i)));
+        for (String codec : CODECS) {
+            try (Producer<String, String> producer = producer(Map.of("compression.type", codec, "linger.ms", "20"))) {
+                List<Future<RecordMetadata>> waiting = new ArrayList<>();
+                for (int i = 0; i < 100; i++) {
+                    boolean tombstone = i % 10 == 9 && !round.equals("first");
+                    ProducerRecord<String, String> record =
+                        new ProducerRecord<>("compacted", "key-" + i, tombstone ? null : round + codec + i);
+                    record.headers().add("same", new byte[] {1}).add("same", codec.getBytes());
+                    waiting.add(producer.send(record));
+                }
+                for (Future<RecordMetadata> one : waiting) {
+                    one.get();
+                }
             }
-            for (Future<RecordMetadata> one : waiting) {
-                one.get();
-            }
+        }
+        try (Producer<String, String> producer = producer(Map.of("transactional.id", "compacting"))) {
+            producer.initTransactions();
+            producer.beginTransaction();
+            producer.send(new ProducerRecord<>("compacted", "key-aborted", round)).get();
+            producer.abortTransaction();
         }
     }
 
@@ -442,13 +450,9 @@ public class Adoption {
         records(seen, partitions);
         configs(seen, topics);
         groups(seen);
-        try {
         admin.describeClientQuotas(ClientQuotaFilter.all()).entities().get()
             .forEach((entity, values) -> seen.put("quota " + new TreeMap<>(nulls(entity.entries())), new TreeMap<>(values).toString()));
         admin.describeUserScramCredentials().all().get().forEach((user, found) -> seen.put("scram " + user, found.toString()));
-        } catch (java.util.concurrent.ExecutionException unsupported) {
-            remembered.forEach((k, v) -> { if (k.startsWith("quota") || k.startsWith("scram")) seen.put(k, v); });
-        }
         shares(seen);
         for (TransactionListing one : admin.listTransactions().all().get()) {
             if (!one.transactionalId().equals("late")) {

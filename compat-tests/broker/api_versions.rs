@@ -139,6 +139,7 @@ fn is_beyond_the_crate(api: ApiKey, version: i16) -> bool {
         (ApiKey::OffsetFetch, 10),
         (ApiKey::WriteTxnMarkers, 2),
         (ApiKey::TxnOffsetCommit, 6),
+        (ApiKey::DescribeLogDirs, 5),
         (ApiKey::DeleteGroups, 3),
     ];
     own.contains(&(api, version))

@@ -328,7 +328,7 @@ fn log_levels_change_while_it_runs() {
     if tests_kafka() {
         return;
     }
-    let name = "barnabas::net";
+    let name = "barnabas.net";
     assert_eq!(change(&mut client, LOGGER, &node, name, SET, "DEBUG"), (0, String::new()));
     await_value(&mut client, LOGGER, &node, name, "DEBUG");
     broker.connect().stream.write_all(&[0xff; 8]).unwrap();

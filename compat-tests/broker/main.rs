@@ -53,6 +53,7 @@ mod read_committed;
 mod scram_credentials;
 mod start;
 mod support;
+mod topic_trash;
 mod transactional_produce;
 mod transactions;
 mod transactions_admin;

@@ -443,6 +443,8 @@ fn a_topic_with_log_append_time_gives_records_its_own_time() {
         assert_eq!(header.max_timestamp, time);
         let found = client.list_offset(&topic.name, 0, before);
         assert_eq!(found.offset, 0, "a search finds the broker's time");
+        let latest = client.list_offset(&topic.name, 0, -3);
+        assert_eq!((latest.offset, latest.timestamp), (produced.base_offset, time));
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use barnabas::log::disk::StdDisk;
+use barnabas::wire::kraft::FeatureLevelRecord;
 use kafka_protocol::messages::MetadataRequest;
 use kafka_protocol::messages::TopicName;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
@@ -191,6 +193,22 @@ fn a_directory_of_another_node_is_refused() {
     let ended = Invocation::over(&dir, &["node.id=2"]).run();
     assert_eq!(ended.code, Some(1));
     assert!(ended.err.contains("meta.properties") && ended.err.contains("node"), "{ended:?}");
+}
+
+#[test]
+fn a_directory_of_a_newer_kafka_is_refused_and_left_as_it_is() {
+    if tests_kafka() {
+        return;
+    }
+    let temp = tempfile::tempdir().unwrap();
+    let data = temp.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let newer = FeatureLevelRecord { name: "metadata.version".into(), feature_level: 99 };
+    barnabas::raft::write_bootstrap(&StdDisk, &data, &[newer.into()], 0).unwrap();
+    let ended = arguments(temp.path(), &[]).run();
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.err.contains("has metadata.version at level 99"), "{ended:?}");
+    assert_eq!(entries(&data), ["bootstrap.checkpoint"]);
 }
 
 #[test]

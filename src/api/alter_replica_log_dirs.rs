@@ -11,7 +11,7 @@ use kafka_protocol::messages::alter_replica_log_dirs_request::AlterReplicaLogDir
 use kafka_protocol::messages::alter_replica_log_dirs_response::{
     AlterReplicaLogDirPartitionResult, AlterReplicaLogDirTopicResult, AlterReplicaLogDirsResponse,
 };
-use tracing::warn;
+use tracing::info;
 
 use super::context::Context;
 use super::dispatch::Request;
@@ -22,26 +22,35 @@ use crate::partition::AlterLogDirError;
 /// Longest name of the directory that a copy is made in (KAFKA-4893).
 const NAME_LEN_MAX: usize = 255;
 
+/// Paths by topic and index.
+type Wanted = BTreeMap<TopicName, BTreeMap<i32, String>>;
+
 pub(super) async fn handle(
     context: Arc<Context>,
     request: Request<AlterReplicaLogDirsRequest>,
 ) -> AlterReplicaLogDirsResponse {
     // The last wish for a replica counts.
-    let mut wanted: BTreeMap<TopicName, BTreeMap<i32, String>> = BTreeMap::new();
+    let mut wanted = Wanted::new();
     for dir in request.body.dirs {
         for topic in dir.topics {
             let partitions = wanted.entry(topic.name).or_default();
             partitions.extend(topic.partitions.into_iter().map(|index| (index, dir.path.to_string())));
         }
     }
-    let results = wanted.into_iter().map(|(name, partitions)| {
+    // The directories of the copies are made before the answer.
+    let altering = tokio::task::spawn_blocking(move || alter_all(&context, wanted));
+    AlterReplicaLogDirsResponse::default().with_results(altering.await.unwrap_or_default())
+}
+
+fn alter_all(context: &Context, wanted: Wanted) -> Vec<AlterReplicaLogDirTopicResult> {
+    let of_topic = |(name, partitions): (TopicName, BTreeMap<i32, String>)| {
         let results = partitions.into_iter().map(|(index, path)| {
-            let code = alter(&context, &TopicPartition::new(&**name, index), &path);
+            let code = alter(context, &TopicPartition::new(&**name, index), &path);
             AlterReplicaLogDirPartitionResult::default().with_partition_index(index).with_error_code(code)
         });
         AlterReplicaLogDirTopicResult::default().with_partitions(results.collect()).with_topic_name(name)
-    });
-    AlterReplicaLogDirsResponse::default().with_results(results.collect())
+    };
+    wanted.into_iter().map(of_topic).collect()
 }
 
 fn alter(context: &Context, name: &TopicPartition, path: &str) -> i16 {
@@ -55,7 +64,7 @@ fn alter(context: &Context, name: &TopicPartition, path: &str) -> i16 {
     let Err(error) = context.partitions.alter_log_dir(name, topic.map(|topic| topic.id), path) else {
         return NONE;
     };
-    warn!(tp = %name, dir = path, %error, "replica is not moved");
+    info!(tp = %name, dir = path, %error, "replica is not moved");
     match error {
         AlterLogDirError::NoSuchDirectory => Code::LogDirNotFound.code(),
         AlterLogDirError::Offline => Code::KafkaStorageError.code(),

@@ -101,7 +101,7 @@ pub(super) fn check_broker(
     entries: &Overrides,
 ) -> Result<(), Refusal> {
     let check = |layers: &Layers<'_>| live::check_change(layers, entries, !resource.name.is_empty());
-    partition::with_layers(&context.config, &context.quorum.image(), context.node, check).map_err(invalid)
+    context.quorum.image().configs.with_layers(&context.config, context.node, check).map_err(invalid)
 }
 
 /// The answers to each of `named`: what was refused here, and what the controller said of the others.

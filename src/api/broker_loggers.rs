@@ -1,7 +1,8 @@
 //! Log levels of the running broker, the resource type BROKER_LOGGER (`RuntimeLoggerManager`, `LoggingController`).
 //!
-//! A logger is a module of the broker, named as its lines are in the log; `root` is all the rest. One without a level
-//! of its own has that of the longest name that its own begins with. Levels end with the process.
+//! A logger is a module of the broker, named as its lines are in the log, but with dots, which are all that kafka-configs
+//! lets through; `root` is the rest. One without a level of its own has that of the longest name that its own begins with.
+//! Levels end with the process.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -20,16 +21,16 @@ const ROOT: &str = "root";
 /// The modules that log.
 const MODULES: [&str; 11] = [
     "barnabas",
-    "barnabas::api",
-    "barnabas::broker",
-    "barnabas::controller",
-    "barnabas::coordinator",
-    "barnabas::group",
-    "barnabas::log",
-    "barnabas::net",
-    "barnabas::partition",
-    "barnabas::raft",
-    "barnabas::txn",
+    "barnabas.api",
+    "barnabas.broker",
+    "barnabas.controller",
+    "barnabas.coordinator",
+    "barnabas.group",
+    "barnabas.log",
+    "barnabas.net",
+    "barnabas.partition",
+    "barnabas.raft",
+    "barnabas.txn",
 ];
 
 /// From which weight on lines are logged, by Kafka's names. Nothing here is FATAL.
@@ -74,7 +75,7 @@ impl FromStr for Level {
 pub struct Levels {
     /// Of the root.
     pub root: Level,
-    /// By the beginning of a module's name.
+    /// By the beginning of a module's name, with dots.
     pub own: BTreeMap<String, Level>,
 }
 
@@ -190,18 +191,18 @@ mod tests {
     fn every_module_that_the_list_names_exists() {
         let library = include_str!("../lib.rs");
         let is_there = |module: &str| library.contains(&format!("pub mod {module};"));
-        assert!(MODULES.iter().filter_map(|name| name.strip_prefix("barnabas::")).all(is_there));
+        assert!(MODULES.iter().filter_map(|name| name.strip_prefix("barnabas.")).all(is_there));
     }
 
     #[test]
     fn a_logger_follows_the_nearest_one_above_it_until_it_has_a_level_of_its_own() {
         let mut levels = Levels { root: Level::Info, own: BTreeMap::new() };
         levels.set("barnabas", Some(Level::Warn));
-        levels.set("barnabas::log", Some(Level::Trace));
+        levels.set("barnabas.log", Some(Level::Trace));
         levels.set(ROOT, Some(Level::Error));
-        let of = |levels: &Levels| ["root", "barnabas::net", "barnabas::log"].map(|name| levels.of(name));
+        let of = |levels: &Levels| ["root", "barnabas.net", "barnabas.log"].map(|name| levels.of(name));
         assert_eq!(of(&levels), [Level::Error, Level::Warn, Level::Trace]);
-        levels.set("barnabas::log", None);
+        levels.set("barnabas.log", None);
         levels.set("barnabas", None);
         assert_eq!(of(&levels), [Level::Error; 3]);
     }

@@ -18,7 +18,7 @@ use kafka_protocol::protocol::StrBytes;
 use super::context::Context;
 use super::dispatch::Request;
 use super::error::{Code, NONE, controller_code};
-use super::{describe_configs, internal_topics};
+use super::{describe_configs, internal_topics, restore_topic};
 use crate::base::id::TopicId;
 use crate::config::dynamic::Overrides;
 use crate::controller::request::{CreateTopics, CreatedTopic, NewTopic};
@@ -29,7 +29,13 @@ pub(super) async fn handle(
     request: Request<CreateTopicsRequest>,
 ) -> CreateTopicsResponse {
     let version = request.version();
-    let body = request.body;
+    let mut body = request.body;
+    let (to_restore, to_make) = body.topics.into_iter().partition(restore_topic::is_asked);
+    body.topics = to_make;
+    let restored = restore(&context, to_restore, body.validate_only, version).await;
+    if body.topics.is_empty() && !restored.is_empty() {
+        return CreateTopicsResponse::default().with_topics(restored);
+    }
     let topics: Vec<NewTopic> = body.topics.iter().map(|topic| new_topic(&context, topic)).collect();
     let overrides: Vec<(StrBytes, Overrides)> =
         body.topics.iter().map(|t| (t.name.0.clone(), overrides(t))).collect();
@@ -38,7 +44,7 @@ pub(super) async fn handle(
     let results = match context.ask(asked).await {
         Ok(results) => results,
         Err(error) => {
-            let results = names.iter().map(|name| failed(name.clone(), &error, version));
+            let results = names.iter().map(|name| failed(name.clone(), &error, version)).chain(restored);
             return CreateTopicsResponse::default().with_topics(results.collect());
         }
     };
@@ -52,7 +58,23 @@ pub(super) async fn handle(
             Err(error) => failed(name, &error, version),
         }
     });
-    CreateTopicsResponse::default().with_topics(answers.collect())
+    CreateTopicsResponse::default().with_topics(answers.chain(restored).collect())
+}
+
+async fn restore(
+    context: &Arc<Context>,
+    topics: Vec<CreatableTopic>,
+    validate_only: bool,
+    version: i16,
+) -> Vec<CreatableTopicResult> {
+    let mut results = Vec::with_capacity(topics.len());
+    for topic in topics {
+        results.push(match restore_topic::restore(context, &topic, validate_only).await {
+            Ok((created, overrides)) => made(context, topic.name, &created, &overrides, version),
+            Err(error) => failed(topic.name, &error, version),
+        });
+    }
+    results
 }
 
 /// Makes topics that a client only asked about, with the broker's defaults; gives those that could not be made.

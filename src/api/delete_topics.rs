@@ -10,12 +10,15 @@ use kafka_protocol::messages::TopicName;
 use kafka_protocol::messages::delete_topics_request::{DeleteTopicState, DeleteTopicsRequest};
 use kafka_protocol::messages::delete_topics_response::{DeletableTopicResult, DeleteTopicsResponse};
 use kafka_protocol::protocol::StrBytes;
+use tracing::warn;
 
 use super::context::Context;
 use super::dispatch::Request;
 use super::error::{Code, NONE, controller_code};
+use super::internal_topics;
 use crate::base::id::TopicId;
 use crate::controller::request::{DeleteTopics, DeletedTopic, TopicRef};
+use crate::meta::ResourceKind;
 
 pub(super) async fn handle(
     context: Arc<Context>,
@@ -43,18 +46,50 @@ pub(super) async fn handle(
     };
     let mut results: Vec<_> =
         bad.iter().map(|t| refused(t, Code::InvalidRequest, Some(message(t)), version)).collect();
+    let marked = mark_for_trash(&context, &good).await;
     let refs = good.iter().map(|t| match &t.name {
         Some(name) => TopicRef::Name(name.as_str().into()),
         None => TopicRef::Id(TopicId(t.topic_id)),
     });
     match context.ask(DeleteTopics { topics: refs.collect() }).await {
-        Ok(answers) => results.extend(answers.into_iter().map(|a| answered(a, version))),
+        Ok(answers) => {
+            let refused = answers.iter().filter(|answer| answer.result.is_err());
+            refused.for_each(|answer| context.partitions.unmark_for_trash(answer.id));
+            results.extend(answers.into_iter().map(|a| answered(a, version)));
+        }
         Err(error) => {
+            marked.into_iter().for_each(|id| context.partitions.unmark_for_trash(id));
             let code = controller_code(&error);
             results.extend(good.iter().map(|t| refused(t, code, Some(&error.message), version)));
         }
     }
     respond(results)
+}
+
+/// Has written down what a restore needs, before the deletion is decided; gives the topics. What the broker keeps for
+/// itself is not worth it: its coordinators begin anew.
+async fn mark_for_trash(context: &Arc<Context>, topics: &[DeleteTopicState]) -> Vec<TopicId> {
+    if context.config.values.long("barnabas.topic.trash.ms") == 0 {
+        return Vec::new();
+    }
+    let image = context.quorum.image();
+    let found = topics.iter().filter_map(|topic| match &topic.name {
+        Some(name) => image.topics.by_name(name).cloned(),
+        None => image.topics.by_id(TopicId(topic.topic_id)).cloned(),
+    });
+    let found: Vec<_> = found.filter(|topic| !internal_topics::is_internal(&topic.name)).collect();
+    let ids = found.iter().map(|topic| topic.id).collect();
+    let (partitions, now_ms) = (context.partitions.clone(), context.clock.now_ms());
+    let marking = tokio::task::spawn_blocking(move || {
+        for topic in found {
+            let configs = image.configs.of(ResourceKind::Topic, &topic.name);
+            partitions.mark_for_trash(&topic, configs.map(|configs| &**configs), now_ms);
+        }
+    });
+    if let Err(error) = marking.await {
+        warn!(%error, "topics will be deleted for good");
+    }
+    ids
 }
 
 fn respond(results: Vec<DeletableTopicResult>) -> DeleteTopicsResponse {

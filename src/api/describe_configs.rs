@@ -24,7 +24,7 @@ use crate::config::describe::{
 use crate::config::dynamic::Overrides;
 use crate::controller;
 use crate::meta::configs::ResourceKind;
-use crate::partition::{overrides, with_layers};
+use crate::partition::overrides;
 
 /// `ConfigResource.Type.TOPIC`.
 const TOPIC: i8 = 2;
@@ -71,9 +71,11 @@ pub(super) async fn handle(
 
 /// Every key of a topic with these configs of its own.
 pub(super) fn topic_entries(context: &Context, overrides: &Overrides) -> Vec<Entry> {
-    with_layers(&context.config, &context.quorum.image(), context.node, |layers| {
-        describe_topic(overrides, layers)
-    })
+    context
+        .quorum
+        .image()
+        .configs
+        .with_layers(&context.config, context.node, |layers| describe_topic(overrides, layers))
 }
 
 fn entries(context: &Context, resource: &DescribeConfigsResource) -> Result<Vec<Entry>, (Code, String)> {
@@ -90,11 +92,11 @@ fn entries(context: &Context, resource: &DescribeConfigsResource) -> Result<Vec<
             Ok(topic_entries(context, &overrides(&image, ResourceKind::Topic, name)))
         }
         BROKER if name.is_empty() => {
-            Ok(with_layers(&context.config, &image, context.node, describe_broker_default))
+            Ok(image.configs.with_layers(&context.config, context.node, describe_broker_default))
         }
         BROKER => {
             check_node(context, name, "expected {} or empty string,")?;
-            Ok(with_layers(&context.config, &image, context.node, describe_broker))
+            Ok(image.configs.with_layers(&context.config, context.node, describe_broker))
         }
         BROKER_LOGGER if name.is_empty() => refuse("Broker id must not be empty"),
         BROKER_LOGGER => {
@@ -107,7 +109,9 @@ fn entries(context: &Context, resource: &DescribeConfigsResource) -> Result<Vec<
         GROUP if name.is_empty() => refuse("Group name must not be empty"),
         GROUP => {
             let own = overrides(&image, ResourceKind::Group, name);
-            Ok(with_layers(&context.config, &image, context.node, |layers| describe_group(&own, layers)))
+            Ok(image
+                .configs
+                .with_layers(&context.config, context.node, |layers| describe_group(&own, layers)))
         }
         kind => refuse(&format!("Unsupported resource type: {kind}")),
     }

@@ -64,6 +64,7 @@ mod operations;
 mod produce;
 mod resolve;
 pub mod response;
+pub mod restore_topic;
 mod sync_group;
 mod table;
 mod transactions;

@@ -24,6 +24,8 @@ pub struct Keys {
 impl Mechanism {
     /// Fewest rounds of the hash that Kafka takes.
     pub const ITERATIONS_MIN: i32 = 4096;
+    /// Most rounds of the hash that Kafka takes.
+    pub const ITERATIONS_MAX: i32 = 16_384;
 
     /// The mechanism with this number in requests and records.
     pub fn from_number(number: i8) -> Option<Self> {
@@ -50,6 +52,17 @@ impl Mechanism {
             Self::Sha512 => Sha512::digest(&client_key).to_vec(),
         };
         Keys { stored_key, server_key: self.hmac(salted_password, b"Server Key") }
+    }
+
+    /// The salted password: so many rounds of the hash, which is PBKDF2 with one block.
+    pub fn salted(self, password: &[u8], salt: &[u8], iterations: i32) -> Vec<u8> {
+        let mut round = self.hmac(password, &[salt, &1_i32.to_be_bytes()].concat());
+        let mut salted = round.clone();
+        for _ in 1..iterations {
+            round = self.hmac(password, &round);
+            salted.iter_mut().zip(&round).for_each(|(all, one)| *all ^= one);
+        }
+        salted
     }
 
     fn hmac(self, key: &[u8], message: &[u8]) -> Vec<u8> {

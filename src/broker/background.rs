@@ -5,13 +5,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::time::{MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::base::clock::Clock;
 use crate::config::broker::Config;
-use crate::partition::{SYNC_INTERVAL_MS, Set};
+use crate::partition::{CleanerSettings, SYNC_INTERVAL_MS, Set};
 
 /// How long bytes that nobody waits for stay unsynced, and checkpoints unwritten.
 const SYNC_INTERVAL: Duration = Duration::from_millis(SYNC_INTERVAL_MS.cast_unsigned());
@@ -32,11 +33,18 @@ pub(super) fn start(partitions: &Arc<Set>, config: &Config, clock: &Clock, stop:
         let partitions = closing.clone();
         blocking(move || partitions.close_idle_files())
     });
-    let (expiring, clock) = (partitions.clone(), clock.clone());
+    let (expiring, clock, trash_clock) = (partitions.clone(), clock.clone(), clock.clone());
     let interval = ms(config.logs.producer_id_expiration_check_interval_ms);
     every(interval, interval, stop, move || {
         let (partitions, now_ms) = (expiring.clone(), clock.now_ms());
         blocking(move || partitions.remove_expired_producers(now_ms))
+    });
+    let emptying = partitions.clone();
+    let kept_ms = config.values.long("barnabas.topic.trash.ms");
+    let interval = ms(kept_ms).clamp(REMOVAL_INTERVAL, IDLE_FILE_INTERVAL);
+    every(interval, interval, stop, move || {
+        let (partitions, now_ms) = (emptying.clone(), trash_clock.now_ms());
+        blocking(move || partitions.empty_trash(now_ms, kept_ms))
     });
     let deleting = partitions.clone();
     let first = ms(config.values.long("log.initial.task.delay.ms"));
@@ -57,6 +65,49 @@ pub(super) fn start(partitions: &Arc<Set>, config: &Config, clock: &Clock, stop:
             }
         }
     });
+}
+
+/// Starts the threads that compact logs, each with the dirtiest one that nobody else is at.
+pub(super) fn start_cleaners(partitions: &Arc<Set>, config: &Config, stop: &CancellationToken) {
+    let values = &config.values;
+    let threads = usize::try_from(values.int("log.cleaner.threads")).unwrap_or(1);
+    if !values.boolean("log.cleaner.enable") {
+        return;
+    }
+    let (runtime, stopping) = (Handle::current(), stop.clone());
+    let settings = Arc::new(CleanerSettings {
+        dedupe_buffer_bytes: usize::try_from(values.long("log.cleaner.dedupe.buffer.size")).unwrap_or(0),
+        threads,
+        load_factor: values.double("log.cleaner.io.buffer.load.factor"),
+        io_bytes_per_second_max: values.double("log.cleaner.io.max.bytes.per.second"),
+        wait: Box::new(move |time| {
+            if !time.is_zero() {
+                let stopped = stopping.cancelled();
+                drop(runtime.block_on(async { tokio::time::timeout(time, stopped).await }));
+            }
+            !stopping.is_cancelled()
+        }),
+    });
+    let backoff = ms(values.long("log.cleaner.backoff.ms"));
+    for _ in 0..threads {
+        let (partitions, settings, stop) = (partitions.clone(), settings.clone(), stop.clone());
+        tokio::spawn(async move {
+            while stop.run_until_cancelled(tokio::time::sleep(backoff)).await.is_some() {
+                clean_all(&partitions, &settings).await;
+            }
+        });
+    }
+}
+
+async fn clean_all(partitions: &Arc<Set>, settings: &Arc<CleanerSettings>) {
+    loop {
+        let (partitions, settings) = (partitions.clone(), settings.clone());
+        match tokio::task::spawn_blocking(move || partitions.clean_dirtiest(&settings)).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => return warn!(%error, "log cleaner failed"),
+        }
+    }
 }
 
 async fn blocking(work: impl FnOnce() + Send + 'static) {

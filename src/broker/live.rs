@@ -14,7 +14,6 @@ use crate::config::broker::Config;
 use crate::config::live;
 use crate::meta::{Changes, Image, ResourceKind};
 use crate::net::listener::Server;
-use crate::partition;
 
 /// What is in effect, for those who have to be told.
 pub(super) type Effective = watch::Receiver<Arc<Config>>;
@@ -56,7 +55,7 @@ impl Live {
 
 /// None if the dynamic keys do not go with the static ones; then everything stays as it is.
 fn resolve(config: &Arc<Config>, image: &Image) -> Option<Arc<Config>> {
-    match partition::with_layers(config, image, config.node_id, live::effective) {
+    match image.configs.with_layers(config, config.node_id, live::effective) {
         Ok(effective) => Some(Arc::new(effective)),
         Err(why) => {
             error!(%why, "dynamic broker configuration is not applied");

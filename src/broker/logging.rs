@@ -41,7 +41,7 @@ pub fn start() -> Loggers {
     let targets = given.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
     let levels = Levels {
         root: targets.default_level().map_or(Level::Fatal, level),
-        own: targets.iter().map(|(target, filter)| (target.to_owned(), level(filter))).collect(),
+        own: targets.iter().map(|(target, filter)| (target.replace("::", "."), level(filter))).collect(),
     };
     let (filter, handle) = reload::Layer::new(targets);
     tracing_subscriber::registry()
@@ -51,7 +51,7 @@ pub fn start() -> Loggers {
     Loggers::new(
         levels,
         Box::new(move |levels| {
-            let own = levels.own.iter().map(|(target, level)| (target.clone(), filter_of(*level)));
+            let own = levels.own.iter().map(|(name, level)| (name.replace('.', "::"), filter_of(*level)));
             let targets = Targets::new().with_default(filter_of(levels.root)).with_targets(own);
             handle.reload(targets).expect("the log lives as long as the process");
         }),

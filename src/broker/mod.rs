@@ -7,7 +7,6 @@
 //! At shutdown requests under way are answered by the coordinators while connections drain; the logs close after both.
 
 mod background;
-mod cleaner;
 mod directories;
 mod directory_events;
 mod lag;
@@ -131,7 +130,7 @@ pub async fn run(config: Config, loggers: Loggers) -> Result<()> {
     pages.set_state(BrokerState::Running);
     announce(&config);
     background::start(&partitions, &config, &clock, &stop);
-    cleaner::start(&partitions, &effective, &stop);
+    background::start_cleaners(&partitions, &config, &stop);
     live::reconfigure(server.clone(), effective, &stop);
 
     tokio::select! {

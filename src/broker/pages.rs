@@ -84,7 +84,6 @@ impl Shown {
         }
         (state.consumer_groups, state.consumed_partitions_without_series) =
             self.lag.observe(&image, &self.partitions);
-        state.cleaner = self.partitions.observe_cleaner();
         let directories = self.partitions.directories();
         let offline = directories.iter().filter(|d| d.log_directory().is_offline());
         state.offline_log_directory_count = count(offline.count());

@@ -49,6 +49,7 @@ pub fn described() -> impl Iterator<Item = &'static Key> {
 
 /// Keys that Apache Kafka does not have.
 pub const OWN: &[Key] = keys! {
+    "barnabas.topic.trash.ms": Long, Text("0"), AtLeast(0), Medium, ReadOnly, Honoured, "How long the data of a deleted topic is kept, so that `barnabas topics restore` can bring it back; with 0 it is removed at once.";
     "metrics.consumer.group.partitions.max": Int, Text("10000"), AtLeast(0), Medium, ReadOnly, Honoured, "Partitions of consumer groups that have series for committed offset and lag, at most; 0 switches the metrics of consumer groups off.";
     "metrics.listener": String, Text("localhost:9404"), Any, Medium, ReadOnly, Honoured, "Where metrics and health are served over HTTP, as `host:port`; empty switches both off.";
     "write.caching": Boolean, Text("false"), Any, High, ClusterWide, Honoured, "Whether acks=all is answered from the page cache, as Kafka does, instead of after fdatasync.";
@@ -119,7 +120,7 @@ pub const PUBLIC: &[Key] = keys! {
     "controller.quota.window.num": Int, Text("11"), AtLeast(1), Low, ReadOnly, Accepted, "Samples kept for the quota on topic and partition changes.";
     "controller.quota.window.size.seconds": Int, Text("1"), AtLeast(1), Low, ReadOnly, Accepted, "Length of one sample of the quota on topic and partition changes.";
     "controller.socket.timeout.ms": Int, Text("30000"), Any, Medium, ReadOnly, Accepted, "Socket timeout of requests between broker and controller.";
-    "cordoned.log.dirs": List, Text(""), list(MayBeEmpty), Medium, PerBroker, Accepted, "Log directories that receive no new partitions; `*` means all of them.";
+    "cordoned.log.dirs": List, Text(""), list(MayBeEmpty), Medium, PerBroker, Honoured, "Log directories that receive no new partitions; `*` means all of them.";
     "create.topic.policy.class.name": Class, Null, Any, Low, ReadOnly, Accepted, "Class that may veto the creation of topics.";
     "default.replication.factor": Int, Text("1"), Any, Medium, ReadOnly, Honoured, "Replicas of a topic that is created without a factor of its own.";
     "delegation.token.expiry.check.interval.ms": Long, Text("3600000"), AtLeast(1), Low, ReadOnly, Accepted, "Time between searches for expired delegation tokens.";

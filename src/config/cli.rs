@@ -5,7 +5,7 @@
 pub const USAGE: &str = "\
 Usage: barnabas [server.properties] [--override key=value]...
        barnabas --version | --help
-       barnabas storage | dump-log ...
+       barnabas storage | dump-log | topics ...
 
 Without a file and without process.roles, a whole cluster of one starts: it listens on localhost:9092,
 keeps its data in ./data and serves metrics on localhost:9404.
@@ -16,6 +16,7 @@ keeps its data in ./data and serves metrics on localhost:9404.
 
   storage               what kafka-storage.sh does; a node needs none of it to start
   dump-log              what kafka-dump-log.sh does: shows what is in the files of a log
+  topics                shows deleted topics that are kept, and brings them back
 
 KAFKA_* environment variables set keys as in Apache Kafka's image: KAFKA_NUM_PARTITIONS=3 sets
 num.partitions. docs/configuration.md lists every key.

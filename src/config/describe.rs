@@ -297,7 +297,7 @@ mod tests {
     fn a_broker_lists_every_public_key_and_what_else_is_set() {
         let config = config();
         let entries = describe_broker(&Layers::of_static(&config));
-        assert_eq!(entries.len(), 340 + 3 + 3);
+        assert_eq!(entries.len(), 340 + 4 + 3);
         assert_eq!(find(&entries, "server.max.startup.time.ms").source, Source::StaticBroker);
         assert_eq!(find(&entries, "listener.name.c.ssl.keystore.location").value.as_deref(), Some("/k"));
         let partitions = find(&entries, "num.partitions");

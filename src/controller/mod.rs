@@ -16,6 +16,7 @@ mod placement;
 mod quotas;
 mod reassignments;
 pub mod request;
+mod restore;
 mod rules;
 mod scram;
 mod sessions;

@@ -52,6 +52,7 @@ decisions! {
         |c, _, r| c.create_topics(&r),
     CreatePartitions -> ByTopic<()>: |c, _, r| c.create_partitions(&r),
     DeleteTopics -> Result<Vec<DeletedTopic>, Error>: |c, _, r| c.delete_topics(&r),
+    RestoreTopic -> Result<CreatedTopic, Error>: |c, _, r| c.restore_topic(&r),
     IncrementalAlterConfigs -> ByResource:
         |c, _, r| c.incremental_alter_configs(&r),
     AlterConfigs -> ByResource: |c, _, r| c.alter_configs(&r),
@@ -220,6 +221,34 @@ pub enum TopicRef {
 pub struct DeleteTopics {
     /// The topics.
     pub topics: Vec<TopicRef>,
+}
+
+/// A deleted topic whose replicas are still here comes back.
+#[derive(Clone, Debug)]
+pub struct RestoreTopic {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its id.
+    pub id: TopicId,
+    /// Its configuration.
+    pub configs: Vec<(Arc<str>, Arc<str>)>,
+    /// Its partitions, from the first one on.
+    pub partitions: Vec<DeletedPartition>,
+    /// Who has the replicas.
+    pub broker_id: i32,
+    /// Whether to check only.
+    pub validate_only: bool,
+}
+
+/// What a partition was when its topic was deleted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DeletedPartition {
+    /// The log directory of its replica.
+    pub directory: DirectoryId,
+    /// Its leader epoch.
+    pub leader_epoch: i32,
+    /// Its partition epoch.
+    pub partition_epoch: i32,
 }
 
 /// What became of one topic that was to be deleted.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::configs::{ConfigRules, MIN_INSYNC_REPLICAS};
 use super::error::{Error, Kind};
 use crate::config::broker::Config;
-use crate::config::dynamic::{Layers, Overrides};
+use crate::config::dynamic::Layers;
 use crate::config::key::Key;
 use crate::config::value::{Type, Value};
 use crate::config::{broker_keys, client_metrics, group_keys, topic, topic_keys};
@@ -28,13 +28,7 @@ impl TableRules {
     }
 
     fn with_layers<T>(&self, configs: &Configs, ask: impl FnOnce(&Layers<'_>) -> T) -> T {
-        let overrides = |name: &str| -> Overrides {
-            let entries = configs.of(ResourceKind::Broker, name);
-            let text = |(key, value): (&Arc<str>, &Arc<str>)| (key.to_string(), value.to_string());
-            entries.map(|entries| entries.iter().map(text).collect()).unwrap_or_default()
-        };
-        let (broker, default) = (overrides(&self.config.node_id.to_string()), overrides(""));
-        ask(&Layers { config: &self.config, broker: &broker, default: &default })
+        configs.with_layers(&self.config, self.config.node_id, ask)
     }
 
     /// A topic key that a broker key of the same name stands in for.

@@ -10,9 +10,6 @@ use super::{Controller, Outcome, REQUEST_RECORDS_MAX};
 use crate::base::scram::{Keys, Mechanism};
 use crate::wire::kraft::{Record, RemoveUserScramCredentialRecord, UserScramCredentialRecord};
 
-/// Most rounds of the hash that Kafka takes.
-const ITERATIONS_MAX: i32 = 16_384;
-
 impl Controller {
     pub(super) fn alter_scram_credentials(
         &mut self,
@@ -57,7 +54,7 @@ impl Controller {
         if upsertion.iterations < Mechanism::ITERATIONS_MIN {
             return refuse("Too few iterations");
         }
-        if upsertion.iterations > ITERATIONS_MAX {
+        if upsertion.iterations > Mechanism::ITERATIONS_MAX {
             return refuse("Too many iterations");
         }
         if upsertion.salted_password.is_empty() {

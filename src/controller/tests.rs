@@ -541,6 +541,7 @@ fn show_reply(reply: &Reply, out: &mut String) {
         | Reply::DeleteTopics(Err(error))
         | Reply::UpdateFeatures(Err(error))
         | Reply::AlterPartitionReassignments(Err(error))
+        | Reply::RestoreTopic(Err(error))
         | Reply::ElectLeaders(Err(error)) => show_error(error, out),
         Reply::AlterPartitionReassignments(Ok(answers)) => {
             answers
@@ -552,6 +553,7 @@ fn show_reply(reply: &Reply, out: &mut String) {
         | Reply::UnregisterBroker(Ok(()))
         | Reply::AssignReplicas(Ok(()))
         | Reply::UpdateFeatures(Ok(())) => {}
+        Reply::RestoreTopic(Ok(created)) => writeln!(out, "restored {}", created.partitions).unwrap(),
         Reply::BrokerHeartbeat(Ok(answer)) => {
             if answer.should_shut_down {
                 writeln!(out, "may shut down").unwrap();
@@ -608,7 +610,6 @@ fn show_reply(reply: &Reply, out: &mut String) {
     }
 }
 
-/// The story as it should have been written.
 fn player() -> impl FnMut(&str) -> String {
     let mut run = Run::new();
     move |line| run.run(line)

@@ -1,6 +1,4 @@
 //! One shard at work: rounds of inputs, one append each, and the answers that the high watermark releases.
-//!
-//! A machine's time is [`Clock::steady_ms`]: whoever sets the machine's clock ends no session and no transaction.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -106,17 +104,17 @@ impl<M: Stored> Shard<M> {
             M::image(news.image, news.deleted_topics)
         });
         for input in first.into_iter().chain(told) {
-            self.driver.step(self.clock.steady_ms(), input, None).map_err(cause)?;
+            self.driver.step(self.clock.now_ms(), input, None).map_err(cause)?;
         }
         for Message { input, guard, asker } in arrived.drain(..) {
             self.driver.sink_mut().set_guard(guard);
-            let refused = self.driver.step(self.clock.steady_ms(), input, Some(asker)).map_err(cause)?;
+            let refused = self.driver.step(self.clock.now_ms(), input, Some(asker)).map_err(cause)?;
             if let Some((asker, why)) = refused {
                 answer::<M>(asker, Err(Unavailable::Refused(why)));
             }
         }
         self.driver.sink_mut().set_guard(None);
-        let now_ms = self.clock.steady_ms();
+        let now_ms = self.clock.now_ms();
         while self.driver.deadline().is_some_and(|deadline| deadline <= now_ms) {
             self.driver.expire(now_ms).map_err(cause)?;
         }
@@ -196,7 +194,7 @@ fn cause(failed: Failed<partition::Error>) -> partition::Error {
 /// Sets the timer for what a machine waits for, in ms since 1970, or for the end of a commit's time.
 fn arm(sleep: std::pin::Pin<&mut Sleep>, due: (Option<i64>, Option<Duration>), clock: &Clock) {
     let deadline = due.0.map(|deadline| {
-        Duration::from_millis(u64::try_from(deadline.saturating_sub(clock.steady_ms())).unwrap_or(0))
+        Duration::from_millis(u64::try_from(deadline.saturating_sub(clock.now_ms())).unwrap_or(0))
     });
     let commit = due.1.map(|due| due.saturating_sub(clock.elapsed()));
     let left = deadline.into_iter().chain(commit).min().unwrap_or(SLEEP_MAX).min(SLEEP_MAX);

@@ -121,13 +121,9 @@ impl Node {
 
     /// The coordinator of a process that has just begun.
     fn shards(&self) -> Shards<Adder> {
-        self.shards_at(Clock::system())
-    }
-
-    fn shards_at(&self, clock: Clock) -> Shards<Adder> {
         let shards = Shards::new(Parts {
             node: NODE,
-            clock,
+            clock: Clock::system(),
             partitions: self.set.clone(),
             machine: Box::new(|_| Adder::default()),
             compression: Compression::None,
@@ -190,17 +186,6 @@ async fn what_comes_together_is_one_batch_and_is_answered_when_it_is_on_disk() {
     let batches = node.batches();
     assert_eq!((batches.len(), batches[0].record_count), (1, 100));
     assert_eq!(batches[0].partition_leader_epoch, 3);
-}
-
-#[tokio::test]
-async fn a_machines_time_does_not_jump_with_the_wall_clock() {
-    let (node, clock) = (Node::new(), Clock::manual(1_000));
-    let shards = node.shards_at(clock.clone());
-    ask(&shards, Input::Add(vec![1])).await.unwrap();
-    clock.set_wall_ahead(3_600_000);
-    ask(&shards, Input::Add(vec![1])).await.unwrap();
-    let times: Vec<i64> = node.batches().iter().map(|header| header.max_timestamp).collect();
-    assert_eq!(times, [1_000, 1_000]);
 }
 
 #[tokio::test]

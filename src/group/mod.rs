@@ -39,9 +39,6 @@ use crate::wire::group_records::{OtherKind, Record};
 /// How much the records of one decision may take. Kafka refuses what the topic's `max.message.bytes` does not allow, 1 MiB
 /// unless it is raised; groups of a thousand members that say much need more.
 const DECISION_BYTES_MAX: usize = 16 << 20;
-/// What a member may say of its subscription: what the record that Kafka keeps of it may take, unless
-/// `max.message.bytes` was raised.
-const SUBSCRIPTION_BYTES_MAX: usize = 1 << 20;
 /// What an offset takes in a record besides its strings, at most.
 const OFFSET_RECORD_BYTES: usize = 64;
 /// The same with the name of its topic, which has 249 bytes at most.

@@ -10,6 +10,9 @@ impl Groups {
     pub(super) fn replay_other(&mut self, kind: OtherKind, group: &Arc<str>, is_set: bool) {
         if !is_set {
             self.others.remove(group);
+            if self.offsets.are_committed_for(group) {
+                self.ensure_group(group);
+            }
             return;
         }
         self.others.insert(group.clone(), kind);

@@ -76,7 +76,7 @@ impl From<checkpoint::Error> for Error {
 }
 
 /// Bytes of one log that make no sense are no failure of the disk, nor is a lack of file descriptors.
-pub fn is_disk_failure(error: &io::Error) -> bool {
+fn is_disk_failure(error: &io::Error) -> bool {
     !matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
         && !is_out_of_descriptors(error)
 }

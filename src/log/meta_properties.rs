@@ -188,7 +188,7 @@ pub fn verify<'a>(
 
 /// The part of Java's properties syntax that such a file uses: comments, `=` or `:` between name and value, and a
 /// backslash before a character that is meant as it stands.
-fn parse_properties(text: &str) -> BTreeMap<String, String> {
+pub(super) fn parse_properties(text: &str) -> BTreeMap<String, String> {
     let lines = text.lines().map(str::trim_start);
     lines.filter(|line| !line.is_empty() && !line.starts_with(['#', '!'])).map(split_property).collect()
 }
@@ -209,7 +209,8 @@ fn split_property(line: &str) -> (String, String) {
     (name.trim().to_owned(), value.trim_start().to_owned())
 }
 
-fn escape(value: &str) -> String {
+/// As [`parse_properties`] reads it back; it has no line breaks.
+pub(super) fn escape(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
     for char in value.chars() {
         if matches!(char, '\\' | '=' | ':' | '#' | '!') {

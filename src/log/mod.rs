@@ -34,6 +34,7 @@ mod testing;
 mod tests;
 pub mod timestamps;
 pub mod transfer;
+pub mod trash;
 mod truncate;
 pub mod txn_index;
 mod walk;

@@ -317,20 +317,9 @@ impl Opener {
             let segments = log.segments.clone();
             for segment in segments.iter().filter(|s| s.base_offset >= first_offset) {
                 log.unflushed.segment(segment);
-                self.write_again(segment).map_err(&io)?;
             }
         }
         Ok(log)
-    }
-
-    /// Lets the next flush write what no flush has covered. Where that is not known it is too much to write.
-    fn write_again(&self, segment: &Segment) -> io::Result<()> {
-        let Opening { recovery_point, is_checkpointed, .. } = self.opening;
-        if !is_checkpointed {
-            return Ok(());
-        }
-        let first = segment.locate(recovery_point, Anchor::START, segment.size())?;
-        first.map_or(Ok(()), |first| segment.write_again(first.position))
     }
 
     fn scan(&mut self, mut segments: Vec<Arc<Segment>>, first: usize) -> Result<Scanned, Error> {

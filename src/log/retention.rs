@@ -1,8 +1,7 @@
 //! Retention: which segments a log need not keep any longer, and their way out (`UnifiedLog.deleteOldSegments`).
 //!
 //! So that no crash brings back what is gone or takes what is not, the caller keeps to this order:
-//! 1. [`Log::plan_expiry`] and [`Log::retire_segments`], under the log's lock, and between them [`ExpiryPlan::resolve`]
-//!    without it, for that reads files: the segments are out of the log, their files untouched.
+//! 1. [`Log::retire_segments`], under the log's lock: the segments are out of the log, their files untouched.
 //! 2. A flush, then the checkpoint of the log's start: both durable. The next start begins where the log begins now.
 //! 3. [`Retired::set_aside`] renames the files, for those who still read them; after `file.delete.delay.ms`
 //!    [`Retired::remove`] takes them away. What a crash leaves of them is removed when the log is opened.
@@ -47,72 +46,14 @@ impl Breached {
     }
 }
 
-/// A look at the age of segments that is to be taken without the log's lock.
-pub struct ExpiryPlan {
-    dir: Arc<Path>,
-    segments: Arc<Vec<Arc<Segment>>>,
-    /// Where the log starts.
-    from: usize,
-    end_offset: i64,
-    /// Largest timestamp of the active segment, -1 for none.
-    active_timestamp: i64,
-    retention_ms: i64,
-}
-
-impl ExpiryPlan {
-    /// Every segment that ends at this offset or below is older than `retention.ms`. Nobody may retire or replace
-    /// segments meanwhile.
-    pub fn resolve(&self, now_ms: i64) -> Result<i64, Error> {
-        self.find(now_ms).map_err(|e| Error::io(&self.dir, e))
-    }
-
-    fn find(&self, now_ms: i64) -> io::Result<i64> {
-        let segments = &self.segments[self.from..];
-        if self.retention_ms >= 0 {
-            for (at, segment) in segments.iter().enumerate() {
-                let is_active = at + 1 == segments.len();
-                let timestamp = match is_active.then_some(self.active_timestamp) {
-                    None => segment.largest_timestamp()?,
-                    Some(-1) => segment.modified_ms()?,
-                    Some(timestamp) => timestamp,
-                };
-                if now_ms.saturating_sub(timestamp) <= self.retention_ms {
-                    return Ok(segment.base_offset);
-                }
-            }
-            return Ok(self.end_offset);
-        }
-        Ok(segments.first().map_or(self.end_offset, |first| first.base_offset))
-    }
-}
-
 impl Log {
-    /// Plans to find the segments that are older than `retention.ms`.
-    pub fn plan_expiry(&self) -> ExpiryPlan {
-        let settings = &self.settings;
-        ExpiryPlan {
-            dir: self.dir.clone(),
-            segments: self.segments.clone(),
-            from: self.floor_segment(self.start_offset).unwrap_or(0),
-            end_offset: self.end_offset,
-            active_timestamp: self.active.max().timestamp,
-            retention_ms: if settings.delete { settings.retention_ms } else { -1 },
-        }
-    }
-
     /// Takes the oldest segments out of the log that its settings do not keep, none with a record at or above
     /// `high_watermark`. If the active segment is one of them, a new one is rolled.
-    /// `expired_up_to` is what [`ExpiryPlan::resolve`] has found.
-    pub fn retire_segments(
-        &mut self,
-        high_watermark: i64,
-        expired_up_to: i64,
-        now_ms: i64,
-    ) -> Result<Option<Retired>, Error> {
+    pub fn retire_segments(&mut self, high_watermark: i64, now_ms: i64) -> Result<Option<Retired>, Error> {
         if self.alive().is_err() {
             return Ok(None);
         }
-        let breached = self.breached(high_watermark, expired_up_to);
+        let breached = self.breached(high_watermark, now_ms).map_err(|e| Error::io(&self.dir, e))?;
         let count = breached.count();
         if count == 0 {
             return Ok(None);
@@ -135,13 +76,14 @@ impl Log {
         Retired { disk, dir, segments, breached: Breached::default(), start_offset }
     }
 
-    fn breached(&self, high_watermark: i64, expired_up_to: i64) -> Breached {
+    /// Looks at no more than the first segment that stays, and the sizes.
+    fn breached(&self, high_watermark: i64, now_ms: i64) -> io::Result<Breached> {
         let mut breached = Breached::default();
         while self.is_below_start(breached.count()) && self.may_go(breached.count(), high_watermark) {
             breached.log_start += 1;
         }
         if !self.settings.delete {
-            return breached;
+            return Ok(breached);
         }
         if let Ok(retention_bytes) = u64::try_from(self.settings.retention_bytes) {
             let sizes: u64 = self.segments.iter().skip(breached.count()).map(|s| s.size()).sum();
@@ -154,16 +96,15 @@ impl Log {
                 breached.size += 1;
             }
         }
-        while self.may_go(breached.count(), high_watermark) && self.end_of(breached.count()) <= expired_up_to
-        {
-            breached.time += 1;
+        if self.settings.retention_ms >= 0 {
+            while self.may_go(breached.count(), high_watermark)
+                && now_ms.saturating_sub(self.largest_timestamp(breached.count())?)
+                    > self.settings.retention_ms
+            {
+                breached.time += 1;
+            }
         }
-        breached
-    }
-
-    /// The offset after the last one that a segment may have.
-    fn end_of(&self, at: usize) -> i64 {
-        self.segments.get(at + 1).map_or(self.end_offset, |next| next.base_offset)
+        Ok(breached)
     }
 
     fn is_below_start(&self, at: usize) -> bool {
@@ -177,6 +118,15 @@ impl Log {
             (Some(active), None) => active.size() > 0 && self.end_offset <= high_watermark,
             (None, _) => false,
         }
+    }
+
+    fn largest_timestamp(&self, at: usize) -> io::Result<i64> {
+        let segment = &self.segments[at];
+        if at + 1 < self.segments.len() {
+            return segment.largest_timestamp();
+        }
+        let max = self.active.max().timestamp;
+        if max >= 0 { Ok(max) } else { segment.modified_ms() }
     }
 }
 

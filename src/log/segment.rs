@@ -169,21 +169,6 @@ impl Segment {
         Ok(())
     }
 
-    /// Writes what is there from `position` on once more: after a sync that failed in an earlier run the page cache holds
-    /// what the disk does not, and takes it for clean, so that a later sync would write none of it.
-    pub(super) fn write_again(&self, mut position: u64) -> io::Result<()> {
-        let (log, end) = (self.log()?, self.size());
-        let mut buf = vec![0; WRITE_BYTES_MAX];
-        while position < end {
-            let len =
-                usize::try_from(end - position).map_or(WRITE_BYTES_MAX, |left| left.min(WRITE_BYTES_MAX));
-            log.read_exact_at(&mut buf[..len], position)?;
-            log.write_at(&[IoSlice::new(&buf[..len])], position)?;
-            position += u64::try_from(len).unwrap_or(u64::MAX);
-        }
-        Ok(())
-    }
-
     /// Cuts the log, durably.
     pub(super) fn truncate(&self, size: u64) -> io::Result<()> {
         let log = self.log()?;

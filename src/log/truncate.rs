@@ -7,6 +7,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::active::Active;
+use super::directory::{PartitionDir, Purpose};
 use super::disk::Disk;
 use super::error::Error;
 use super::index::Anchor;
@@ -14,9 +15,7 @@ use super::log::Log;
 use super::segment::Segment;
 use super::tail::Durable;
 use super::{producers, replay};
-
-/// Longest name of a directory, in bytes, on common file systems.
-const NAME_LEN_MAX: usize = 255;
+use crate::base::id::TopicPartition;
 
 impl Log {
     /// Removes everything from `offset` on, durably, and gives the new end: below `offset` if that is within a batch.
@@ -169,10 +168,10 @@ impl Log {
         Ok(())
     }
 
-    /// Renames the directory to `<topic>-<partition>.<uuid>-delete` and ends the log; readers keep what they have open.
-    /// Gives the new path; the caller syncs the log directory and removes it later (`LocalLog.logDeleteDirName`).
-    pub fn rename_for_deletion(&mut self, unique: Uuid) -> Result<PathBuf, Error> {
-        let renamed = self.dir.with_file_name(deleted_name(&self.dir, unique));
+    /// Renames the directory to `<topic>-<partition>.<uuid>` with the purpose's suffix and ends the log; readers keep what
+    /// they have open. Gives the new path; the caller syncs the log directory (`LocalLog.logDeleteDirName`).
+    pub fn set_aside(&mut self, purpose: Purpose, unique: Uuid) -> Result<PathBuf, Error> {
+        let renamed = self.dir.with_file_name(name_aside(&self.dir, purpose, unique));
         let (dir, disk) = (self.dir.clone(), self.disk.clone());
         self.poison();
         self.segments.iter().for_each(|s| s.close());
@@ -181,13 +180,11 @@ impl Log {
     }
 }
 
-/// The topic's name is cut if it has to be, never the partition.
-fn deleted_name(dir: &Path, unique: Uuid) -> String {
+fn name_aside(dir: &Path, purpose: Purpose, unique: Uuid) -> String {
     let name = dir.file_name().unwrap_or_default().to_string_lossy();
     let (topic, partition) = name.rsplit_once('-').unwrap_or((&name, "0"));
-    let suffix = format!("-{partition}.{}-delete", unique.simple());
-    let topic_len = topic.floor_char_boundary(NAME_LEN_MAX.saturating_sub(suffix.len()));
-    format!("{}{suffix}", &topic[..topic_len])
+    let tp = TopicPartition::new(topic, partition.parse().unwrap_or(0));
+    PartitionDir::beside(tp, purpose, unique).name
 }
 
 pub(super) fn remove_if_there(disk: &dyn Disk, path: &Path) -> io::Result<()> {

@@ -6,6 +6,9 @@ use std::sync::Arc;
 
 use super::delta::ReplayError;
 use super::map::Map;
+use crate::base::id::NodeId;
+use crate::config::broker::Config;
+use crate::config::dynamic::{Layers, Overrides};
 use crate::wire::kraft::{ConfigRecord, Record};
 
 /// What kind of thing a configuration is for (`ConfigResource.Type`, without those that are never stored).
@@ -103,6 +106,19 @@ impl Configs {
     /// One value, if it is set.
     pub fn value(&self, kind: ResourceKind, name: &str, key: &str) -> Option<&Arc<str>> {
         self.of(kind, name)?.get(key)
+    }
+
+    /// Everything that is set for one resource, as the tables of keys take it.
+    pub fn overrides(&self, kind: ResourceKind, name: &str) -> Overrides {
+        let text = |(key, value): (&Arc<str>, &Arc<str>)| (key.to_string(), value.to_string());
+        self.of(kind, name).map(|entries| entries.iter().map(text).collect()).unwrap_or_default()
+    }
+
+    /// Asks what decides the values of a node's broker keys: what it was started with, and what is set here.
+    pub fn with_layers<T>(&self, config: &Config, node: NodeId, ask: impl FnOnce(&Layers<'_>) -> T) -> T {
+        let broker = self.overrides(ResourceKind::Broker, &node.to_string());
+        let default = self.overrides(ResourceKind::Broker, "");
+        ask(&Layers { config, broker: &broker, default: &default })
     }
 
     pub(super) fn set(&mut self, record: &ConfigRecord) -> Result<Resource, ReplayError> {

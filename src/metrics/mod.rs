@@ -9,7 +9,6 @@
 //! Knows no broker: callers hand in numbers and names. Label values are bounded: APIs, versions, error names
 //! and listeners by what exists, topics and partitions by [`TOPIC_SERIES_MAX`] and [`PARTITION_SERIES_MAX`].
 
-mod cleaner;
 pub mod gauges;
 mod groups;
 mod process;
@@ -32,7 +31,6 @@ use self::text::Text;
 use self::topics::Topics;
 use crate::base::clock::Clock;
 
-pub use self::cleaner::{Cleaner, Cleaning, Uncleanable};
 pub use self::groups::{ConsumedPartition, ConsumerGroup};
 pub use self::requests::{Api, NO_ERROR};
 pub use self::state::{BrokerState, Partition, State};
@@ -256,9 +254,7 @@ mod tests {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let Ok(mut child) = command.spawn() else { return };
-        // Kafka's name abbreviates its unit, which promtool does not like.
-        let text = rendered().replace("time_since_last_run_ms", "time_since_last_run");
-        child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        child.stdin.take().unwrap().write_all(rendered().as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
         let said = [output.stdout, output.stderr].concat();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));

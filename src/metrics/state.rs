@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::PARTITION_SERIES_MAX;
-use super::cleaner::Cleaner;
 use super::groups::{self, ConsumerGroup};
 use super::text::{Kind, Text};
 
@@ -93,8 +92,6 @@ pub struct State {
     pub current_epoch: i32,
     /// Log directories here that failed.
     pub offline_log_directory_count: u32,
-    /// The log cleaner.
-    pub cleaner: Cleaner,
     /// Id and `host:port` of each broker of the cluster.
     pub brokers: Vec<(i32, String)>,
     /// Open connections of each listener.
@@ -143,7 +140,6 @@ impl State {
         self.write_connections(text);
         self.write_topics(text);
         self.write_partitions(text);
-        self.cleaner.write(text);
         groups::write(&self.consumer_groups, self.consumed_partitions_without_series, text);
     }
 

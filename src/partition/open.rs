@@ -26,6 +26,8 @@ pub(super) struct Checkpoints {
     recovery_points: Offsets,
     log_starts: Offsets,
     high_watermarks: Offsets,
+    /// Whether they were written by a clean stop.
+    clean: bool,
 }
 
 /// A replica to be opened.
@@ -37,11 +39,24 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// A replica that no checkpoint knows: its recovery point, log start offset and high watermark.
+    pub(super) fn with_marks(
+        directory: Arc<Directory>,
+        name: TopicPartition,
+        topic_id: TopicId,
+        marks: [i64; 3],
+    ) -> Self {
+        let [recovery_points, log_starts, high_watermarks] =
+            marks.map(|mark| Offsets::from([(name.clone(), mark)]));
+        let checkpoints = Checkpoints { recovery_points, log_starts, high_watermarks, clean: false };
+        Self { directory, checkpoints: Arc::new(checkpoints), name, topic_id }
+    }
+
     /// What its directory's checkpoints say.
     pub(super) fn opening(&self) -> Opening {
         let [recovery_point, log_start_offset, _] = self.checkpoints.of(&self.name);
         let is_checkpointed = self.checkpoints.recovery_points.contains_key(&self.name);
-        Opening { recovery_point, log_start_offset, clean: self.directory.was_clean(), is_checkpointed }
+        Opening { recovery_point, log_start_offset, clean: self.checkpoints.clean, is_checkpointed }
     }
 }
 
@@ -155,6 +170,7 @@ fn read_checkpoints(directory: &Directory) -> Checkpoints {
         recovery_points: read(OffsetFile::RecoveryPoint),
         log_starts: read(OffsetFile::LogStartOffset),
         high_watermarks: read(OffsetFile::HighWatermark),
+        clean: directory.was_clean(),
     }
 }
 
@@ -208,7 +224,8 @@ fn set_aside(parts: &Parts, directory: &Directory, path: &Path, tp: &TopicPartit
     }
 }
 
-fn open(parts: &Parts, found: &Found, settings: Settings) -> Option<Arc<Replica>> {
+/// Opens one replica; what is wrong with it is logged.
+pub(super) fn open(parts: &Parts, found: &Found, settings: Settings) -> Option<Arc<Replica>> {
     let Found { directory, checkpoints, name, topic_id } = found;
     let [_, _, high_watermark] = checkpoints.of(name);
     let opening = found.opening();

@@ -14,6 +14,7 @@ use super::error::{Error, FetchError};
 use super::settings::Settings;
 use crate::base::id::{TopicId, TopicPartition};
 use crate::log;
+use crate::log::directory::Purpose;
 use crate::log::producers::{Guard, Origin};
 use crate::log::read::ReadPlan;
 use crate::log::{AppendError, Appended, Leading, Log, TimestampOffset};
@@ -628,15 +629,15 @@ impl Replica {
         }
     }
 
-    /// Stops serving and renames the log's directory. The caller makes that durable and removes the files.
-    pub(super) fn delete(&self, unique: Uuid) -> Result<PathBuf, log::Error> {
+    /// Stops serving and renames the log's directory for a purpose. The caller makes that durable.
+    pub(super) fn delete(&self, purpose: Purpose, unique: Uuid) -> Result<PathBuf, log::Error> {
         // A sync under way would look for files that are gone.
         let _syncing = self.syncing.lock();
         let mut state = self.state.lock();
         state.deleted = true;
         state.give_up_moving();
         state.release_all();
-        let set_aside = state.log.rename_for_deletion(unique)?;
+        let set_aside = state.log.set_aside(purpose, unique)?;
         drop(state);
         self.directory().remove_replica();
         Ok(set_aside)
@@ -668,7 +669,7 @@ impl Replica {
         if let Some(leader) = state.leader.take() {
             state.known_high_watermark = leader.high_watermark();
         }
-        state.give_up_moving();
+        state.suspend_moving();
         state.release_all();
         if self.check_online().is_err() || state.deleted {
             return;

@@ -5,6 +5,7 @@ mod moves;
 mod retention;
 #[cfg(test)]
 mod tests;
+mod trash;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
@@ -23,6 +24,7 @@ use crate::base::clock::Clock;
 use crate::base::id::{DirectoryId, NodeId, TopicId, TopicPartition};
 use crate::base::random::Random;
 use crate::log::checkpoint::Offsets;
+use crate::log::directory::Purpose;
 use crate::log::{self, Log};
 use crate::meta::Image;
 use crate::meta::configs::ResourceKind;
@@ -31,7 +33,7 @@ use crate::meta::topics::{Partition, Topic};
 use crate::metrics::Metrics;
 use crate::replication::Leadership;
 
-pub use cleaning::{CleanerMeans, CleanerSettings};
+pub use cleaning::CleanerSettings;
 pub use moves::AlterLogDirError;
 
 type Topics = HashMap<TopicId, Arc<Replicas>>;
@@ -74,6 +76,7 @@ pub struct Set {
     leaving: retention::Leaving,
     cleaners: cleaning::Cleaners,
     moves: moves::Moves,
+    trash: trash::Trash,
     /// Told when a replica is where the metadata does not know it, and when a directory has failed.
     directories_changed: Notify,
 }
@@ -95,6 +98,7 @@ impl Set {
     /// Opens every replica that `image` places here. After an unclean stop logs are recovered, several at a
     /// time. A replica that cannot be opened is left out.
     pub fn open(parts: Parts, image: &Image, threads: usize) -> Arc<Self> {
+        trash::settle(&parts);
         let open::All { replicas, mut unopened, unfinished } = open::all(&parts, image, threads);
         let is_anything_offline = parts.directories.iter().any(|d| d.log_directory().is_offline());
         let mut topics: HashMap<TopicId, Replicas> = HashMap::new();
@@ -124,10 +128,12 @@ impl Set {
             leaving: retention::Leaving::default(),
             cleaners: cleaning::Cleaners::default(),
             moves: moves::Moves::default(),
+            trash: trash::Trash::default(),
             directories_changed: Notify::new(),
         };
         let all: Vec<TopicId> = image.topics.iter().map(|t| t.id).collect();
         set.load_cleaned();
+        set.load_trash();
         set.apply(image, &all);
         // What the files say of topics that are gone must not meet their successors.
         set.checkpoint(true);
@@ -224,8 +230,11 @@ impl Set {
             }
             if !by_index.contains_key(index) && !self.unopened.contains(&(topic.id, *index)) {
                 let name = TopicPartition { topic: topic.name.clone(), partition: *index };
-                match self.create(&name, topic.id, partition, settings.clone()) {
-                    Ok(replica) => drop(by_index.insert(*index, replica)),
+                let made = self
+                    .restored(&name, topic.id, &settings)
+                    .map_or_else(|| self.create(&name, topic.id, partition, settings.clone()).map(Some), Ok);
+                match made {
+                    Ok(replica) => by_index.extend(replica.map(|replica| (*index, replica))),
                     Err(error) => error!(tp = %name, %error, "replica cannot be made"),
                 }
             }
@@ -270,15 +279,21 @@ impl Set {
 
     fn topic_deleted(&self, gone: &Replicas) {
         info!(topic = %gone.name, partitions = gone.by_index.len(), "topic deleted");
+        let mut marked =
+            gone.by_index.values().next().map_or_else(HashMap::new, |r| self.take_marked(r.topic_id()));
         for directory in &self.parts.directories {
             let here = gone.by_index.values().filter(|r| Arc::ptr_eq(&r.directory(), directory));
-            let set_aside = here.filter_map(|replica| {
-                let deleted = replica.delete(self.parts.random.uuid());
-                deleted
-                    .inspect_err(|error| error!(tp = %replica.name(), %error, "replica cannot be deleted"))
-                    .ok()
-            });
-            directory.remove_set_aside(set_aside.collect());
+            let mut for_removal = Vec::new();
+            for replica in here {
+                let trashed = marked.remove(&replica.name().partition);
+                let purpose = if trashed.is_some() { Purpose::Stray } else { Purpose::Delete };
+                match (replica.delete(purpose, self.parts.random.uuid()), trashed) {
+                    (Ok(path), Some(trashed)) => self.put_into_trash(directory, path, trashed),
+                    (Ok(path), None) => for_removal.push(path),
+                    (Err(error), _) => error!(tp = %replica.name(), %error, "replica cannot be deleted"),
+                }
+            }
+            directory.remove_set_aside(for_removal);
         }
     }
 

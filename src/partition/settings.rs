@@ -1,10 +1,8 @@
 //! What a replica takes from its topic's configuration.
 
-use std::collections::BTreeMap;
-
 use crate::base::id::NodeId;
 use crate::config::broker::Config;
-use crate::config::dynamic::{Layers, Overrides};
+use crate::config::dynamic::Overrides;
 use crate::config::topic::{CompressionType, TimestampType, TopicConfig};
 use crate::config::value::Value;
 use crate::log;
@@ -35,22 +33,13 @@ const PRODUCER_ID_EXPIRATION: &str = "producer.id.expiration.ms";
 
 /// What is set dynamically for one resource.
 pub fn overrides(image: &Image, kind: ResourceKind, name: &str) -> Overrides {
-    let entries = image.configs.of(kind, name);
-    let pairs = entries.into_iter().flat_map(|e| e.iter());
-    pairs.map(|(key, value)| (key.to_string(), value.to_string())).collect::<BTreeMap<_, _>>()
-}
-
-/// What decides the values of a node's broker keys: its static configuration and what `image` has.
-pub fn with_layers<T>(config: &Config, image: &Image, node: NodeId, ask: impl FnOnce(&Layers<'_>) -> T) -> T {
-    let broker = overrides(image, ResourceKind::Broker, &node.to_string());
-    let default = overrides(image, ResourceKind::Broker, "");
-    ask(&Layers { config, broker: &broker, default: &default })
+    image.configs.overrides(kind, name)
 }
 
 impl Settings {
     /// The settings of `topic` on `node`, all layers considered.
     pub fn of_topic(config: &Config, image: &Image, node: NodeId, topic: &str) -> Self {
-        with_layers(config, image, node, |layers| {
+        image.configs.with_layers(config, node, |layers| {
             let topic = TopicConfig::resolve(&overrides(image, ResourceKind::Topic, topic), layers);
             let verify_transactions = layers.value(VERIFICATION) != Some(Value::Boolean(false));
             let producer_id_expiration_ms = match layers.value(PRODUCER_ID_EXPIRATION) {

@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::{CleanerMeans, CleanerSettings, Directory, Parts, Set, Settings};
+use super::{CleanerSettings, Directory, Parts, Set, Settings};
 use crate::base::clock::Clock;
 use crate::base::id::{DirectoryId, NodeId, TopicId};
 use crate::base::random::Random;
@@ -109,13 +108,12 @@ pub(crate) fn one_topic(
 }
 
 /// A cleaner with nothing to hold it back but `wait`.
-pub(crate) fn cleaner(wait: impl Fn(Duration) -> bool + Send + Sync + 'static) -> CleanerMeans {
-    let settings = CleanerSettings {
+pub(crate) fn cleaner(wait: impl Fn(std::time::Duration) -> bool + Send + Sync + 'static) -> CleanerSettings {
+    CleanerSettings {
         dedupe_buffer_bytes: 1 << 20,
         threads: 1,
         load_factor: 0.9,
         io_bytes_per_second_max: f64::MAX,
-        backoff: Duration::ZERO,
-    };
-    CleanerMeans { settings: Box::new(move || settings), wait: Box::new(wait) }
+        wait: Box::new(wait),
+    }
 }

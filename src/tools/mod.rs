@@ -6,6 +6,7 @@
 mod dump_log;
 pub mod options;
 mod storage;
+mod topics;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -29,7 +30,8 @@ impl From<io::Error> for Stop {
 pub type Run = fn(&[String], &mut dyn Write) -> Result<ExitCode, Stop>;
 
 /// Every tool by its name.
-const TOOLS: &[(&str, Run)] = &[("dump-log", dump_log::run), ("storage", storage::run)];
+const TOOLS: &[(&str, Run)] =
+    &[("dump-log", dump_log::run), ("storage", storage::run), ("topics", topics::run)];
 
 /// The tool that the first word of the command line names.
 pub fn find(name: &str) -> Option<Run> {

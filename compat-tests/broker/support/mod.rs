@@ -15,7 +15,7 @@ mod wait;
 pub use batch::{Records, header_of, headers_in, now_ms, seal, values_in};
 pub use calls::{Created, fetch_partition, fetch_request, produce_request, text};
 pub use client::{Client, frame};
-pub use process::{Broker, Invocation, PATIENCE, tests_kafka};
+pub use process::{Broker, Ended, Invocation, PATIENCE, tests_kafka};
 pub use wait::{eventually, has_come};
 
 /// A topic name that no other test uses, nor an earlier run against the same broker.

@@ -136,7 +136,6 @@ impl Member {
     /// This member as its subscription record tells it.
     pub(super) fn described_by(&self, value: &ConsumerGroupMemberMetadataValue) -> Self {
         let topics: BTreeSet<Arc<str>> = value.subscribed_topic_names.iter().cloned().collect();
-        let classic = value.classic_member_metadata.0.clone();
         Self {
             instance: value.instance_id.clone(),
             rack: value.rack_id.clone(),
@@ -146,7 +145,7 @@ impl Member {
             topics: if topics == *self.topics { self.topics.clone() } else { Arc::new(topics) },
             regex: value.subscribed_topic_regex.clone(),
             assignor: value.server_assignor.clone(),
-            classic: classic.filter(|classic| !classic.supported_protocols.is_empty()).map(Arc::new),
+            classic: value.classic_member_metadata.0.clone().map(Arc::new),
             ..self.clone()
         }
     }

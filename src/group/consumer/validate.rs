@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::member::{LEAVE_EPOCH, LEAVE_STATIC_EPOCH, Member, Owned};
 use super::{Group, Refused};
+use crate::group::Code;
 use crate::group::settings::Settings;
-use crate::group::{Code, SUBSCRIPTION_BYTES_MAX};
 
 /// From this version of OffsetCommit on, a member of a consumer group may use it.
 const COMMIT_VERSION_MIN: i16 = 9;
@@ -33,10 +33,6 @@ pub(super) fn heartbeat(
     }
     if request.rack_id.as_deref().is_some_and(is_blank) {
         return invalid("RackId can't be empty.");
-    }
-    let names = request.subscribed_topic_names.iter().flatten();
-    if names.map(|name| name.len()).sum::<usize>() > SUBSCRIPTION_BYTES_MAX {
-        return invalid("SubscribedTopicNames is too large.");
     }
     if epoch == 0 {
         if request.rebalance_timeout_ms == -1 {
@@ -185,29 +181,4 @@ impl Group {
 
 fn stale(member: &Member) -> Code {
     if member.is_classic() { Code::IllegalGeneration } else { Code::StaleMemberEpoch }
-}
-
-#[cfg(test)]
-mod tests {
-    use kafka_protocol::messages::TopicName;
-    use kafka_protocol::protocol::StrBytes;
-
-    use super::*;
-    use crate::group::tests::settings;
-
-    #[test]
-    fn a_subscription_is_no_larger_than_its_record_may_be() {
-        let asks = |len: usize| {
-            let names = ["a".repeat(len - 1), "b".into()].map(|name| TopicName(StrBytes::from_string(name)));
-            let request = ConsumerGroupHeartbeatRequest::default()
-                .with_group_id(StrBytes::from_static_str("g").into())
-                .with_member_id(StrBytes::from_static_str("m"))
-                .with_rebalance_timeout_ms(1)
-                .with_topic_partitions(Some(vec![]))
-                .with_subscribed_topic_names(Some(names.to_vec()));
-            heartbeat(&request, 1, &settings()).map_err(|refused| refused.code)
-        };
-        assert_eq!(asks(SUBSCRIPTION_BYTES_MAX), Ok(()));
-        assert_eq!(asks(SUBSCRIPTION_BYTES_MAX + 1), Err(Code::InvalidRequest));
-    }
 }

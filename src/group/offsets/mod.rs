@@ -34,6 +34,11 @@ pub(super) struct Offsets {
 }
 
 impl Offsets {
+    /// Whether a group has any.
+    pub(super) fn are_committed_for(&self, group: &str) -> bool {
+        self.committed.group(group).is_some()
+    }
+
     pub(super) fn replay(
         &mut self,
         record_offset: i64,

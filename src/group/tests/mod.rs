@@ -36,7 +36,7 @@ use super::*;
 use crate::machine::story::{Log, Words, stories};
 use crate::machine::{Driver, Sink};
 
-pub(in crate::group) fn settings() -> Settings {
+fn settings() -> Settings {
     Settings {
         classic_session_ms_min: 6_000,
         classic_session_ms_max: 1_800_000,

@@ -41,13 +41,10 @@ pub struct Cleaning {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) dir: Arc<Path>,
     settings: Settings,
-    pub(super) limits: Limits,
     first_dirty_offset: i64,
     end_offset: i64,
-    /// All of the log's.
-    segments: Arc<Vec<Arc<Segment>>>,
-    /// How many of them are below `end_offset`.
-    count: usize,
+    /// All below `end_offset`.
+    segments: Vec<Arc<Segment>>,
     last_of_producers: HashMap<i64, LastOfProducer>,
     high_watermark: i64,
     now_ms: i64,
@@ -58,29 +55,11 @@ pub struct Cleaning {
     transactions: CleanedTransactions,
 }
 
-/// What a segment can hold.
-#[derive(Clone, Copy)]
-pub(super) struct Limits {
-    /// Bytes of the log.
-    pub(super) bytes: u64,
-    /// Offsets after the base offset.
-    pub(super) offsets: i64,
-}
-
-/// What index entries can point at.
-pub(super) const LIMITS: Limits = Limits { bytes: i32::MAX.cast_unsigned() as u64, offsets: i32::MAX as i64 };
-
-/// Segments that are to replace others: one, unless what is compressed again has grown too large. Their files are
-/// durable, under names that the next start removes.
+/// A segment that is to replace others. Its files are durable, under names that the next start removes.
 pub struct Cleaned {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) dir: Arc<Path>,
     pub(super) sources: Vec<Arc<Segment>>,
-    pub(super) segments: Vec<CleanedSegment>,
-}
-
-/// One of them.
-pub(super) struct CleanedSegment {
     pub(super) segment: Arc<Segment>,
     /// Which files it has.
     pub(super) kinds: Vec<Kind>,
@@ -94,28 +73,34 @@ impl Log {
         high_watermark: i64,
         rules: &Rules,
         now_ms: i64,
-    ) -> Cleaning {
+    ) -> io::Result<Cleaning> {
         let Cleanable { first_dirty_offset, end_offset, .. } = *cleanable;
+        let count = self.segments.partition_point(|s| s.base_offset < end_offset);
+        let mut aborted = Vec::new();
+        // The marker of a transaction may be in a segment that is not cleaned.
+        for segment in self.segments.iter() {
+            if segment.collect_aborted(0, end_offset, &mut aborted)? {
+                break;
+            }
+        }
         let last_of_producers = self.producers.sorted().into_iter().map(|(id, entry)| {
             let data = entry.recent().last().map(|batch| LastOfProducer::Data(batch.last_offset));
             (id, data.unwrap_or(LastOfProducer::Marker(entry.producer_epoch)))
         });
-        Cleaning {
+        Ok(Cleaning {
             disk: self.disk.clone(),
             dir: self.dir.clone(),
             settings: self.settings,
-            limits: LIMITS,
             first_dirty_offset,
             end_offset,
-            segments: self.segments.clone(),
-            count: self.segments.partition_point(|s| s.base_offset < end_offset),
+            segments: self.segments[..count].to_vec(),
             last_of_producers: last_of_producers.collect(),
             high_watermark,
             now_ms,
             delete_retention_ms: rules.delete_retention_ms,
-            transactions: CleanedTransactions::default(),
-            aborted: Vec::new(),
-        }
+            transactions: CleanedTransactions::new(aborted.clone()),
+            aborted,
+        })
     }
 }
 
@@ -126,38 +111,20 @@ impl Cleaning {
     }
 
     /// Maps the keys of the dirty part, as far as there is room. What it reaches is cleaned.
-    pub fn map(&mut self, map: &mut OffsetMap, pace: &mut Pace<'_>) -> io::Result<()> {
-        self.collect_aborted()?;
-        let segments = self.segments();
-        let from = segments.partition_point(|s| s.base_offset <= self.first_dirty_offset);
+    pub fn map(&self, map: &mut OffsetMap, pace: &mut Pace<'_>) -> io::Result<()> {
+        let from = self.segments.partition_point(|s| s.base_offset <= self.first_dirty_offset);
         let from = from.saturating_sub(1);
         // The walk does not meet the markers below, so what they end must not begin.
-        let start_offset = segments.get(from).map_or(self.end_offset, |s| s.base_offset);
+        let start_offset = self.segments.get(from).map_or(self.end_offset, |s| s.base_offset);
         let aborted = self.aborted.iter().filter(|txn| txn.last_offset >= start_offset);
         let mut transactions = CleanedTransactions::new(aborted.copied().collect());
-        let ends = segments.iter().skip(1).map(|s| s.base_offset).chain([self.end_offset]);
-        for (segment, end) in segments.iter().zip(ends).skip(from) {
+        let ends = self.segments.iter().skip(1).map(|s| s.base_offset).chain([self.end_offset]);
+        for (segment, end) in self.segments.iter().zip(ends).skip(from) {
             if !self.map_segment(segment, map, &mut transactions, pace)? {
                 return Ok(());
             }
             map.set_latest_offset(end - 1);
         }
-        Ok(())
-    }
-
-    fn segments(&self) -> &[Arc<Segment>] {
-        &self.segments[..self.count]
-    }
-
-    /// The marker of a transaction may be in a segment that is not cleaned.
-    fn collect_aborted(&mut self) -> io::Result<()> {
-        self.aborted.clear();
-        for segment in self.segments.iter() {
-            if segment.collect_aborted(0, self.end_offset, &mut self.aborted)? {
-                break;
-            }
-        }
-        self.transactions = CleanedTransactions::new(self.aborted.clone());
         Ok(())
     }
 
@@ -199,15 +166,14 @@ impl Cleaning {
 
     /// The segments that the map reaches, in groups that fit one segment each (`groupSegmentsBySize`).
     pub fn groups(&self, map: &OffsetMap) -> Vec<Vec<usize>> {
-        let segments = self.segments();
-        let reached = segments.partition_point(|s| s.base_offset <= map.latest_offset());
-        let next_base = |at: usize| segments.get(at + 1).map_or(self.end_offset, |s| s.base_offset);
+        let reached = self.segments.partition_point(|s| s.base_offset <= map.latest_offset());
+        let next_base = |at: usize| self.segments.get(at + 1).map_or(self.end_offset, |s| s.base_offset);
         let index_bytes = |bytes: u64| bytes / u64::from(self.settings.index_interval_bytes.max(1)) * 12;
         let mut groups: Vec<Vec<usize>> = Vec::new();
         let mut bytes = 0;
-        for (at, segment) in segments[..reached].iter().enumerate() {
+        for (at, segment) in self.segments[..reached].iter().enumerate() {
             let fits = groups.last().and_then(|group| group.first()).is_some_and(|first| {
-                let span = next_base(at) - 1 - segments[*first].base_offset;
+                let span = next_base(at) - 1 - self.segments[*first].base_offset;
                 bytes + segment.size() <= u64::from(self.settings.segment_bytes)
                     && index_bytes(bytes + segment.size()) <= u64::from(self.settings.segment_index_bytes)
                     && span <= i64::from(i32::MAX)
@@ -223,58 +189,45 @@ impl Cleaning {
 
     /// Copies a group without what is replaced. To be called for each group in order.
     pub fn copy(&mut self, group: &[usize], map: &OffsetMap, pace: &mut Pace<'_>) -> io::Result<Cleaned> {
-        let (disk, dir) = (self.disk.clone(), self.dir.clone());
         let sources: Vec<_> = group.iter().map(|at| self.segments[*at].clone()).collect();
-        let mut bases = Vec::new();
-        match self.copy_all(&sources, &mut bases, map, pace) {
-            Ok(segments) => Ok(Cleaned { disk, dir, sources, segments }),
+        let base_offset = sources.first().expect("a group has a segment").base_offset;
+        let (disk, dir) = (self.disk.clone(), self.dir.clone());
+        let target = Target::create(&*disk, &dir, base_offset, self.settings.index_interval_bytes)?;
+        let copied = self.copy_all(&sources, target, map, pace);
+        let (size, kinds) = match copied {
+            Ok(copied) => copied,
             Err(error) => {
-                bases.into_iter().for_each(|base_offset| discard(&*disk, &dir, base_offset));
-                Err(error)
+                discard(&*disk, &dir, base_offset);
+                return Err(error);
             }
-        }
+        };
+        let segment = Arc::new(Segment::existing(&disk, &dir, base_offset, size));
+        Ok(Cleaned { disk, dir, sources, segment, kinds })
     }
 
-    /// Notes the base offset of each segment before it makes it.
     fn copy_all(
         &mut self,
         sources: &[Arc<Segment>],
-        bases: &mut Vec<i64>,
+        mut target: Target<'_>,
         map: &OffsetMap,
         pace: &mut Pace<'_>,
-    ) -> io::Result<Vec<CleanedSegment>> {
-        let (disk, dir, interval_bytes) =
-            (self.disk.clone(), self.dir.clone(), self.settings.index_interval_bytes);
-        let mut create = |base_offset| {
-            bases.push(base_offset);
-            Target::create(&disk, &dir, base_offset, interval_bytes)
-        };
-        let first = sources.first().expect("a group has a segment");
-        let (mut target, mut full) = (create(first.base_offset)?, Vec::new());
-        let horizon_ms = self.now_ms.saturating_add(self.delete_retention_ms);
+    ) -> io::Result<(u64, Vec<Kind>)> {
         for source in sources {
             let log = source.log()?;
             let mut batches = Batches::new(&*log, source.size());
             while let Some((Found { header, .. }, bytes)) = batches.next(pace)? {
                 let (fate, ended) = self.fate(&header, bytes);
-                let kept = filter(&header, bytes, fate, horizon_ms, |r| self.keeps(&header, r, map))?;
-                let (header, bytes) = match &kept {
-                    Kept::Whole => (&header, bytes),
-                    Kept::Changed(batch) => (&batch.header, &batch.bytes[..]),
-                    Kept::Nothing => continue,
-                };
-                if !target.has_room(header, bytes.len(), self.limits) {
-                    full.push(target.finish(Some(source.modified_ms()?), pace)?);
-                    target = create(header.base_offset)?;
-                }
-                target.add(header, bytes, pace)?;
-                // Into the index of the segment that holds the marker.
                 target.aborted.extend(ended);
+                let horizon_ms = self.now_ms.saturating_add(self.delete_retention_ms);
+                match filter(&header, bytes, fate, horizon_ms, |r| self.keeps(&header, r, map))? {
+                    Kept::Whole => target.add(&header, bytes, pace)?,
+                    Kept::Changed(batch) => target.add(&batch.header, &batch.bytes, pace)?,
+                    Kept::Nothing => {}
+                }
             }
         }
         let modified_ms = sources.last().map(|last| last.modified_ms()).transpose()?;
-        full.push(target.finish(modified_ms, pace)?);
-        Ok(full)
+        target.finish(modified_ms, pace)
     }
 
     fn fate(&mut self, header: &BatchHeader, bytes: &[u8]) -> (Fate, Option<AbortedTxn>) {
@@ -390,8 +343,8 @@ impl<'a> Batches<'a> {
 
 /// The files of the new segment.
 struct Target<'a> {
-    disk: &'a Arc<dyn Disk>,
-    dir: &'a Arc<Path>,
+    disk: &'a dyn Disk,
+    dir: &'a Path,
     base_offset: i64,
     file: Arc<dyn File>,
     size: u64,
@@ -403,30 +356,20 @@ struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    fn create(
-        disk: &'a Arc<dyn Disk>,
-        dir: &'a Arc<Path>,
-        base_offset: i64,
-        interval_bytes: u32,
-    ) -> io::Result<Self> {
-        let file = fresh(&**disk, &cleaned_path(dir, Kind::Log, base_offset))?;
+    fn create(disk: &'a dyn Disk, dir: &'a Path, base_offset: i64, interval_bytes: u32) -> io::Result<Self> {
+        let file = fresh(disk, &cleaned_path(dir, Kind::Log, base_offset))?;
         let (indexes, buf, aborted) = (Indexes::new(base_offset), Vec::new(), Vec::new());
         Ok(Self { disk, dir, base_offset, file, size: 0, buf, indexes, interval_bytes, aborted })
     }
 
-    fn position(&self) -> u64 {
-        self.size + u64::try_from(self.buf.len()).unwrap_or(u64::MAX)
-    }
-
-    fn has_room(&self, header: &BatchHeader, len: usize, limits: Limits) -> bool {
-        let position = self.position();
-        let end = position.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
-        // A batch that no segment can hold is written all the same: it was in one.
-        (position == 0 || end <= limits.bytes) && header.last_offset() - self.base_offset <= limits.offsets
-    }
-
     fn add(&mut self, header: &BatchHeader, bytes: &[u8], pace: &mut Pace<'_>) -> io::Result<()> {
-        self.indexes.add(header, self.position(), self.interval_bytes);
+        let position = self.size + u64::try_from(self.buf.len()).unwrap_or(u64::MAX);
+        let end = position.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        let is_too_far = i32::try_from(header.last_offset() - self.base_offset).is_err();
+        if is_too_far || i32::try_from(end).is_err() {
+            return Err(io::Error::other("the cleaned segment would be too large"));
+        }
+        self.indexes.add(header, position, self.interval_bytes);
         self.buf.extend_from_slice(bytes);
         if self.buf.len() >= IO_BYTES { self.write(pace) } else { Ok(()) }
     }
@@ -439,8 +382,9 @@ impl<'a> Target<'a> {
         Ok(())
     }
 
-    /// Makes all files durable. Where no record has a timestamp, retention goes by `modified_ms`.
-    fn finish(mut self, modified_ms: Option<i64>, pace: &mut Pace<'_>) -> io::Result<CleanedSegment> {
+    /// Makes all files durable; gives the log's size and which files there are. Where no record has a timestamp,
+    /// retention goes by `modified_ms`.
+    fn finish(mut self, modified_ms: Option<i64>, pace: &mut Pace<'_>) -> io::Result<(u64, Vec<Kind>)> {
         self.write(pace)?;
         if let Some(modified_ms) = modified_ms {
             self.disk.touch(&cleaned_path(self.dir, Kind::Log, self.base_offset), modified_ms)?;
@@ -452,20 +396,19 @@ impl<'a> Target<'a> {
             (Kind::OffsetIndex, self.indexes.offsets.encode()),
             (Kind::TimeIndex, self.indexes.times.encode()),
         ] {
-            let file = fresh(&**self.disk, &cleaned_path(self.dir, kind, self.base_offset))?;
+            let file = fresh(self.disk, &cleaned_path(self.dir, kind, self.base_offset))?;
             file.write_at(&[IoSlice::new(&bytes)], 0)?;
             file.sync_data()?;
         }
         if !self.aborted.is_empty() {
-            let file = fresh(&**self.disk, &cleaned_path(self.dir, Kind::TxnIndex, self.base_offset))?;
+            let file = fresh(self.disk, &cleaned_path(self.dir, Kind::TxnIndex, self.base_offset))?;
             let mut index = TxnIndex::open(file, self.base_offset).map_err(io::Error::other)?;
             self.aborted.iter().try_for_each(|txn| index.append(txn))?;
             index.sync()?;
             kinds.push(Kind::TxnIndex);
         }
         self.disk.sync_dir(self.dir)?;
-        let segment = Segment::existing(self.disk, self.dir, self.base_offset, self.size);
-        Ok(CleanedSegment { segment: Arc::new(segment), kinds })
+        Ok((self.size, kinds))
     }
 }
 

@@ -25,4 +25,4 @@ mod transactions;
 
 pub use copy::{Cleaned, Cleaning, Pace};
 pub use offset_map::OffsetMap;
-pub use plan::{Cleanable, CleaningPlan, Rules};
+pub use plan::{Cleanable, Rules};

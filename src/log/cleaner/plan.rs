@@ -54,38 +54,26 @@ fn approximate(bytes: u64) -> f64 {
     f64::from(high) * 4_294_967_296.0 + f64::from(low)
 }
 
-/// A look at a log that is to be taken without its lock: indexes may have to be read, or made anew.
-pub struct CleaningPlan {
-    segments: Arc<Vec<Arc<Segment>>>,
-    first_dirty_offset: i64,
-    /// Nothing from here on is touched.
-    bound: i64,
-}
-
 impl Log {
-    /// Plans to find what can be cleaned; none if there is but the active segment. `cleaned_up_to` is what the
-    /// checkpoint has. Only what is decided and in the log's own files on the device is touched.
-    pub fn plan_cleaning(&self, cleaned_up_to: Option<i64>, high_watermark: i64) -> Option<CleaningPlan> {
-        let (active, older) = self.segments.split_last()?;
+    /// What can be cleaned; none if there is but the active segment. `cleaned_up_to` is what the checkpoint has. Only
+    /// what is decided and in the log's own files on the device is touched.
+    pub fn cleanable(
+        &self,
+        cleaned_up_to: Option<i64>,
+        high_watermark: i64,
+        rules: &Rules,
+        now_ms: i64,
+    ) -> io::Result<Option<Cleanable>> {
+        let Some((active, older)) = self.segments.split_last() else { return Ok(None) };
         if older.is_empty() || self.alive().is_err() {
-            return None;
+            return Ok(None);
         }
         let first_dirty_offset = cleaned_up_to
             .filter(|offset| (self.start_offset..=self.end_offset).contains(offset))
             .unwrap_or(self.start_offset);
         let stable = self.last_stable_bound().unwrap_or(high_watermark).min(high_watermark);
-        let bound = stable.min(active.base_offset).min(self.flushed_offset);
-        Some(CleaningPlan { segments: self.segments.clone(), first_dirty_offset, bound })
-    }
-}
-
-impl CleaningPlan {
-    /// What can be cleaned. Nobody may retire or replace segments meanwhile.
-    pub fn resolve(&self, rules: &Rules, now_ms: i64) -> io::Result<Cleanable> {
-        let Self { segments, first_dirty_offset, bound } = self;
-        let mut bound = *bound;
-        let older = segments.split_last().map_or(&[][..], |(_, older)| older);
-        let dirty_from = older.partition_point(|s| s.base_offset <= *first_dirty_offset).saturating_sub(1);
+        let mut bound = stable.min(active.base_offset).min(self.flushed_offset);
+        let dirty_from = older.partition_point(|s| s.base_offset <= first_dirty_offset).saturating_sub(1);
         if rules.min_compaction_lag_ms > 0 {
             let youngest = now_ms.saturating_sub(rules.min_compaction_lag_ms);
             for segment in &older[dirty_from..] {
@@ -96,17 +84,17 @@ impl CleaningPlan {
             }
         }
         // Segments are cleaned whole or not at all.
-        let count = segments.partition_point(|s| s.base_offset <= bound).saturating_sub(1);
-        let end_offset = segments[count].base_offset;
+        let count = self.segments.partition_point(|s| s.base_offset <= bound).saturating_sub(1);
+        let end_offset = self.segments[count].base_offset;
         let sizes = |segments: &[Arc<Segment>]| segments.iter().map(|s| s.size()).sum::<u64>();
         let clean = dirty_from.min(count);
-        Ok(Cleanable {
-            first_dirty_offset: *first_dirty_offset,
+        Ok(Some(Cleanable {
+            first_dirty_offset,
             end_offset,
             clean_bytes: sizes(&older[..clean]),
-            dirty_bytes: if end_offset > *first_dirty_offset { sizes(&older[clean..count]) } else { 0 },
+            dirty_bytes: if end_offset > first_dirty_offset { sizes(&older[clean..count]) } else { 0 },
             overdue_ms: overdue_ms(&older[dirty_from..], rules, now_ms)?,
-        })
+        }))
     }
 }
 

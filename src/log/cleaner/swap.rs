@@ -1,8 +1,8 @@
-//! Puts cleaned segments in the place of their sources (`LocalLog.replaceSegments`).
+//! Puts a cleaned segment in the place of its sources (`LocalLog.replaceSegments`).
 //!
 //! ```text
 //! other .cleaned      -> removed
-//! .cleaned, durable -> .swap, durable     the last segment first; from here on a crash ends with the new ones
+//! .cleaned, durable -> .swap, durable     from here on a crash ends with the new segment
 //! sources -> .deleted                     all of them, indexes first
 //! .swap -> no suffix                      the log first: without it an index means nothing
 //! ```
@@ -13,12 +13,11 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::copy::{Cleaned, CleanedSegment, cleaned_path, discard};
+use super::copy::{Cleaned, cleaned_path, discard};
 use crate::log::Log;
 use crate::log::disk::Dir;
 use crate::log::names::{CLEANED, Kind, SWAP, parse};
 use crate::log::retention::Retired;
-use crate::log::segment::Segment;
 use crate::log::truncate::remove_if_there;
 
 /// A change of files that needs no further descriptor.
@@ -37,13 +36,12 @@ impl Cleaned {
 
     /// Bytes of what replaces them.
     pub fn bytes_after(&self) -> u64 {
-        self.segments.iter().map(|cleaned| cleaned.segment.size()).sum()
+        self.segment.size()
     }
 
     /// Removes the files that were to replace others.
     pub fn discard(&self) {
-        let bases = self.segments.iter().map(|cleaned| cleaned.segment.base_offset);
-        bases.for_each(|base_offset| discard(&*self.disk, &self.dir, base_offset));
+        discard(&*self.disk, &self.dir, self.segment.base_offset);
     }
 
     /// Opens what the change needs. After an error nothing is changed, and it can be tried again.
@@ -60,7 +58,7 @@ impl Cleaned {
     /// Removes what another cleaning has left, of the topic that had the name before: next to it, the next start would
     /// take the swap for an unfinished split, and remove it.
     fn remove_foreign(&self) -> io::Result<()> {
-        let own: Vec<_> = self.files().map(|(segment, kind)| (segment.base_offset, kind)).collect();
+        let own: Vec<_> = self.kinds.iter().map(|kind| (self.segment.base_offset, *kind)).collect();
         for entry in self.disk.list(&self.dir)? {
             let cleaned = entry.name.strip_suffix(CLEANED).and_then(parse);
             if cleaned.is_some_and(|cleaned| !own.contains(&cleaned)) {
@@ -74,21 +72,13 @@ impl Cleaned {
     fn snapshots_of_merged(&self) -> io::Result<Vec<PathBuf>> {
         let mut snapshots = Log::snapshots(&*self.disk, &self.dir)?;
         snapshots.pop();
-        let has = |segments: &[Arc<Segment>], offset| segments.iter().any(|s| s.base_offset == offset);
-        let new: Vec<_> = self.segments.iter().map(|cleaned| cleaned.segment.clone()).collect();
-        snapshots.retain(|(offset, _)| has(&self.sources, *offset) && !has(&new, *offset));
+        let merged = self.sources.get(1..).unwrap_or_default();
+        snapshots.retain(|(offset, _)| merged.iter().any(|source| source.base_offset == *offset));
         Ok(snapshots.into_iter().map(|(_, path)| path).collect())
     }
 
-    /// Of each segment the log first.
-    fn files(&self) -> impl DoubleEndedIterator<Item = (&Segment, Kind)> {
-        self.segments
-            .iter()
-            .flat_map(|CleanedSegment { segment, kinds }| kinds.iter().map(move |kind| (&**segment, *kind)))
-    }
-
-    fn swap_path(&self, segment: &Segment, kind: Kind) -> PathBuf {
-        self.dir.join(kind.name(segment.base_offset) + SWAP)
+    fn swap_path(&self, kind: Kind) -> PathBuf {
+        self.dir.join(kind.name(self.segment.base_offset) + SWAP)
     }
 }
 
@@ -99,16 +89,15 @@ impl Swap<'_> {
     ///
     /// After an error only the next start can tell which segment it is.
     pub fn run(&self) -> io::Result<()> {
-        let Cleaned { disk, dir, sources, segments: _ } = self.cleaned;
-        // The first log last: at the next start it vouches for all others.
-        for (segment, kind) in self.cleaned.files().rev() {
-            let from = cleaned_path(dir, kind, segment.base_offset);
-            disk.rename(&from, &self.cleaned.swap_path(segment, kind))?;
+        let Cleaned { disk, dir, sources, segment, kinds } = self.cleaned;
+        for kind in kinds.iter().rev() {
+            let from = cleaned_path(dir, *kind, segment.base_offset);
+            disk.rename(&from, &self.cleaned.swap_path(*kind))?;
         }
         self.dir.sync()?;
         sources.iter().try_for_each(|source| source.set_aside())?;
-        for (segment, kind) in self.cleaned.files() {
-            disk.rename(&self.cleaned.swap_path(segment, kind), &segment.path(kind))?;
+        for kind in kinds {
+            disk.rename(&self.cleaned.swap_path(*kind), &segment.path(*kind))?;
         }
         self.dir.sync()?;
         self.snapshots.iter().try_for_each(|path| remove_if_there(&**disk, path))
@@ -116,7 +105,7 @@ impl Swap<'_> {
 }
 
 impl Log {
-    /// Lets the log have the cleaned segments instead of their sources, whose files are to be removed later.
+    /// Lets the log have the cleaned segment instead of its sources, whose files are to be removed later.
     pub fn replace(&mut self, cleaned: &Cleaned) -> Retired {
         let first = cleaned.sources.first().expect("a group has a segment");
         let at = self.segments.iter().position(|s| Arc::ptr_eq(s, first));
@@ -125,8 +114,7 @@ impl Log {
         let is_same = self.segments[at..].iter().zip(&cleaned.sources).all(|(a, b)| Arc::ptr_eq(a, b));
         assert!(is_same && at + count < self.segments.len(), "old segments were changed by somebody else");
         let segments = Arc::make_mut(&mut self.segments);
-        let new = cleaned.segments.iter().map(|cleaned| cleaned.segment.clone());
-        let replaced = segments.splice(at..at + count, new).collect();
+        let replaced = segments.splice(at..at + count, [cleaned.segment.clone()]).collect();
         self.retired(replaced)
     }
 }

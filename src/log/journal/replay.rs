@@ -123,9 +123,7 @@ fn first_generation(journal: &dyn File, position: u64) -> io::Result<Option<i64>
     Ok(header_at(journal, position)?.map(|header| header.generation))
 }
 
-/// Takes the entries of one turn, up to the first that is not whole: nothing from there on was acknowledged, unless the
-/// entry after it is whole. Each is written after the one before was synced, so that one has been damaged since. Its logs
-/// end before it then: no later bytes of theirs continue their files.
+/// Takes the entries of one turn, up to the first that is not whole: nothing from there on was acknowledged.
 fn scan_half(
     journal: &dyn File,
     (start, end): (u64, u64),
@@ -134,7 +132,6 @@ fn scan_half(
     replayed: &mut Replayed,
 ) -> io::Result<()> {
     let mut position = start;
-    let mut damaged_at = None;
     for sequence in 0.. {
         let Some(header) = header_at(journal, position)? else { break };
         let len = HEADER_LEN + header.body_len;
@@ -142,19 +139,14 @@ fn scan_half(
             break;
         }
         let mut bytes = vec![0; len];
-        let read = journal.read_at(&mut bytes, position)?;
-        let records = Some(&bytes[HEADER_LEN..]).filter(|_| read == len && header.fits(&bytes));
-        match records.and_then(entry::records) {
-            Some(records) => {
-                if let Some(position) = damaged_at.take() {
-                    warn!(position, "entry of the journal is damaged and passed over");
-                }
-                records.into_iter().for_each(|record| take(record, position, ranges));
-                replayed.entries += 1;
-            }
-            None if damaged_at.is_some() => break,
-            None => damaged_at = Some(position),
+        if journal.read_at(&mut bytes, position)? < len || !header.fits(&bytes) {
+            break;
         }
+        let Some(records) = entry::records(&bytes[HEADER_LEN..]) else { break };
+        for record in records {
+            take(record, position, ranges);
+        }
+        replayed.entries += 1;
         position += padded(len);
     }
     Ok(())

@@ -10,7 +10,7 @@ use crate::log::disk::{Disk, MemDisk};
 use crate::log::epochs::LeaderEpochs;
 use crate::log::producers::snapshot;
 use crate::log::testing::{
-    DIR, abort, append, built, contents, create, files, flush, headers, open, recover, settings,
+    DIR, abort, append, built, contents, files, flush, headers, open, recover, settings,
 };
 use crate::log::{Log, Opening};
 use crate::wire::batch::Batch;
@@ -137,21 +137,6 @@ fn check(disk: &MemDisk, recovery_point: i64, acked: i64, whole: &Progress, byte
         Opening { recovery_point: end_offset + 1, log_start_offset: 0, clean: true, is_checkpointed: true };
     let (log, _) = open(&cut.power_cut(&Random::seeded(1), 0), settings(), opening).unwrap();
     assert_eq!(contents(&log)[..left.len()], left);
-}
-
-#[test]
-fn what_a_failed_sync_left_in_the_page_cache_alone_is_written_again_before_it_counts_as_flushed() {
-    let (disk, mut log) = create(settings());
-    append(&mut log, 3, 0);
-    let flushed = flush(&mut log);
-    append(&mut log, 4, 0);
-    disk.fail_syncs(1);
-    assert!(log.begin_flush().unwrap().run().is_err());
-    // The broker ends, and starts again on the same machine.
-    let (mut log, _) = recover(&disk, settings(), flushed).unwrap();
-    assert_eq!((log.end_offset(), flush(&mut log)), (7, 7));
-    let left = disk.power_cut(&Random::seeded(1), 0);
-    assert_eq!(recover(&left, settings(), 7).unwrap().0.end_offset(), 7);
 }
 
 #[test]

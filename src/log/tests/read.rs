@@ -311,7 +311,7 @@ fn a_reader_whose_files_have_gone_is_not_told_that_nothing_was_aborted() {
     let kind_of = |result: io::Result<Vec<_>>| result.map_err(|e| e.kind());
 
     let (disk, mut log, plan, slice) = aborted_txn();
-    let renamed = log.rename_for_deletion(uuid::Uuid::from_u128(1)).unwrap();
+    let renamed = log.set_aside(crate::log::directory::Purpose::Delete, uuid::Uuid::from_u128(1)).unwrap();
     assert_eq!(kind_of(plan.aborted(&slice)), Err(ErrorKind::NotFound));
     disk.rename(&renamed, Path::new(DIR)).unwrap();
     assert_eq!(plan.aborted(&slice).unwrap().len(), 1, "nothing was remembered");

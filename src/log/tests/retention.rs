@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::base::id::TopicId;
 use crate::base::random::Random;
 use crate::log::disk::{Disk, MemDisk};
-use crate::log::retention::{Breached, Retired};
+use crate::log::retention::Breached;
 use crate::log::testing::{DIR, NOW, append, batch, contents, create, files, flush, headers, open, settings};
 use crate::log::{Log, Opening, Settings};
 
@@ -21,13 +21,8 @@ fn log_of(settings: Settings, timestamps: &[i64]) -> (MemDisk, Log) {
     (disk, log)
 }
 
-fn retire_at(log: &mut Log, high_watermark: i64, now_ms: i64) -> Option<Retired> {
-    let expired_up_to = log.plan_expiry().resolve(now_ms).unwrap();
-    log.retire_segments(high_watermark, expired_up_to, now_ms).unwrap()
-}
-
 fn retire(log: &mut Log, high_watermark: i64) -> Breached {
-    retire_at(log, high_watermark, NOW).map(|retired| retired.breached).unwrap_or_default()
+    log.retire_segments(high_watermark, NOW).unwrap().map(|retired| retired.breached).unwrap_or_default()
 }
 
 fn by_time(retention_ms: i64) -> Settings {
@@ -94,9 +89,9 @@ fn nothing_goes_that_is_not_committed() {
 #[test]
 fn an_active_segment_that_is_too_old_is_rolled_once() {
     let (disk, mut log) = log_of(by_time(100), &[0; 5]);
-    let retired = retire_at(&mut log, 50, NOW).unwrap();
+    let retired = log.retire_segments(50, NOW).unwrap().unwrap();
     assert_eq!((log.start_offset(), log.end_offset(), log.segment_count()), (50, 50, 1));
-    assert!(retire_at(&mut log, 50, NOW).is_none(), "an empty one stays");
+    assert!(log.retire_segments(50, NOW).unwrap().is_none(), "an empty one stays");
     flush(&mut log);
     retired.set_aside().unwrap();
     let is_left = |name: &&String| name.starts_with('0') && !name.ends_with(".deleted");
@@ -130,7 +125,7 @@ fn who_has_planned_a_read_still_reads_what_is_set_aside() {
     log.close_idle_files().unwrap();
     let plan = log.plan_read(15, 1_000, 50, true).unwrap().unwrap();
     let times = log.plan_offset_for_timestamp(0);
-    let retired = retire_at(&mut log, 50, NOW).unwrap();
+    let retired = log.retire_segments(50, NOW).unwrap().unwrap();
     flush(&mut log);
     retired.set_aside().unwrap();
     let before = files(&disk);
@@ -182,8 +177,7 @@ fn history(disk: &MemDisk, progress: &mut Progress) -> Option<()> {
                 run_flush(&mut log)?;
                 high_watermark = log.end_offset();
             }
-            let expired_up_to = log.plan_expiry().resolve(now).ok()?;
-            let retired = log.retire_segments(high_watermark, expired_up_to, now).ok()?;
+            let retired = log.retire_segments(high_watermark, now).ok()?;
             run_flush(&mut log)?;
             // As durable as a file that is written, synced and renamed.
             disk.sync_dir(Path::new("/data")).ok()?;

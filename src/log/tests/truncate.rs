@@ -128,7 +128,7 @@ fn whole_segments_below_the_start_go_with_their_files() {
 fn a_deleted_log_gives_its_name_free_at_once() {
     let (disk, mut log) = create(settings());
     append(&mut log, 1, 1);
-    let gone = log.rename_for_deletion(uuid::Uuid::from_u128(0xabc)).unwrap();
+    let gone = log.set_aside(crate::log::directory::Purpose::Delete, uuid::Uuid::from_u128(0xabc)).unwrap();
     assert_eq!(gone, Path::new("/data/t-0.00000000000000000000000000000abc-delete"));
     assert!(disk.exists(&gone.join("00000000000000000000.log")).unwrap());
     assert!(!disk.exists(Path::new("/data/t-0")).unwrap());

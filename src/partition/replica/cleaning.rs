@@ -17,22 +17,17 @@ pub(super) struct Progress {
     pub(super) changing: Mutex<()>,
     /// Everything below was cleaned; -1 for never.
     cleaned_up_to: AtomicI64,
-    /// The last attempt has failed.
-    uncleanable: Mutex<Option<Uncleanable>>,
-}
-
-/// A log of which an attempt to clean it has failed (`LogCleanerManager.uncleanablePartitions`).
-#[derive(Clone, Copy)]
-struct Uncleanable {
-    /// No further attempt before this time, in ms.
-    until_ms: i64,
-    /// Bytes that wait for it.
-    bytes: u64,
+    /// No attempt before this time, in ms: the last one has failed.
+    not_before_ms: AtomicI64,
 }
 
 impl Default for Progress {
     fn default() -> Self {
-        Self { changing: Mutex::new(()), cleaned_up_to: AtomicI64::new(-1), uncleanable: Mutex::new(None) }
+        Self {
+            changing: Mutex::new(()),
+            cleaned_up_to: AtomicI64::new(-1),
+            not_before_ms: AtomicI64::new(i64::MIN),
+        }
     }
 }
 
@@ -48,20 +43,9 @@ pub(in crate::partition) struct Means<'a> {
     pub(in crate::partition) pace: &'a mut Pace<'a>,
 }
 
-/// What of a log can be cleaned.
-pub(in crate::partition) struct LogToClean {
-    pub(in crate::partition) cleanable: Cleanable,
-    /// Whether it should be.
-    pub(in crate::partition) is_due: bool,
-    /// Whether it is left alone after an attempt that failed.
-    pub(in crate::partition) is_uncleanable: bool,
-}
-
 /// What a cleaning did.
 #[derive(Default)]
 pub(in crate::partition) struct Done {
-    /// The share of the map that was taken.
-    pub(in crate::partition) buffer_utilization: f64,
     pub(in crate::partition) bytes_before: u64,
     pub(in crate::partition) bytes_after: u64,
     /// Everything below is clean now; none if the cleaning was given up.
@@ -71,30 +55,16 @@ pub(in crate::partition) struct Done {
 }
 
 impl Replica {
-    /// What of the log can be cleaned, if the topic is compacted. Reads files, without the log's lock.
-    pub(in crate::partition) fn log_to_clean(&self, now_ms: i64) -> io::Result<Option<LogToClean>> {
-        // Else retention is at it; the next round comes to it.
-        let Some(_changing) = self.cleaning.changing.try_lock() else { return Ok(None) };
-        let (plan, rules) = {
-            let state = self.state.lock();
-            let Settings { cleaner, log: log::Settings { compact, .. }, .. } = &state.settings;
-            if !compact || state.deleted || state.moving.is_some() || self.check_online().is_err() {
-                self.cleaning.uncleanable.lock().take();
-                return Ok(None);
-            }
-            (state.log.plan_cleaning(self.cleaned_up_to(), state.high_watermark()), *cleaner)
-        };
-        let Some(plan) = plan else { return Ok(None) };
-        let cleanable = match plan.resolve(&rules, now_ms) {
-            Err(_) if self.state.lock().deleted => return Ok(None),
-            resolved => resolved?,
-        };
-        let mut uncleanable = self.cleaning.uncleanable.lock();
-        let is_uncleanable = uncleanable.as_mut().is_some_and(|uncleanable| {
-            uncleanable.bytes = cleanable.dirty_bytes;
-            uncleanable.until_ms > now_ms
-        });
-        Ok(Some(LogToClean { cleanable, is_due: cleanable.is_due(&rules), is_uncleanable }))
+    /// What of the log should be cleaned, if the topic is compacted and there is enough of it.
+    pub(in crate::partition) fn cleanable(&self, now_ms: i64) -> io::Result<Option<Cleanable>> {
+        let state = self.state.lock();
+        let Settings { cleaner, log: log::Settings { compact, .. }, .. } = &state.settings;
+        let is_waiting = self.cleaning.not_before_ms.load(Ordering::Relaxed) > now_ms;
+        if !compact || is_waiting || state.deleted || state.moving.is_some() || self.check_online().is_err() {
+            return Ok(None);
+        }
+        let found = state.log.cleanable(self.cleaned_up_to(), state.high_watermark(), cleaner, now_ms)?;
+        Ok(found.filter(|found| found.is_due(cleaner)))
     }
 
     /// Everything below was cleaned, as far as is known.
@@ -109,16 +79,9 @@ impl Replica {
         }
     }
 
-    /// Leaves the log alone until then: an attempt to clean it has failed.
-    pub(in crate::partition) fn mark_uncleanable(&self, until_ms: i64) {
-        let mut uncleanable = self.cleaning.uncleanable.lock();
-        let bytes = uncleanable.map_or(0, |before| before.bytes);
-        *uncleanable = Some(Uncleanable { until_ms, bytes });
-    }
-
-    /// Bytes that wait to be cleaned since an attempt has failed.
-    pub(in crate::partition) fn uncleanable_bytes(&self) -> Option<u64> {
-        self.cleaning.uncleanable.lock().map(|uncleanable| uncleanable.bytes)
+    /// Leaves the log alone until then.
+    pub(in crate::partition) fn do_not_clean_before(&self, time_ms: i64) {
+        self.cleaning.not_before_ms.store(time_ms, Ordering::Relaxed);
     }
 
     /// Cleans the log. The checkpointed recovery point must not be below the end of what is cleanable.
@@ -135,11 +98,10 @@ impl Replica {
         let mut cleaning: Cleaning = {
             let state = self.state.lock();
             let high_watermark = state.high_watermark();
-            state.log.begin_cleaning(cleanable, high_watermark, &state.settings.cleaner, now_ms)
+            state.log.begin_cleaning(cleanable, high_watermark, &state.settings.cleaner, now_ms)?
         };
         let mut map = OffsetMap::new(memory, load_factor, cleaning.dirty_records_max(), secret);
         cleaning.map(&mut map, pace)?;
-        done.buffer_utilization = map.utilization();
         for group in cleaning.groups(&map) {
             let cleaned = cleaning.copy(&group, &map, pace)?;
             let Some(replaced) = self.swap(&cleaned)? else {
@@ -153,7 +115,6 @@ impl Replica {
         }
         let cleaned_up_to = map.latest_offset() + 1;
         self.cleaning.cleaned_up_to.store(cleaned_up_to, Ordering::Release);
-        self.cleaning.uncleanable.lock().take();
         done.cleaned_up_to = Some(cleaned_up_to);
         Ok(())
     }

@@ -10,7 +10,7 @@
 //! more until the next start has looked at both.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -37,8 +37,11 @@ const ROUNDS_MAX: usize = 100;
 /// A move under way (`Partition.futureLog`).
 pub(in crate::partition) struct Moving {
     directory: Arc<Directory>,
-    is_given_up: Mutex<bool>,
-    /// Told when it is given up.
+    /// The copy, until somebody works on it.
+    transfer: Mutex<Option<Transfer>>,
+    dir: PathBuf,
+    wish: Mutex<Wish>,
+    /// Told when the wish changes.
     told: Condvar,
     end_offset: AtomicI64,
     size_bytes: AtomicU64,
@@ -50,21 +53,21 @@ impl Moving {
         &self.directory
     }
 
-    fn give_up(&self) {
-        *self.is_given_up.lock() = true;
+    fn end(&self, wish: Wish) {
+        *self.wish.lock() = wish;
         self.told.notify_all();
     }
 
     /// Whether nobody wants it any more.
     pub(in crate::partition) fn is_given_up(&self) -> bool {
-        *self.is_given_up.lock() || self.directory.log_directory().is_offline()
+        *self.wish.lock() != Wish::Wanted || self.directory.log_directory().is_offline()
     }
 
     /// Waits, but not when it is given up.
     pub(in crate::partition) fn wait(&self, time: Duration) {
-        let mut is_given_up = self.is_given_up.lock();
-        if !*is_given_up {
-            self.told.wait_for(&mut is_given_up, time);
+        let mut wish = self.wish.lock();
+        if *wish == Wish::Wanted {
+            self.told.wait_for(&mut wish, time);
         }
     }
 
@@ -72,6 +75,16 @@ impl Moving {
         self.end_offset.store(transfer.end_offset(), Ordering::Relaxed);
         self.size_bytes.store(transfer.size_bytes(), Ordering::Relaxed);
     }
+}
+
+/// What is to become of a move.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    Wanted,
+    /// The broker stops.
+    Suspended,
+    /// Another directory is wanted, or the replica is deleted.
+    GivenUp,
 }
 
 /// The copy of a replica that is moving, as it is shown.
@@ -87,17 +100,22 @@ pub struct FutureReplica {
 impl State {
     pub(super) fn give_up_moving(&mut self) {
         if let Some(moving) = self.moving.take() {
-            moving.give_up();
+            moving.end(Wish::GivenUp);
+        }
+    }
+
+    /// The next start goes on with it.
+    pub(super) fn suspend_moving(&mut self) {
+        if let Some(moving) = self.moving.take() {
+            moving.end(Wish::Suspended);
         }
     }
 }
 
 /// What a move needs besides the replica.
 pub(in crate::partition) struct Route<'a> {
-    /// Tells apart several copies.
+    /// Tells apart several directories.
     pub(in crate::partition) unique: Uuid,
-    /// What the clock shows, in ms.
-    pub(in crate::partition) now_ms: i64,
     /// Called with the bytes that were copied.
     pub(in crate::partition) pace: &'a mut dyn FnMut(usize),
     /// Writes the checkpoints of the log directories.
@@ -116,10 +134,13 @@ pub(in crate::partition) enum MoveError {
 }
 
 impl Replica {
-    /// Wants the replica in `directory`; gives the move if there is one to be made. Another one is given up.
+    /// Wants the replica in `directory`; gives the move if there is one to be made. Another one is given up. The
+    /// directory of the copy is there when this returns, so that the next start knows of the move.
     pub(in crate::partition) fn begin_move(
         &self,
         directory: &Arc<Directory>,
+        unique: Uuid,
+        now_ms: i64,
     ) -> Result<Option<Arc<Moving>>, Error> {
         let mut state = self.state.lock();
         self.check_online()?;
@@ -133,9 +154,19 @@ impl Replica {
         if Arc::ptr_eq(&self.directory(), directory) {
             return Ok(None);
         }
+        let target = directory.log_directory();
+        let dir = PartitionDir::beside(self.name.clone(), Purpose::Future, unique);
+        let dir = target.partition_path(&dir);
+        let begun = Transfer::begin(&state.log, target.disk().clone(), &dir, now_ms);
+        let transfer = begun.map_err(|error| {
+            target.fail(io::Error::other(error.to_string()));
+            Error::Storage
+        })?;
         let moving = Arc::new(Moving {
             directory: directory.clone(),
-            is_given_up: Mutex::new(false),
+            transfer: Mutex::new(Some(transfer)),
+            dir,
+            wish: Mutex::new(Wish::Wanted),
             told: Condvar::new(),
             end_offset: AtomicI64::new(state.log.start_offset()),
             size_bytes: AtomicU64::new(0),
@@ -165,9 +196,7 @@ impl Replica {
         // The segments stay as they are meanwhile, but for the last.
         let _changing = self.cleaning.changing.lock();
         let target = moving.directory.log_directory();
-        let dir = PartitionDir::beside(self.name.clone(), Purpose::Future, route.unique);
-        let dir = target.partition_path(&dir);
-        let moved = self.copy_and_replace(moving, &dir, &mut route);
+        let moved = self.copy_and_replace(moving, &mut route);
         moving.directory.expect(&self.name, None);
         let mut state = self.state.lock();
         if state.moving.as_ref().is_some_and(|current| std::ptr::eq(&raw const **current, moving)) {
@@ -183,25 +212,18 @@ impl Replica {
             moved => moved.map(Some),
         }
         .inspect(|moved| {
-            if moved.is_none() {
+            if moved.is_none() && *moving.wish.lock() == Wish::GivenUp {
                 // What cannot be removed is at the next start.
-                drop(target.guard(|| target.disk().remove_dir_all(&dir)));
+                drop(target.guard(|| target.disk().remove_dir_all(&moving.dir)));
             }
         })
     }
 
-    fn copy_and_replace(
-        &self,
-        moving: &Moving,
-        dir: &Path,
-        route: &mut Route<'_>,
-    ) -> Result<PathBuf, MoveError> {
+    fn copy_and_replace(&self, moving: &Moving, route: &mut Route<'_>) -> Result<PathBuf, MoveError> {
         let target = moving.directory.log_directory();
         let own_name = self.name.to_string();
-        let mut transfer = {
-            let state = self.state.lock();
-            Transfer::begin(&state.log, target.disk().clone(), dir, route.now_ms)?
-        };
+        let transfer = moving.transfer.lock().take();
+        let mut transfer = transfer.ok_or(transfer::Error::GivenUp)?;
         for _ in 0..ROUNDS_MAX {
             let extent = self.extent(moving)?;
             let copied = transfer.copy(&extent, &mut |bytes| {
@@ -222,7 +244,7 @@ impl Replica {
         (route.checkpoint)();
         let is_complete = target.guard(|| {
             let source = self.directory().log_directory().path().display().to_string();
-            checkpoint::write_text(&**target.disk(), &dir.join(REPLACES_FILE), &source)
+            checkpoint::write_text(&**target.disk(), &moving.dir.join(REPLACES_FILE), &source)
         });
         is_complete.map_err(MoveError::Directory)?;
         let set_aside = self.replace(moving, transfer, route.unique)?;

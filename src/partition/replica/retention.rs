@@ -5,7 +5,6 @@ use std::io;
 use tracing::error;
 
 use super::Replica;
-use crate::log;
 use crate::log::retention::Retired;
 use crate::partition::error::Error;
 
@@ -44,34 +43,21 @@ impl Replica {
     pub(in crate::partition) fn retire_segments(&self, now_ms: i64) -> Option<Retired> {
         // While the log is being cleaned its old segments stay; the next round comes to it.
         let _changing = self.cleaning.changing.try_lock()?;
-        let retired = self.try_retire_segments(now_ms);
-        retired.unwrap_or_else(|why| {
-            // One that was deleted meanwhile has no files any more.
-            if !self.state.lock().deleted {
+        let mut state = self.state.lock();
+        if state.deleted || self.check_online().is_err() {
+            return None;
+        }
+        let high_watermark = state.high_watermark();
+        match state.log.retire_segments(high_watermark, now_ms) {
+            Ok(retired) => retired,
+            Err(why) => {
                 error!(tp = %self.name, %why, "old segments cannot be deleted");
                 if why.is_disk_failure() {
                     self.directory().log_directory().fail(io::Error::other(why.to_string()));
                 }
+                None
             }
-            None
-        })
-    }
-
-    fn try_retire_segments(&self, now_ms: i64) -> Result<Option<Retired>, log::Error> {
-        let plan = {
-            let state = self.state.lock();
-            if state.deleted || self.check_online().is_err() {
-                return Ok(None);
-            }
-            state.log.plan_expiry()
-        };
-        let expired_up_to = plan.resolve(now_ms)?;
-        let mut state = self.state.lock();
-        if state.deleted || self.check_online().is_err() {
-            return Ok(None);
         }
-        let high_watermark = state.high_watermark();
-        state.log.retire_segments(high_watermark, expired_up_to, now_ms)
     }
 
     /// How long files stay that belong to no segment any more, in ms.

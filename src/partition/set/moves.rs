@@ -129,7 +129,8 @@ impl Set {
             // It could have been moved to just that one before.
             return Err(AlterLogDirError::Offline);
         }
-        match replica.begin_move(directory) {
+        let (unique, now_ms) = (self.parts.random.uuid(), self.parts.clock.now_ms());
+        match replica.begin_move(directory, unique, now_ms) {
             Ok(None) => Ok(()),
             Ok(Some(moving)) => {
                 let to = directory.log_directory().path().display();
@@ -174,7 +175,6 @@ impl Set {
         let from = replica.directory();
         let route = Route {
             unique: self.parts.random.uuid(),
-            now_ms: self.parts.clock.now_ms(),
             pace: &mut |bytes| self.throttle(bytes, moving),
             checkpoint: &|| self.checkpoint(true),
         };

@@ -87,7 +87,7 @@ impl Set {
 }
 
 /// Syncs the log's own files.
-pub(super) fn is_synced(replica: &Arc<Replica>) -> bool {
+fn is_synced(replica: &Arc<Replica>) -> bool {
     match replica.sync() {
         Ok(Synced::All { .. }) => true,
         Ok(Synced::Postponed) => false,

@@ -46,11 +46,11 @@ fn files_that_a_long_cleaning_has_replaced_stay_for_readers_who_came_before_its_
     write(&set.get(TOPIC, 0).unwrap(), 3);
     let end_ms = NOW + 2 * DELAY_MS;
     let moved = clock.clone();
-    let means = cleaner(move |_| {
+    let cleaner = cleaner(move |_| {
         moved.set(end_ms);
         true
     });
-    assert!(set.clean_dirtiest(0, &means));
+    assert!(set.clean_dirtiest(&cleaner));
     let is_removed_at = |now_ms| {
         clock.set(now_ms);
         set.has_segments_to_remove()

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::Stop;
 use super::releases::{FEATURES, Feature, KRAFT_VERSION, Release};
 use super::voters::{self, Voter};
+use super::{Stop, scram};
 use crate::base::clock::Clock;
 use crate::base::id::DirectoryId;
 use crate::base::random::Random;
@@ -38,10 +38,9 @@ pub(super) fn run(options: &Options, config: &Config, out: &mut dyn Write) -> Re
     let voters = first_voters(options, config, &random).map_err(Stop::Failed)?;
     let release = release(named, &features).map_err(Stop::Failed)?;
     let is_dynamic = config.quorum.voters.is_empty();
-    let records = feature_records(release, features, is_dynamic).map_err(Stop::Failed)?;
-    if options.has("--add-scram") {
-        return Err(Stop::Failed("--add-scram is not available".to_owned()));
-    }
+    let mut records = feature_records(release, features, is_dynamic).map_err(Stop::Failed)?;
+    let credentials = scram::records(options.values("--add-scram"), release, &random);
+    records.extend(credentials.map_err(Stop::Failed)?);
     let properties = MetaProperties {
         version: meta_properties::VERSION,
         cluster_id: options.value("--cluster-id").map(str::to_owned),

@@ -5,6 +5,7 @@
 mod format;
 mod info;
 mod releases;
+mod scram;
 #[cfg(test)]
 mod tests;
 mod voters;

@@ -40,6 +40,9 @@ pub(super) struct Feature {
     needs: Option<i16>,
 }
 
+/// From here on credentials can be in the metadata log (3.5-IV2).
+const SCRAM_SINCE: i16 = 11;
+
 /// In the order of `version-mapping`.
 pub(super) const FEATURES: [Feature; 6] = [
     Feature { name: KRAFT_VERSION, level_max: 1, defaults: &[(21, 1)], needs: None },
@@ -61,6 +64,11 @@ impl Release {
     /// Whether it is released.
     pub(super) fn is_stable(self) -> bool {
         self.level <= METADATA_VERSION_LATEST
+    }
+
+    /// Whether a cluster of it can have credentials.
+    pub(super) fn has_scram(self) -> bool {
+        self.level >= SCRAM_SINCE
     }
 
     /// The release with that level.

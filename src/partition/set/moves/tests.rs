@@ -90,10 +90,11 @@ fn filled(set: &Arc<Set>, count: i64) -> Arc<Replica> {
 
 /// Moves the replica, and calls `meanwhile` after each piece that was copied.
 fn carry_out(set: &Arc<Set>, replica: &Arc<Replica>, to: usize, mut meanwhile: impl FnMut()) -> bool {
-    let Ok(Some(moving)) = replica.begin_move(&set.directories()[to]) else { return false };
+    let Ok(Some(moving)) = replica.begin_move(&set.directories()[to], set.parts.random.uuid(), NOW) else {
+        return false;
+    };
     let route = Route {
         unique: set.parts.random.uuid(),
-        now_ms: NOW,
         pace: &mut |_| meanwhile(),
         checkpoint: &|| set.checkpoint(true),
     };
@@ -268,10 +269,9 @@ fn an_unfinished_move_is_made_anew_after_the_start() {
     let world = World::new();
     let set = world.open();
     let replica = filled(&set, 30);
-    let moving = replica.begin_move(&set.directories()[1]).unwrap().unwrap();
+    let moving = replica.begin_move(&set.directories()[1], Uuid::from_u128(8), NOW).unwrap().unwrap();
     let route = Route {
         unique: Uuid::from_u128(9),
-        now_ms: NOW,
         // As if the broker was killed halfway.
         pace: &mut |_| world.disk.fail_after(0),
         checkpoint: &|| (),

@@ -1,0 +1,310 @@
+//! Deleted topics that can be brought back, for `barnabas.topic.trash.ms`.
+//!
+//! A deletion goes through these steps, and a crash after any of them leaves what the next start understands:
+//! 1. [`Set::mark_for_trash`] writes [`Trashed`] into every replica's directory;
+//! 2. the controller's record makes the deletion true;
+//! 3. the directories are renamed, here or, after a crash, when what the metadata does not know is set aside.
+//!
+//! A restore: the controller's records make the topic again, under its id, and whoever makes the replicas finds them in
+//! the trash: here, or after a crash at the start. What a step leaves behind in a replica in use is settled at the start.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tracing::{info, warn};
+
+use super::{Parts, Set, Settings};
+use crate::base::id::{DirectoryId, TopicId, TopicPartition};
+use crate::log::directory::{OffsetFile, PartitionDir, Purpose};
+use crate::log::disk::{Disk, Mode};
+use crate::log::trash::{self, Trashed};
+use crate::meta::configs::Entries;
+use crate::meta::topics::Topic;
+use crate::partition::directory::Directory;
+use crate::partition::open;
+use crate::partition::replica::Replica;
+
+/// What is in the trash of all directories.
+#[derive(Default)]
+pub(super) struct Trash(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    replicas: BTreeMap<(TopicId, i32), InTrash>,
+    /// Topics whose deletion was asked for, with what goes to the trash.
+    marked: HashMap<TopicId, Vec<(Arc<Directory>, PathBuf, Trashed)>>,
+    /// Topics that somebody restores right now.
+    wanted: HashSet<TopicId>,
+    /// Directories that were taken back and still have the file.
+    restored: Vec<(TopicId, Arc<Directory>, PathBuf)>,
+}
+
+struct InTrash {
+    directory: Arc<Directory>,
+    path: PathBuf,
+    trashed: Trashed,
+}
+
+/// A topic in the trash with all of its partitions; until it is dropped, its time is not over.
+pub struct Restorable<'a> {
+    set: &'a Set,
+    /// Its id.
+    pub topic_id: TopicId,
+    /// Its partitions by index, each with the id of its log directory.
+    pub partitions: Vec<(Trashed, DirectoryId)>,
+}
+
+impl Drop for Restorable<'_> {
+    fn drop(&mut self) {
+        self.set.trash.0.lock().wanted.remove(&self.topic_id);
+    }
+}
+
+/// Before anything is opened: takes away what unfinished deletions and restores have left in replicas in use. Marks that
+/// a restore could not yet write into the checkpoints are written there.
+pub(super) fn settle(parts: &Parts) {
+    for directory in &parts.directories {
+        let log_directory = directory.log_directory();
+        let disk = log_directory.disk();
+        let settle = || -> std::io::Result<()> {
+            let found = trash::in_use(&**disk, log_directory.path())?;
+            if found.is_empty() {
+                return Ok(());
+            }
+            for file in [OffsetFile::RecoveryPoint, OffsetFile::LogStartOffset] {
+                let mut offsets = log_directory.read_offsets(file)?;
+                for (_, trashed) in &found {
+                    let tp = TopicPartition { topic: trashed.topic.clone(), partition: trashed.partition };
+                    let mark = match file {
+                        OffsetFile::RecoveryPoint => trashed.recovery_point,
+                        OffsetFile::LogStartOffset | OffsetFile::HighWatermark | OffsetFile::CleanedUpTo => {
+                            trashed.log_start_offset
+                        }
+                    };
+                    offsets.entry(tp).or_insert(mark);
+                }
+                log_directory.write_offsets(file, &offsets)?;
+            }
+            Ok(())
+        };
+        if let Err(error) = log_directory.ensure_online().and_then(|()| settle()) {
+            warn!(dir = %log_directory.path().display(), %error, "trash files of replicas in use cannot be read");
+        }
+    }
+}
+
+impl Set {
+    /// Finds what is in the trash; to be called when all that the metadata does not know is set aside.
+    pub(super) fn load_trash(&self) {
+        let mut state = self.trash.0.lock();
+        for directory in &self.parts.directories {
+            let log_directory = directory.log_directory();
+            let disk = log_directory.disk();
+            if log_directory.is_offline() {
+                continue;
+            }
+            match trash::list(&**disk, log_directory.path()) {
+                Ok(found) => {
+                    for (path, trashed) in found {
+                        let key = (trashed.topic_id, trashed.partition);
+                        let directory = directory.clone();
+                        state.replicas.insert(key, InTrash { directory, path, trashed });
+                    }
+                }
+                Err(error) => {
+                    warn!(dir = %log_directory.path().display(), %error, "trash cannot be read");
+                }
+            }
+        }
+        // Whatever of it was in use is known by the checkpoints now, or was never deleted.
+        for replica in self.all() {
+            let (directory, path) = place_of(&replica);
+            state.restored.push((replica.topic_id(), directory, path));
+        }
+        drop(state);
+        self.forget_restored();
+    }
+
+    /// Writes into the directories of a topic that is about to be deleted what is needed to undo that. A replica for
+    /// which that fails is deleted for good: a full disk must not keep topics from being deleted.
+    pub fn mark_for_trash(&self, topic: &Topic, configs: Option<&Entries>, now_ms: i64) {
+        let mut marked = Vec::new();
+        for (index, partition) in topic.partitions.iter() {
+            let Some(replica) = self.get(topic.id, *index) else { continue };
+            let (directory, path) = place_of(&replica);
+            let marks = replica.checkpoint_marks();
+            let configs = configs.into_iter().flat_map(|entries| entries.iter());
+            let trashed = Trashed {
+                topic: topic.name.clone(),
+                topic_id: topic.id,
+                partition: *index,
+                partitions: topic.partition_count(),
+                leader_epoch: partition.leader_epoch,
+                partition_epoch: partition.partition_epoch,
+                deleted_ms: now_ms,
+                log_start_offset: marks.log_start,
+                recovery_point: marks.recovery_point,
+                configs: configs.map(|(key, value)| (key.clone(), value.clone())).collect(),
+            };
+            let log_directory = directory.log_directory();
+            let disk = log_directory.disk();
+            let write = || -> std::io::Result<()> {
+                log_directory.ensure_online()?;
+                sync_files(&**disk, &path)?;
+                trashed.write(&**disk, &path)
+            };
+            match write() {
+                Ok(()) => marked.push((directory, path, trashed)),
+                Err(error) => warn!(tp = %replica.name(), %error, "replica will be deleted for good"),
+            }
+        }
+        self.trash.0.lock().marked.insert(topic.id, marked);
+    }
+
+    /// The topic was not deleted after all.
+    pub fn unmark_for_trash(&self, topic: TopicId) {
+        let marked = self.trash.0.lock().marked.remove(&topic).unwrap_or_default();
+        for (directory, path, _) in marked {
+            if let Err(error) = Trashed::forget(&**directory.log_directory().disk(), &path) {
+                warn!(dir = %path.display(), %error, "trash file cannot be removed");
+            }
+        }
+    }
+
+    /// What of a deleted topic is to be kept, taken from the marks.
+    pub(super) fn take_marked(&self, topic: TopicId) -> HashMap<i32, Trashed> {
+        let marked = self.trash.0.lock().marked.remove(&topic).unwrap_or_default();
+        marked.into_iter().map(|(_, _, trashed)| (trashed.partition, trashed)).collect()
+    }
+
+    /// Takes note of a replica whose directory was renamed.
+    pub(super) fn put_into_trash(&self, directory: &Arc<Directory>, path: PathBuf, trashed: Trashed) {
+        let key = (trashed.topic_id, trashed.partition);
+        let in_trash = InTrash { directory: directory.clone(), path, trashed };
+        self.trash.0.lock().replicas.insert(key, in_trash);
+    }
+
+    /// The newest topic of that name in the trash, or the one with that id. The text says why it cannot be had.
+    pub fn find_in_trash(&self, name: &str, id: Option<TopicId>) -> Result<Restorable<'_>, String> {
+        let mut state = self.trash.0.lock();
+        let named = state.replicas.values().filter(|r| &*r.trashed.topic == name);
+        let newest = named
+            .filter(|r| id.is_none_or(|id| r.trashed.topic_id == id))
+            .max_by_key(|r| (r.trashed.deleted_ms, r.trashed.topic_id));
+        let Some(newest) = newest else { return Err(format!("Topic '{name}' is not in the trash.")) };
+        let (topic_id, count) = (newest.trashed.topic_id, newest.trashed.partitions);
+        let mut partitions = Vec::new();
+        for index in 0..count {
+            let Some(found) = state.replicas.get(&(topic_id, index)) else {
+                return Err(format!("Partition {index} of topic '{name}' is not in the trash."));
+            };
+            partitions.push((found.trashed.clone(), found.directory.log_directory().id()));
+        }
+        if !state.wanted.insert(topic_id) {
+            return Err(format!("Topic '{name}' is being restored."));
+        }
+        Ok(Restorable { set: self, topic_id, partitions })
+    }
+
+    /// Takes a replica that is to be made from the trash, if it is there. None in the place of a replica says that it
+    /// could not be opened.
+    pub(super) fn restored(
+        &self,
+        name: &TopicPartition,
+        topic_id: TopicId,
+        settings: &Settings,
+    ) -> Option<Option<Arc<Replica>>> {
+        let InTrash { directory, path, trashed } =
+            self.trash.0.lock().replicas.remove(&(topic_id, name.partition))?;
+        let log_directory = directory.log_directory();
+        let to = log_directory.partition_path(&PartitionDir::current(name.clone()));
+        let disk = log_directory.disk();
+        let renamed = log_directory.guard(|| {
+            disk.rename(&path, &to)?;
+            disk.sync_dir(log_directory.path())
+        });
+        if let Err(error) = renamed {
+            warn!(tp = %name, %error, "replica cannot be taken from the trash");
+            return Some(None);
+        }
+        let marks = [trashed.recovery_point, trashed.log_start_offset, trashed.log_start_offset];
+        let found = open::Found::with_marks(directory.clone(), name.clone(), topic_id, marks);
+        let replica = open::open(&self.parts, &found, settings.clone());
+        info!(tp = %name, is_open = replica.is_some(), "replica restored from the trash");
+        self.trash.0.lock().restored.push((topic_id, directory, to));
+        Some(replica)
+    }
+
+    /// Removes what has been in the trash for `kept_ms`.
+    pub fn empty_trash(&self, now_ms: i64, kept_ms: i64) {
+        if !self.trash.0.lock().restored.is_empty() {
+            self.checkpoint(true);
+            self.forget_restored();
+        }
+        let mut expired = Vec::new();
+        {
+            let mut state = self.trash.0.lock();
+            let State { replicas, wanted, .. } = &mut *state;
+            replicas.retain(|(topic_id, _), in_trash| {
+                let is_kept = now_ms.saturating_sub(in_trash.trashed.deleted_ms) < kept_ms;
+                if is_kept || wanted.contains(topic_id) {
+                    return true;
+                }
+                let InTrash { directory, path, trashed } = in_trash;
+                expired.push((directory.clone(), path.clone(), trashed.clone()));
+                false
+            });
+        }
+        for (directory, path, trashed) in expired {
+            let tp = TopicPartition { topic: trashed.topic, partition: trashed.partition };
+            let deleted = PartitionDir::beside(tp.clone(), Purpose::Delete, self.parts.random.uuid());
+            let log_directory = directory.log_directory();
+            let to = log_directory.partition_path(&deleted);
+            match log_directory.guard(|| log_directory.disk().rename(&path, &to)) {
+                Ok(()) => {
+                    info!(%tp, topic_id = %trashed.topic_id, "replica in the trash expired");
+                    directory.remove_set_aside(vec![to]);
+                }
+                Err(error) => warn!(%tp, %error, "expired replica cannot be removed"),
+            }
+        }
+    }
+
+    /// Takes the file away from replicas that the checkpoints know.
+    fn forget_restored(&self) {
+        let mut state = self.trash.0.lock();
+        let State { restored, marked, .. } = &mut *state;
+        for (topic_id, directory, path) in std::mem::take(restored) {
+            let disk = directory.log_directory().disk();
+            if !marked.contains_key(&topic_id)
+                && let Err(error) = Trashed::forget(&**disk, &path)
+            {
+                warn!(dir = %path.display(), %error, "trash file cannot be removed");
+            }
+        }
+    }
+}
+
+/// What the journal vouches for is not found any more when the directory has another name.
+fn sync_files(disk: &dyn Disk, dir: &Path) -> std::io::Result<()> {
+    for entry in disk.list(dir)?.into_iter().filter(|entry| !entry.is_dir) {
+        match disk.open(&dir.join(&entry.name), Mode::Write) {
+            Ok(file) => file.sync_data()?,
+            // The log goes on meanwhile, and so does the deletion of its segments.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn place_of(replica: &Replica) -> (Arc<Directory>, PathBuf) {
+    let directory = replica.directory();
+    let path = directory.log_directory().partition_path(&PartitionDir::current(replica.name().clone()));
+    (directory, path)
+}

@@ -1,0 +1,133 @@
+//! Deletions and restores that a power cut ends after every write.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::base::clock::Clock;
+use crate::base::id::TopicId;
+use crate::base::random::Random;
+use crate::meta::{Delta, Image};
+use crate::partition::Set;
+use crate::partition::testing::{Disks, add_topic};
+use crate::wire::builder::{BatchBuilder, Fields};
+use crate::wire::compress::Compression;
+use crate::wire::kraft::{Record, RemoveTopicRecord};
+
+const TOPIC: TopicId = TopicId(Uuid::from_u128(7));
+const NAME: &str = "t";
+const NOW: i64 = 1_000_000;
+const BATCHES: i64 = 5;
+const LOG_START: i64 = 2;
+
+/// Disks and the metadata, which is always durable.
+struct Node {
+    disks: Disks,
+    delta: Delta,
+    clock: Clock,
+}
+
+impl Node {
+    fn open(&self) -> Arc<Set> {
+        self.disks.open(&self.clock, self.delta.image(), |_| ())
+    }
+
+    /// The topic's deletion, or its restore, is in the metadata log.
+    fn decide(&mut self, record: Option<RemoveTopicRecord>) {
+        match record {
+            Some(record) => self.delta.replay(&Record::from(record)).unwrap(),
+            None => add_topic(&mut self.delta, NAME, TOPIC, self.disks.ids[0]),
+        }
+    }
+
+    /// Applies what was decided and loses power after `writes` of it, and everything that was not synced.
+    fn apply_until(&mut self, set: &Arc<Set>, writes: u64, random: &Random) {
+        let changes = self.delta.take_changes();
+        self.disks.disks[0].fail_after(writes);
+        set.apply_changes(self.delta.image(), &changes);
+        self.disks.disks[0] = self.disks.disks[0].power_cut(random, 50);
+    }
+}
+
+fn filled(clock: &Clock) -> (Node, Arc<Set>) {
+    let disks = Disks::new(1);
+    let mut delta = Delta::new(Image::empty());
+    add_topic(&mut delta, NAME, TOPIC, disks.ids[0]);
+    delta.take_changes();
+    let node = Node { disks, delta, clock: clock.clone() };
+    let set = node.open();
+    let replica = set.get(TOPIC, 0).unwrap();
+    for _ in 0..BATCHES {
+        let mut builder = BatchBuilder::new();
+        builder.push(NOW, Some(b"key"), Some(&[0; 100]), &[]);
+        let batch = builder.build(&Fields::default(), Compression::None).unwrap();
+        replica.append(&batch, None, true, NOW).unwrap();
+    }
+    replica.sync().unwrap();
+    replica.delete_records(LOG_START).unwrap();
+    set.sync_and_checkpoint();
+    (node, set)
+}
+
+fn is_whole(set: &Set) {
+    let replica = set.get(TOPIC, 0).expect("the replica is there");
+    let marks = replica.checkpoint_marks();
+    assert_eq!((marks.log_start, marks.recovery_point), (LOG_START, BATCHES));
+}
+
+#[test]
+fn no_power_cut_separates_a_deleted_topic_from_its_trash_or_a_restored_one_from_its_data() {
+    let random = Random::seeded(11);
+    for (deleting, restoring) in (0..12).flat_map(|d| (0..12).map(move |r| (d, r))) {
+        let clock = Clock::manual(NOW);
+        let (mut node, set) = filled(&clock);
+        let topic = node.delta.image().topics.by_id(TOPIC).unwrap().clone();
+        set.mark_for_trash(&topic, None, NOW);
+        node.decide(Some(RemoveTopicRecord { topic_id: TOPIC.0 }));
+        node.apply_until(&set, deleting, &random);
+
+        let set = node.open();
+        assert!(set.get(TOPIC, 0).is_none());
+        let found =
+            set.find_in_trash(NAME, None).unwrap_or_else(|why| panic!("{deleting} {restoring}: {why}"));
+        assert_eq!((found.topic_id, found.partitions.len()), (TOPIC, 1));
+        drop(found);
+        node.decide(None);
+        node.apply_until(&set, restoring, &random);
+        is_whole(&node.open());
+    }
+}
+
+#[test]
+fn what_was_not_deleted_after_all_is_not_in_the_trash() {
+    let clock = Clock::manual(NOW);
+    let (mut node, set) = filled(&clock);
+    let topic = node.delta.image().topics.by_id(TOPIC).unwrap().clone();
+    set.mark_for_trash(&topic, None, NOW);
+    set.unmark_for_trash(TOPIC);
+    // Neither now nor when the next deletion is one for good.
+    assert!(set.find_in_trash(NAME, None).is_err());
+    node.decide(Some(RemoveTopicRecord { topic_id: TOPIC.0 }));
+    node.apply_until(&set, u64::MAX, &Random::seeded(3));
+    assert!(node.open().find_in_trash(NAME, None).is_err());
+}
+
+#[test]
+fn what_is_being_restored_does_not_expire() {
+    let clock = Clock::manual(NOW);
+    let (mut node, set) = filled(&clock);
+    let topic = node.delta.image().topics.by_id(TOPIC).unwrap().clone();
+    set.mark_for_trash(&topic, None, NOW);
+    node.decide(Some(RemoveTopicRecord { topic_id: TOPIC.0 }));
+    let changes = node.delta.take_changes();
+    set.apply_changes(node.delta.image(), &changes);
+    let found = set.find_in_trash(NAME, None).unwrap();
+    assert!(set.find_in_trash(NAME, None).is_err(), "nobody else restores it");
+    set.empty_trash(NOW + 1000, 1000);
+    drop(found);
+    assert!(set.find_in_trash(NAME, None).is_ok());
+    set.empty_trash(NOW + 999, 1000);
+    assert!(set.find_in_trash(NAME, None).is_ok());
+    set.empty_trash(NOW + 1000, 1000);
+    assert!(set.find_in_trash(NAME, None).is_err());
+}
