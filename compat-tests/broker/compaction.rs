@@ -6,7 +6,9 @@ use std::process::Command;
 use barnabas::wire::compress::Codec;
 use kafka_protocol::messages::TopicName;
 
-use super::support::{Broker, Client, Records, eventually, header_of, headers_in, values_in};
+use super::group_configs::{BROKER, SET, change};
+use super::http::{metrics, value};
+use super::support::{Broker, Client, Records, eventually, header_of, headers_in, tests_kafka, values_in};
 
 const OVERRIDES: [&str; 3] =
     ["log.cleaner.backoff.ms=100", "log.segment.delete.delay.ms=0", "log.cleaner.dedupe.buffer.size=4194304"];
@@ -99,8 +101,12 @@ fn apache_kafka_reads_what_was_cleaned() {
     let mut client = broker.connect();
     let topic = client.create_with("dumped", 1, &COMPACTED);
     write(&mut client, &topic.name, 80);
+    let entry = format!("{} 0 ", topic.name());
+    let checkpoint = broker.dir.join("cleaner-offset-checkpoint");
+    // Written when all older segments are.
     let batches = eventually("the older segments are cleaned", || {
-        let (_, batches) = read_all(&mut client, &topic.name);
+        let is_done = std::fs::read_to_string(&checkpoint).is_ok_and(|text| text.contains(&entry));
+        let batches = is_done.then(|| read_all(&mut client, &topic.name).1)?;
         (batches < 35).then_some(batches)
     });
     assert_eq!(broker.stop(), Some(0));
@@ -121,6 +127,25 @@ fn apache_kafka_reads_what_was_cleaned() {
     assert_eq!(said.matches("isvalid: true").count(), batches, "{said}");
     let said = dump(&named(&["index", "timeindex"]), "--index-sanity-check");
     assert!(said.contains("passed sanity check") && !said.contains("ismatch"), "{said}");
-    let checkpoint = std::fs::read_to_string(broker.dir.join("cleaner-offset-checkpoint")).unwrap();
-    assert!(checkpoint.contains(&format!("{} 0 ", topic.name())), "{checkpoint}");
+}
+
+#[test]
+fn a_cleaner_that_sleeps_wakes_up_when_it_is_told_to_look_more_often() {
+    let overrides = ["log.cleaner.backoff.ms=3600000", "log.cleaner.dedupe.buffer.size=4194304"];
+    let Some(broker) = Broker::start(&overrides) else { return };
+    let mut client = broker.connect();
+    let topic = client.create_with("woken", 1, &COMPACTED);
+    write(&mut client, &topic.name, 80);
+    let set = change(&mut client, BROKER, "", "log.cleaner.backoff.ms", SET, "100");
+    assert_eq!(set.0, 0, "{set:?}");
+    eventually("the older segments are cleaned", || {
+        (read_all(&mut client, &topic.name).1 < 35).then_some(())
+    });
+    if !tests_kafka() {
+        let metrics = metrics(&broker);
+        let kept = value(&metrics, &["kafka_log_logcleaner_cleaner_recopy_percent"]);
+        assert!((1.0..50.0).contains(&kept), "{kept}");
+        let uncleanable = ["kafka_log_logcleanermanager_uncleanable_partitions_count", "logDirectory"];
+        assert_eq!(value(&metrics, &uncleanable), 0.0);
+    }
 }

@@ -23,7 +23,7 @@ fn request(broker: &Broker, method: &str, path: &str) -> (u16, String, String) {
     (status, head.to_lowercase(), body.to_owned())
 }
 
-fn metrics(broker: &Broker) -> String {
+pub fn metrics(broker: &Broker) -> String {
     let (status, head, body) = request(broker, "GET", "/metrics");
     assert_eq!(status, 200);
     assert!(head.contains("content-type: text/plain; version=0.0.4"), "{head}");
@@ -31,7 +31,7 @@ fn metrics(broker: &Broker) -> String {
 }
 
 /// The value of the first series that has all these words.
-fn value(metrics: &str, words: &[&str]) -> f64 {
+pub fn value(metrics: &str, words: &[&str]) -> f64 {
     let line =
         metrics.lines().find(|line| !line.starts_with('#') && words.iter().all(|word| line.contains(word)));
     let line = line.unwrap_or_else(|| panic!("no series with {words:?} in\n{metrics}"));
