@@ -36,6 +36,10 @@ fn the_node_votes_leads_and_has_committed_its_whole_log() {
             assert_eq!(voter.last_caught_up_timestamp, voter.last_fetch_timestamp);
         }
         if version >= 2 {
+            assert!(
+                voter.replica_directory_id.is_nil(),
+                "without kraft.version 1 voters have no directories"
+            );
             assert_eq!(
                 (answer.error_message.as_deref(), partition.error_message.as_deref()),
                 (Some(""), Some(""))

@@ -30,11 +30,14 @@ pub(super) async fn handle(
     }
     let status = context.quorum.status();
     let now_ms = context.clock.now_ms();
-    let voter = ReplicaState::default()
+    let mut voter = ReplicaState::default()
         .with_replica_id(BrokerId(status.leader_id))
         .with_log_end_offset(status.high_watermark)
         .with_last_fetch_timestamp(now_ms)
         .with_last_caught_up_timestamp(now_ms);
+    if version >= 2 {
+        voter.replica_directory_id = status.voter_directory.0;
+    }
     let partition = PartitionData::default()
         .with_leader_id(BrokerId(status.leader_id))
         .with_leader_epoch(status.leader_epoch)

@@ -19,7 +19,7 @@ use super::snapshot::{self, SnapshotId};
 use super::snapshots::Snapshots;
 use super::{BOOTSTRAP_FILE, PARTITION_DIR, Parts, Settings};
 use crate::base::clock::Clock;
-use crate::base::id::TopicId;
+use crate::base::id::{DirectoryId, TopicId};
 use crate::controller::request::Activate;
 use crate::controller::{self, Controller, Request as _};
 use crate::log::disk::Disk;
@@ -43,6 +43,7 @@ pub struct Loaded {
     pub(super) on_failure: OnFailure,
     pub(super) node_id: i32,
     pub(super) epoch: i32,
+    pub(super) voter_directory: DirectoryId,
 }
 
 impl Loaded {
@@ -95,8 +96,9 @@ pub(super) fn load(parts: Parts) -> Result<Loaded, Error> {
     let change = Membership::leader_change(node_id);
     let driver = take_over(controller, sink, (change, bootstrap), clock.now_ms())?;
     let kept = ids.into_iter().filter(|id| base.id.is_some_and(|used| *id <= used)).collect();
+    let voter_directory = membership.directory_id(node_id);
     let snapshots = Snapshots::new(kept, membership, &settings, clock.now_ms());
-    Ok(Loaded { driver, snapshots, clock, on_failure, node_id, epoch })
+    Ok(Loaded { driver, snapshots, clock, on_failure, node_id, epoch, voter_directory })
 }
 
 fn next_epoch(used: &[Option<i32>]) -> Result<i32, Error> {

@@ -12,6 +12,7 @@ use super::error::Error;
 use super::load::{self, Loaded};
 use super::queue::Queue;
 use super::runner::{Runner, Subscriber};
+use crate::base::id::DirectoryId;
 use crate::controller::{Input, Reply};
 use crate::meta::Image;
 
@@ -28,6 +29,8 @@ pub struct Status {
     pub leader_id: i32,
     /// Its epoch.
     pub leader_epoch: i32,
+    /// The leader's directory as the voters say, zero before they have ids (`kraft.version` 0).
+    pub voter_directory: DirectoryId,
     /// Everything below is committed.
     pub high_watermark: i64,
     /// Whether it has failed for good, or was stopped.
@@ -44,6 +47,7 @@ struct Inner {
     thread: Mutex<Option<JoinHandle<()>>>,
     leader_id: i32,
     leader_epoch: i32,
+    voter_directory: DirectoryId,
 }
 
 impl Drop for Inner {
@@ -87,6 +91,7 @@ impl Quorum {
         Status {
             leader_id: self.0.leader_id,
             leader_epoch: self.0.leader_epoch,
+            voter_directory: self.0.voter_directory,
             high_watermark: self.0.published.load().provenance.offset + 1,
             is_closed: self.0.queue.is_closed(),
         }
@@ -108,13 +113,13 @@ impl Loaded {
     /// Starts the controller's thread. `subscriber` is called there with every new image, after it was published and
     /// before the answers that led to it are given.
     pub fn run(self, subscriber: Box<Subscriber>) -> Result<Quorum, Error> {
-        let (leader_id, leader_epoch) = (self.node_id, self.epoch);
+        let (leader_id, leader_epoch, voter_directory) = (self.node_id, self.epoch, self.voter_directory);
         let published = Arc::new(ArcSwap::new(self.image()));
         let queue = Arc::new(Queue::new());
         let (runner, on_failure) = Runner::new(self, queue.clone(), published.clone(), subscriber);
         let builder = thread::Builder::new().name("controller".to_owned());
         let thread = builder.spawn(move || runner.run(on_failure)).map_err(Error::Thread)?;
         let thread = Mutex::new(Some(thread));
-        Ok(Quorum(Arc::new(Inner { queue, published, thread, leader_id, leader_epoch })))
+        Ok(Quorum(Arc::new(Inner { queue, published, thread, leader_id, leader_epoch, voter_directory })))
     }
 }
