@@ -92,7 +92,10 @@ pub(super) fn settle(parts: &Parts) {
             }
             Ok(())
         };
-        if let Err(error) = log_directory.ensure_online().and_then(|()| settle()) {
+        if log_directory.is_offline() {
+            continue;
+        }
+        if let Err(error) = settle() {
             warn!(dir = %log_directory.path().display(), %error, "trash files of replicas in use cannot be read");
         }
     }
