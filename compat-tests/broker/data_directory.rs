@@ -7,12 +7,12 @@ use super::support::{
     Broker, Created, Invocation, Records, eventually, fetch_request, tests_kafka, values_in,
 };
 
-fn partition_dir(broker: &Broker, topic: &Created, partition: i32) -> PathBuf {
+pub fn partition_dir(broker: &Broker, topic: &Created, partition: i32) -> PathBuf {
     broker.dir.join(format!("{}-{partition}", topic.name()))
 }
 
 /// Files of a partition with this extension, the oldest segment's first.
-fn files(broker: &Broker, topic: &Created, extension: &str) -> Vec<PathBuf> {
+pub fn files(broker: &Broker, topic: &Created, extension: &str) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = fs::read_dir(partition_dir(broker, topic, 0))
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -29,7 +29,7 @@ fn flip_a_bit(path: &Path, at: usize) {
 }
 
 /// Whether the partition can be read from its start and appended to.
-fn is_served(broker: &Broker, topic: &Created, records: usize) {
+pub fn is_served(broker: &Broker, topic: &Created, records: usize) {
     let mut client = broker.connect();
     eventually("it is led", || (client.list_offset(&topic.name, 0, -1).error_code == 0).then_some(()));
     let mut values = Vec::new();

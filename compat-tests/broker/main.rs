@@ -13,6 +13,7 @@ mod client_quotas;
 mod compaction;
 mod consumer_groups;
 mod coordinator_view;
+mod corruption;
 mod create_partitions;
 mod create_topics;
 mod data_directory;

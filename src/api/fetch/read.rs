@@ -123,7 +123,10 @@ impl Fetch {
             Err(why) => {
                 error!(tp = %replica.name(), %why, "log cannot be read");
                 replica.metrics().failed_fetch_requests(1);
-                return Answer::failed(key, wanted, Code::KafkaStorageError, Some(marks));
+                // A batch that is none is no fault of the disk, and goes away by no waiting.
+                let is_damaged = why.kind() == io::ErrorKind::InvalidData;
+                let code = if is_damaged { Code::CorruptMessage } else { Code::KafkaStorageError };
+                return Answer::failed(key, wanted, code, Some(marks));
             }
         };
         let (code, told) = (NONE, told(marks));
