@@ -135,6 +135,7 @@ fn key_and_version(frame: &[u8]) -> (ApiKey, i16) {
 /// Versions that only the broker's own codecs know; the tests of groups and transactions look into these answers.
 fn is_beyond_the_crate(api: ApiKey, version: i16) -> bool {
     let own = [
+        (ApiKey::ListOffsets, 11),
         (ApiKey::OffsetCommit, 10),
         (ApiKey::OffsetFetch, 10),
         (ApiKey::WriteTxnMarkers, 2),

@@ -354,7 +354,7 @@ pub fn every_version_of_every_api() -> Vec<Hostile> {
     let versions = [
         (0, 3..=13),
         (1, 4..=18),
-        (2, 1..=10),
+        (2, 1..=11),
         (3, 0..=13),
         (8, 2..=10),
         (9, 1..=10),
@@ -423,6 +423,11 @@ pub fn every_version_of_every_api() -> Vec<Hostile> {
 fn honest(api: ApiKey, version: i16) -> Vec<u8> {
     // What the crate's codecs stop short of.
     match (api, version) {
+        (ApiKey::ListOffsets, 11) => {
+            let partition = [2, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff];
+            let head = [&[0xff; 4][..], &[0, 2, 2, b't'], &partition].concat();
+            return request(2, 11, &[NO_TAGS, &head, &(-6_i64).to_be_bytes(), &[0, 0, 0, 0, 0, 0, 0]]);
+        }
         (ApiKey::OffsetCommit, 10) => {
             let head = [2, b'g', 0xff, 0xff, 0xff, 0xff, 1, 0, 2];
             let partition = [2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0xff, 0xff, 0xff, 0xff, 1, 0];

@@ -12,7 +12,7 @@ use kafka_protocol::messages::{
     DescribeTransactionsResponse, DescribeUserScramCredentialsResponse, ElectLeadersResponse, EndTxnResponse,
     ExpireDelegationTokenResponse, FindCoordinatorResponse, HeartbeatResponse,
     IncrementalAlterConfigsResponse, InitProducerIdResponse, JoinGroupResponse, LeaveGroupResponse,
-    ListConfigResourcesResponse, ListGroupsResponse, ListOffsetsResponse, ListPartitionReassignmentsResponse,
+    ListConfigResourcesResponse, ListGroupsResponse, ListPartitionReassignmentsResponse,
     ListTransactionsResponse, MetadataResponse, OffsetDeleteResponse, OffsetForLeaderEpochResponse,
     ProduceResponse, RenewDelegationTokenResponse, SyncGroupResponse, UnregisterBrokerResponse,
     UpdateFeaturesResponse,
@@ -21,6 +21,7 @@ use kafka_protocol::messages::{
 use crate::wire::delete_groups::DeleteGroupsResponse;
 use crate::wire::describe_log_dirs::DescribeLogDirsResponse;
 use crate::wire::fetch_response;
+use crate::wire::list_offsets::ListOffsetsResponse;
 use crate::wire::offset_commit::OffsetCommitResponse;
 use crate::wire::offset_fetch::OffsetFetchResponse;
 use crate::wire::txn_offset_commit::TxnOffsetCommitResponse;
@@ -47,7 +48,7 @@ impl<R> ErrorCodes for fetch_response::Response<R> {
 
 impl ErrorCodes for ListOffsetsResponse {
     fn error_codes(&self) -> impl Iterator<Item = i16> {
-        self.topics.iter().flat_map(|t| &t.partitions).map(|p| p.error_code)
+        self.0.topics.iter().flat_map(|t| &t.partitions).map(|p| p.error_code)
     }
 }
 

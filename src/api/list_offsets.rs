@@ -1,4 +1,4 @@
-//! ListOffsets, versions 1 to 10 (`KafkaApis.handleListOffsetRequest`, `ReplicaManager.fetchOffset`).
+//! ListOffsets, versions 1 to 11 (`KafkaApis.handleListOffsetRequest`, `ReplicaManager.fetchOffset`).
 //!
 //! 2     isolation level.
 //! 4     leader epochs.
@@ -6,13 +6,14 @@
 //! 8     -4, earliest local offset: the log start offset, as nothing is tiered.
 //! 9     -5, latest tiered offset: -1, as nothing is tiered.
 //! 10    a timeout for remote look-ups, which there are none of.
+//! 11    -6, earliest offset that waits for its upload: -1 likewise.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsRequest};
+use kafka_protocol::messages::list_offsets_request::ListOffsetsPartition;
 use kafka_protocol::messages::list_offsets_response::{
-    ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse,
+    ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
 };
 
 use super::context::Context;
@@ -21,6 +22,7 @@ use super::error::{Code, NONE};
 use super::resolve;
 use crate::log::TimestampOffset;
 use crate::partition::{Isolation, Replica, Target};
+use crate::wire::list_offsets::{ListOffsetsRequest, ListOffsetsResponse};
 
 const NOTHING: TimestampOffset = TimestampOffset { timestamp: -1, offset: -1, leader_epoch: -1 };
 
@@ -29,17 +31,19 @@ const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
 const EARLIEST_LOCAL: i64 = -4;
 const LATEST_TIERED: i64 = -5;
+const EARLIEST_PENDING_UPLOAD: i64 = -6;
 
 pub(super) async fn handle(
     context: Arc<Context>,
     request: Request<ListOffsetsRequest>,
 ) -> ListOffsetsResponse {
     let version = request.version();
+    let ListOffsetsRequest(body) = request.body;
     let isolation =
-        if request.body.isolation_level == 1 { Isolation::ReadCommitted } else { Isolation::ReadUncommitted };
+        if body.isolation_level == 1 { Isolation::ReadCommitted } else { Isolation::ReadUncommitted };
     let mut seen = HashSet::new();
     let mut twice = HashSet::new();
-    for topic in &request.body.topics {
+    for topic in &body.topics {
         for partition in &topic.partitions {
             let key = (topic.name.clone(), partition.partition_index);
             if !seen.insert(key.clone()) {
@@ -47,8 +51,8 @@ pub(super) async fn handle(
             }
         }
     }
-    let mut response = ListOffsetsResponse::default();
-    for topic in request.body.topics {
+    let mut topics = Vec::with_capacity(body.topics.len());
+    for topic in body.topics {
         let mut out = ListOffsetsTopicResponse::default().with_name(topic.name.clone());
         for partition in topic.partitions {
             let result = if twice.contains(&(topic.name.clone(), partition.partition_index)) {
@@ -62,9 +66,9 @@ pub(super) async fn handle(
             };
             out.partitions.push(answer(&partition, version, result));
         }
-        response.topics.push(out);
+        topics.push(out);
     }
-    response
+    ListOffsetsResponse(kafka_protocol::messages::ListOffsetsResponse::default().with_topics(topics))
 }
 
 /// What a timestamp asks for; none if it can only be answered with "nothing".
@@ -75,6 +79,7 @@ fn meaning(timestamp: i64, version: i16) -> Result<Option<Target>, Code> {
         MAX_TIMESTAMP if version >= 7 => Ok(Some(Target::MaxTimestamp)),
         EARLIEST_LOCAL if version >= 8 => Ok(Some(Target::Earliest)),
         LATEST_TIERED if version >= 9 => Ok(None),
+        EARLIEST_PENDING_UPLOAD if version >= 11 => Ok(None),
         timestamp if timestamp < 0 => Err(Code::UnsupportedVersion),
         timestamp => Ok(Some(Target::Timestamp(timestamp))),
     }
@@ -119,12 +124,12 @@ mod tests {
     #[test]
     fn a_special_timestamp_is_refused_before_the_version_that_brought_it() {
         for (timestamp, first) in
-            [(LATEST, 1), (EARLIEST, 1), (MAX_TIMESTAMP, 7), (EARLIEST_LOCAL, 8), (-5, 9)]
+            [(LATEST, 1), (EARLIEST, 1), (MAX_TIMESTAMP, 7), (EARLIEST_LOCAL, 8), (-5, 9), (-6, 11)]
         {
-            for version in 1..=10 {
+            for version in 1..=11 {
                 assert_eq!(meaning(timestamp, version).is_ok(), version >= first, "{timestamp} in {version}");
             }
         }
-        assert_eq!(meaning(-6, 10).err(), Some(Code::UnsupportedVersion));
+        assert_eq!(meaning(-7, 11).err(), Some(Code::UnsupportedVersion));
     }
 }

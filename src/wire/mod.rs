@@ -13,6 +13,7 @@ pub mod group_records;
 pub mod header;
 pub mod kraft;
 mod lengths;
+pub mod list_offsets;
 pub mod offset_commit;
 pub mod offset_fetch;
 pub mod record;

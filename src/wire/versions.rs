@@ -58,7 +58,7 @@ macro_rules! apis {
 apis! {
     0 Produce 0-13 from 3 flexible 9 SOCKET;
     1 Fetch 4-18 from 4 flexible 12 LIST;
-    2 ListOffsets 1-10 from 1 flexible 6 LIST;
+    2 ListOffsets 1-11 from 1 flexible 6 LIST;
     3 Metadata 0-13 from 0 flexible 9 LIST;
     8 OffsetCommit 2-10 from 2 flexible 8 LIST;
     9 OffsetFetch 1-10 from 1 flexible 6 LIST;

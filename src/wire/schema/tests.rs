@@ -169,7 +169,7 @@ fn decode_ours(key: i16, version: i16, body: &[u8]) -> Option<Option<usize>> {
 
 /// Versions that our own reader alone knows.
 fn is_newer_than_the_crate(key: i16, version: i16) -> bool {
-    matches!((key, version), (8 | 9, 10) | (27, 2) | (28, 6) | (35, 5) | (42, 3))
+    matches!((key, version), (2, 11) | (8 | 9, 10) | (27, 2) | (28, 6) | (35, 5) | (42, 3))
 }
 
 #[test]
