@@ -288,6 +288,24 @@ fn an_unfinished_move_is_made_anew_after_the_start() {
 }
 
 #[test]
+fn a_move_that_waited_copies_what_the_log_begins_with_by_then() {
+    let world = World::new();
+    let set = world.open();
+    let replica = filled(&set, 40);
+    let moving = replica.begin_move(&set.directories()[1], Uuid::from_u128(8), NOW).unwrap().unwrap();
+    world.clock.set(NOW + 8 * 24 * 3_600_000);
+    set.delete_old_segments();
+    assert_eq!(replica.watermarks(-1).unwrap().log_start_offset, 40);
+    set.carry_out(&replica, &moving);
+    assert!(Arc::ptr_eq(&replica.directory(), &set.directories()[1]));
+    let world = world.after_power_cut(&Random::seeded(4), 0);
+    let set = world.open();
+    let replica = set.get(TOPIC, 0).unwrap();
+    assert!(append(&replica, 40));
+    assert_eq!(contents(&replica), expected(40, 41));
+}
+
+#[test]
 fn there_and_back_again_with_a_journal_in_between() {
     let world = World::new();
     let set = world.open();
