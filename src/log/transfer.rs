@@ -81,14 +81,17 @@ impl Transfer {
     /// Makes an empty copy of `source` in the directory `dir` on `disk`, which does not exist yet.
     pub fn begin(source: &Log, disk: Arc<dyn Disk>, dir: &Path, now_ms: i64) -> Result<Self, Error> {
         let first = source.segments.first().expect("a log always has a segment").base_offset;
-        let made = disk.create_dir_all(dir).and_then(|()| {
-            let mut log = Log::create_in(disk, dir, source.topic_id, source.settings, first, now_ms)?;
-            log.write_metadata()?;
-            log.unflushed.new_directory();
-            Ok(log)
-        });
+        let made = disk.create_dir_all(dir).and_then(|()| empty_copy(source, disk, dir, first, now_ms));
         let log = made.map_err(|source| Error::Target { path: dir.to_owned(), source })?;
         Ok(Self { log, at: (i64::MIN, 0), now_ms })
+    }
+
+    /// Has the copy, which is empty, begin at another offset.
+    fn begin_at(&mut self, base_offset: i64) -> io::Result<()> {
+        self.log.active_segment().remove()?;
+        let (disk, dir) = (self.log.disk.clone(), self.log.dir.clone());
+        self.log = empty_copy(&self.log, disk, &dir, base_offset, self.now_ms)?;
+        Ok(())
     }
 
     /// The directory of the copy.
@@ -124,6 +127,11 @@ impl Transfer {
     /// Begins the copy of a segment, with the producers that are known where it begins.
     fn enter(&mut self, segment: &Arc<Segment>) -> Result<(), Error> {
         let base_offset = segment.base_offset;
+        let is_first = self.at.0 == i64::MIN;
+        // While the move waited, retention may have taken away the segment with which the log began then.
+        if is_first && self.log.active_segment().base_offset != base_offset {
+            self.begin_at(base_offset).map_err(|e| self.target(e))?;
+        }
         let snapshot = segment.path(Kind::Log).with_file_name(snapshot::file_name(base_offset));
         let entries = match replay::read_snapshot(segment.disk(), &snapshot) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => None,
@@ -133,7 +141,7 @@ impl Transfer {
             let expiration_ms = self.log.settings.producer_id_expiration_ms;
             self.log.producers = ProducerStates::restore(entries, base_offset, self.now_ms, expiration_ms);
         }
-        if self.at.0 == i64::MIN {
+        if is_first {
             self.log.producers.set_end_offset(base_offset);
             return self.log.write_snapshot().map_err(|e| self.target(e));
         }
@@ -206,6 +214,8 @@ impl Transfer {
         let position = 0;
         renamed.map_err(|error| Error::Source { path: set_aside.to_owned(), position, source: error })?;
         source.poison();
+        // They may have been changed since the copy was begun.
+        self.log.update_settings(source.settings);
         // With what is only in memory: who may go on with a transaction, and who was heard of lately.
         std::mem::swap(&mut self.log.producers, &mut source.producers);
         Ok(self.log)
@@ -214,6 +224,14 @@ impl Transfer {
     fn target(&self, source: io::Error) -> Error {
         Error::Target { path: self.log.dir().to_owned(), source }
     }
+}
+
+/// An empty log for what `source` holds, in the directory `dir`, which is there.
+fn empty_copy(source: &Log, disk: Arc<dyn Disk>, dir: &Path, first: i64, now_ms: i64) -> io::Result<Log> {
+    let mut log = Log::create_in(disk, dir, source.topic_id, source.settings, first, now_ms)?;
+    log.write_metadata()?;
+    log.unflushed.new_directory();
+    Ok(log)
 }
 
 fn sync_parent(log: &Log) -> io::Result<()> {

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use tracing::warn;
 
 use super::checkpoint;
-use super::directory::{PartitionDir, Purpose};
+use super::directory::{PartitionDir, Purpose, is_topic_name};
 use super::disk::Disk;
 use super::meta_properties::{escape, parse_properties};
 use super::truncate::remove_if_there;
@@ -97,7 +97,7 @@ impl Trashed {
             Some((Arc::from(key.strip_prefix(CONFIG)?), Arc::from(value.as_str())))
         });
         Some(Self {
-            topic: Arc::from(text("topic")?),
+            topic: Arc::from(text("topic").filter(|topic| is_topic_name(topic))?),
             topic_id: TopicId(uuid_from_text(text("topic.id")?).ok()?),
             partition: index("partition")?,
             partitions: index("partitions")?,
@@ -131,6 +131,16 @@ impl Trashed {
         }
     }
 
+    /// Whether a directory of that name may be the replica's: one in use tells all of the topic's name, one in the
+    /// trash perhaps only its beginning.
+    fn is_of(&self, dir: &PartitionDir) -> bool {
+        let is_topic = match dir.purpose {
+            Purpose::Current => self.topic == dir.tp.topic,
+            Purpose::Future | Purpose::Delete | Purpose::Stray => self.topic.starts_with(&*dir.tp.topic),
+        };
+        is_topic && self.partition == dir.tp.partition
+    }
+
     /// Takes the file away: the replica is in use.
     pub fn forget(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
         remove_if_there(disk, &dir.join(FILE))
@@ -150,9 +160,19 @@ pub(crate) fn in_use(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<(PathBuf, Tr
 fn with_purpose(disk: &dyn Disk, dir: &Path, purpose: Purpose) -> io::Result<Vec<(PathBuf, Trashed)>> {
     let mut found = Vec::new();
     for entry in disk.list(dir)?.into_iter().filter(|entry| entry.is_dir) {
-        if PartitionDir::parse(&entry.name).is_some_and(|dir| dir.purpose == purpose) {
-            let path = dir.join(&entry.name);
-            found.extend(Trashed::read(disk, &path)?.map(|trashed| (path, trashed)));
+        let Some(parsed) = PartitionDir::parse(&entry.name).filter(|dir| dir.purpose == purpose) else {
+            continue;
+        };
+        let path = dir.join(&entry.name);
+        // One that cannot be had is no reason to do without the others.
+        match Trashed::read(disk, &path) {
+            Ok(Some(trashed)) if trashed.is_of(&parsed) => found.push((path, trashed)),
+            Ok(Some(trashed)) => {
+                let (topic, partition) = (&trashed.topic, trashed.partition);
+                warn!(dir = %path.display(), %topic, partition, "trash file of another replica is left alone");
+            }
+            Ok(None) => {}
+            Err(error) => warn!(dir = %path.display(), %error, "trash file cannot be read"),
         }
     }
     Ok(found)
@@ -185,14 +205,29 @@ mod tests {
         let disk = MemDisk::new();
         let dir = Path::new("/data");
         let name = format!("a.b_c-d-2.{}-stray", Uuid::from_u128(1).simple());
-        for dir in [dir.join(&name), dir.join("a.b_c-d-1"), dir.join("else")] {
+        for dir in [dir.join(&name), dir.join("a.b_c-d-2"), dir.join("else")] {
             disk.create_dir_all(&dir).unwrap();
             trashed().write(&disk, &dir).unwrap();
         }
         assert_eq!(list(&disk, dir).unwrap(), [(dir.join(&name), trashed())]);
-        assert_eq!(in_use(&disk, dir).unwrap(), [(dir.join("a.b_c-d-1"), trashed())]);
+        assert_eq!(in_use(&disk, dir).unwrap(), [(dir.join("a.b_c-d-2"), trashed())]);
         Trashed::forget(&disk, &dir.join(&name)).unwrap();
         assert_eq!(list(&disk, dir).unwrap(), []);
+    }
+
+    #[test]
+    fn a_file_of_another_replica_is_left_alone() {
+        let disk = MemDisk::new();
+        let dir = Path::new("/data");
+        let stray = |start: &str| dir.join(format!("{start}.{}-stray", Uuid::from_u128(1).simple()));
+        let cut = stray("a.b-2");
+        let others = [dir.join("a.b-2"), dir.join("a.b_c-d-1"), stray("a.b_c-d-1"), stray("b-2")];
+        for dir in others.iter().chain([&cut]) {
+            disk.create_dir_all(dir).unwrap();
+            trashed().write(&disk, dir).unwrap();
+        }
+        assert_eq!(list(&disk, dir).unwrap(), [(cut, trashed())]);
+        assert_eq!(in_use(&disk, dir).unwrap(), []);
     }
 
     #[test]
@@ -202,7 +237,9 @@ mod tests {
         disk.create_dir_all(&dir).unwrap();
         let good = trashed().encode();
         let whole = good.replace("partitions=3", "partitions=-3");
-        for text in ["", "version=1", &whole, &good[..good.len() / 2], "\u{0}\u{0}"] {
+        let elsewhere = good.replace("topic=a.b_c-d", "topic=../a");
+        assert_ne!(elsewhere, good);
+        for text in ["", "version=1", &whole, &elsewhere, &good[..good.len() / 2], "\u{0}\u{0}"] {
             let file = disk.open(&dir.join(FILE), Mode::Create).unwrap();
             file.set_len(0).unwrap();
             file.write_at(&[io::IoSlice::new(text.as_bytes())], 0).unwrap();

@@ -635,7 +635,7 @@ impl Replica {
         let _syncing = self.syncing.lock();
         let mut state = self.state.lock();
         state.deleted = true;
-        state.give_up_moving();
+        state.forget_moving(&self.name);
         state.release_all();
         let set_aside = state.log.set_aside(purpose, unique)?;
         drop(state);

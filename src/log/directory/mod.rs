@@ -31,6 +31,7 @@ use crate::base::id::{DirectoryId, NodeId};
 
 pub use clean_shutdown::CleanShutdown;
 pub use lock::Lock;
+pub(in crate::log) use names::is_topic_name;
 pub use names::{PartitionDir, Purpose};
 
 /// Why a directory cannot be opened.

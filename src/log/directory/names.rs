@@ -79,7 +79,8 @@ impl PartitionDir {
     }
 }
 
-fn is_topic_name(topic: &str) -> bool {
+/// Whether a topic may have that name.
+pub(in crate::log) fn is_topic_name(topic: &str) -> bool {
     let is_legal = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-');
     !topic.is_empty()
         && topic.len() <= TOPIC_LEN_MAX

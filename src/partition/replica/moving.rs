@@ -10,17 +10,20 @@
 //! more until the next start has looked at both.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
+use tracing::warn;
 use uuid::Uuid;
 
 use super::{Home, Replica, State};
+use crate::base::id::TopicPartition;
 use crate::log::checkpoint;
-use crate::log::directory::{PartitionDir, Purpose};
+use crate::log::directory::{LogDirectory, PartitionDir, Purpose};
+use crate::log::error::is_disk_failure;
 use crate::log::transfer::{self, Extent, Transfer};
 use crate::partition::directory::Directory;
 use crate::partition::error::Error;
@@ -104,6 +107,15 @@ impl State {
         }
     }
 
+    /// Gives up the move of a replica that is deleted: what the new directory expects of it must not meet another
+    /// one of its name.
+    pub(super) fn forget_moving(&mut self, name: &TopicPartition) {
+        if let Some(moving) = &self.moving {
+            moving.directory.expect(name, None);
+        }
+        self.give_up_moving();
+    }
+
     /// The next start goes on with it.
     pub(super) fn suspend_moving(&mut self) {
         if let Some(moving) = self.moving.take() {
@@ -133,6 +145,24 @@ pub(in crate::partition) enum MoveError {
     Directory(#[source] io::Error),
 }
 
+/// Fails the directory of a copy that could not be written, unless the disk is only full, or too many files are open:
+/// a move can be given up, and the directory goes on without it.
+fn fail_unless_harmless(target: &LogDirectory, error: &io::Error) {
+    let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    if is_disk_failure(error) && !is_full {
+        target.fail(io::Error::new(error.kind(), error.to_string()));
+    }
+}
+
+/// Removes a copy that is not wanted any more. One that cannot be removed is at the next start.
+fn remove_copy(target: &LogDirectory, dir: &Path) {
+    if !target.is_offline()
+        && let Err(error) = target.disk().remove_dir_all(dir)
+    {
+        warn!(dir = %dir.display(), %error, "copy of a replica cannot be removed");
+    }
+}
+
 impl Replica {
     /// Wants the replica in `directory`; gives the move if there is one to be made. Another one is given up. The
     /// directory of the copy is there when this returns, so that the next start knows of the move.
@@ -159,7 +189,11 @@ impl Replica {
         let dir = target.partition_path(&dir);
         let begun = Transfer::begin(&state.log, target.disk().clone(), &dir, now_ms);
         let transfer = begun.map_err(|error| {
-            target.fail(io::Error::other(error.to_string()));
+            warn!(tp = %self.name, %error, "replica cannot be moved");
+            if let transfer::Error::Target { source, .. } = &error {
+                fail_unless_harmless(target, source);
+            }
+            remove_copy(target, &dir);
             Error::Storage
         })?;
         let moving = Arc::new(Moving {
@@ -196,30 +230,47 @@ impl Replica {
         // The segments stay as they are meanwhile, but for the last.
         let _changing = self.cleaning.changing.lock();
         let target = moving.directory.log_directory();
-        let moved = self.copy_and_replace(moving, &mut route);
-        moving.directory.expect(&self.name, None);
+        let mut is_taking_place = false;
+        let moved = self.copy_and_replace(moving, &mut route, &mut is_taking_place);
         let mut state = self.state.lock();
+        // What may have the replica's name is looked at by the next start, which needs to know of it.
+        if !state.deleted && (moved.is_ok() || !is_taking_place) {
+            moving.directory.expect(&self.name, None);
+        }
         if state.moving.as_ref().is_some_and(|current| std::ptr::eq(&raw const **current, moving)) {
             state.moving = None;
         }
         drop(state);
+        if let Err(MoveError::Transfer(transfer::Error::Target { source, .. })) = &moved {
+            if is_taking_place {
+                target.fail(io::Error::new(source.kind(), source.to_string()));
+            } else {
+                fail_unless_harmless(target, source);
+            }
+        }
+        let wish = *moving.wish.lock();
+        let is_left = match &moved {
+            Ok(_) => false,
+            Err(MoveError::Transfer(transfer::Error::GivenUp)) => wish == Wish::GivenUp,
+            // The next start goes on with one that is suspended.
+            Err(_) => !is_taking_place && wish != Wish::Suspended,
+        };
+        if is_left {
+            remove_copy(target, &moving.dir);
+        }
         match moved {
             Err(MoveError::Transfer(transfer::Error::GivenUp)) => Ok(None),
-            Err(MoveError::Transfer(transfer::Error::Target { path, source })) => {
-                target.fail(io::Error::new(source.kind(), source.to_string()));
-                Err(transfer::Error::Target { path, source }.into())
-            }
             moved => moved.map(Some),
         }
-        .inspect(|moved| {
-            if moved.is_none() && *moving.wish.lock() == Wish::GivenUp {
-                // What cannot be removed is at the next start.
-                drop(target.guard(|| target.disk().remove_dir_all(&moving.dir)));
-            }
-        })
     }
 
-    fn copy_and_replace(&self, moving: &Moving, route: &mut Route<'_>) -> Result<PathBuf, MoveError> {
+    /// Sets `is_taking_place` when the copy may have the replica's name from there on.
+    fn copy_and_replace(
+        &self,
+        moving: &Moving,
+        route: &mut Route<'_>,
+        is_taking_place: &mut bool,
+    ) -> Result<PathBuf, MoveError> {
         let target = moving.directory.log_directory();
         let own_name = self.name.to_string();
         let transfer = moving.transfer.lock().take();
@@ -240,14 +291,21 @@ impl Replica {
         moving.directory.committer().forget(self.topic_id, &own_name).map_err(MoveError::Directory)?;
         let marks = self.checkpoint_marks();
         let marks = [transfer.end_offset(), marks.log_start, marks.high_watermark];
-        moving.directory.expect(&self.name, Some(marks));
+        {
+            // Whoever deletes the replica takes them away.
+            let state = self.state.lock();
+            if state.deleted {
+                return Err(transfer::Error::GivenUp.into());
+            }
+            moving.directory.expect(&self.name, Some(marks));
+        }
         (route.checkpoint)();
-        let is_complete = target.guard(|| {
+        let is_complete = target.ensure_online().and_then(|()| {
             let source = self.directory().log_directory().path().display().to_string();
             checkpoint::write_text(&**target.disk(), &moving.dir.join(REPLACES_FILE), &source)
         });
-        is_complete.map_err(MoveError::Directory)?;
-        let set_aside = self.replace(moving, transfer, route.unique)?;
+        is_complete.map_err(|source| transfer::Error::Target { path: moving.dir.clone(), source })?;
+        let set_aside = self.replace(moving, transfer, route.unique, is_taking_place)?;
         let file = target.path().join(&own_name).join(REPLACES_FILE);
         if let Err(error) = target.guard(|| target.disk().remove_file(&file)) {
             return Err(MoveError::Directory(error));
@@ -262,7 +320,13 @@ impl Replica {
     }
 
     /// Puts the copy in the log's place.
-    fn replace(&self, moving: &Moving, mut transfer: Transfer, unique: Uuid) -> Result<PathBuf, MoveError> {
+    fn replace(
+        &self,
+        moving: &Moving,
+        mut transfer: Transfer,
+        unique: Uuid,
+        is_taking_place: &mut bool,
+    ) -> Result<PathBuf, MoveError> {
         // No sync is under way, and nobody appends.
         let _syncing = self.syncing.lock();
         let mut state = self.state.lock();
@@ -275,6 +339,7 @@ impl Replica {
         let path = moving.directory.log_directory().path().join(self.name.to_string());
         let set_aside = PartitionDir::beside(self.name.clone(), Purpose::Delete, unique);
         let set_aside = old.directory().log_directory().partition_path(&set_aside);
+        *is_taking_place = true;
         let taken = transfer.take_name(&path).and_then(|()| transfer.replace(&mut state.log, &set_aside));
         let log = taken.inspect_err(|_| {
             state.log.poison();

@@ -178,11 +178,13 @@ impl Set {
             pace: &mut |bytes| self.throttle(bytes, moving),
             checkpoint: &|| self.checkpoint(true),
         };
-        match replica.carry_out(moving, route) {
+        let moved = replica.carry_out(moving, route);
+        // Without the marks that the new directory expected, or with those of the replica.
+        self.checkpoint(true);
+        match moved {
             Ok(Some(left)) => {
                 let to = moving.directory().log_directory().path().display();
                 info!(tp = %replica.name(), %to, "replica has moved");
-                self.checkpoint(true);
                 self.checkpoint_cleaned();
                 self.directories_changed.notify_one();
                 // Readers may have come up to now.
@@ -190,6 +192,9 @@ impl Set {
                 self.moves.left.lock().push((due_ms, from, left));
             }
             Ok(None) => info!(tp = %replica.name(), "replica stays in its log directory"),
+            Err(error) if !moving.directory().log_directory().is_offline() => {
+                warn!(tp = %replica.name(), %error, "replica stays in its log directory");
+            }
             Err(error) => error!(tp = %replica.name(), %error, "replica cannot be moved"),
         }
     }

@@ -222,28 +222,41 @@ impl Set {
         topic_id: TopicId,
         settings: &Settings,
     ) -> Option<Option<Arc<Replica>>> {
-        let InTrash { directory, path, trashed } =
-            self.trash.0.lock().replicas.remove(&(topic_id, name.partition))?;
+        let key = (topic_id, name.partition);
+        let InTrash { directory, path, trashed } = self.trash.0.lock().replicas.remove(&key)?;
+        // Whoever does not find it there makes an empty one, maybe in another directory.
+        let put_back = |path: PathBuf| {
+            let in_trash = InTrash { directory: directory.clone(), path, trashed: trashed.clone() };
+            self.trash.0.lock().replicas.insert(key, in_trash);
+            Some(None)
+        };
         let log_directory = directory.log_directory();
         let to = log_directory.partition_path(&PartitionDir::current(name.clone()));
         let disk = log_directory.disk();
         let renamed = log_directory.guard(|| {
-            disk.rename(&path, &to)?;
+            // It was renamed already when it could not be opened the last time.
+            if path != to {
+                disk.rename(&path, &to)?;
+            }
             disk.sync_dir(log_directory.path())
         });
         if let Err(error) = renamed {
             warn!(tp = %name, %error, "replica cannot be taken from the trash");
-            return Some(None);
+            return put_back(path);
         }
         let marks = [trashed.recovery_point, trashed.log_start_offset, trashed.log_start_offset];
         let found = open::Found::with_marks(directory.clone(), name.clone(), topic_id, marks);
         let replica = open::open(&self.parts, &found, settings.clone());
         info!(tp = %name, is_open = replica.is_some(), "replica restored from the trash");
+        if replica.is_none() {
+            return put_back(to);
+        }
         self.trash.0.lock().restored.push((topic_id, directory, to));
         Some(replica)
     }
 
-    /// Removes what has been in the trash for `kept_ms`.
+    /// Removes what has been in the trash for `kept_ms`, but nothing of a topic that is there again: its replica may
+    /// wait for a directory that has failed.
     pub fn empty_trash(&self, now_ms: i64, kept_ms: i64) {
         if !self.trash.0.lock().restored.is_empty() {
             self.checkpoint(true);
@@ -251,11 +264,14 @@ impl Set {
         }
         let mut expired = Vec::new();
         {
+            // Or a topic could come meanwhile.
+            let _changing = self.changing.lock();
+            let topics = self.topics.load();
             let mut state = self.trash.0.lock();
             let State { replicas, wanted, .. } = &mut *state;
             replicas.retain(|(topic_id, _), in_trash| {
                 let is_kept = now_ms.saturating_sub(in_trash.trashed.deleted_ms) < kept_ms;
-                if is_kept || wanted.contains(topic_id) {
+                if is_kept || wanted.contains(topic_id) || topics.contains_key(topic_id) {
                     return true;
                 }
                 let InTrash { directory, path, trashed } = in_trash;
@@ -264,15 +280,19 @@ impl Set {
             });
         }
         for (directory, path, trashed) in expired {
-            let tp = TopicPartition { topic: trashed.topic, partition: trashed.partition };
+            let own_name = path.file_name().and_then(|name| PartitionDir::parse(name.to_str()?));
+            let Some(PartitionDir { tp, .. }) = own_name else { continue };
             let deleted = PartitionDir::beside(tp.clone(), Purpose::Delete, self.parts.random.uuid());
             let log_directory = directory.log_directory();
             let to = log_directory.partition_path(&deleted);
-            match log_directory.guard(|| log_directory.disk().rename(&path, &to)) {
+            let renamed =
+                log_directory.ensure_online().and_then(|()| log_directory.disk().rename(&path, &to));
+            match renamed {
                 Ok(()) => {
                     info!(%tp, topic_id = %trashed.topic_id, "replica in the trash expired");
                     directory.remove_set_aside(vec![to]);
                 }
+                // The next start finds it, if it is there.
                 Err(error) => warn!(%tp, %error, "expired replica cannot be removed"),
             }
         }

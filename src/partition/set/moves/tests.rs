@@ -288,6 +288,42 @@ fn an_unfinished_move_is_made_anew_after_the_start() {
 }
 
 #[test]
+fn a_move_that_waited_copies_what_the_log_begins_with_by_then() {
+    let world = World::new();
+    let set = world.open();
+    let replica = filled(&set, 40);
+    let moving = replica.begin_move(&set.directories()[1], Uuid::from_u128(8), NOW).unwrap().unwrap();
+    world.clock.set(NOW + 8 * 24 * 3_600_000);
+    set.delete_old_segments();
+    assert_eq!(replica.watermarks(-1).unwrap().log_start_offset, 40);
+    set.carry_out(&replica, &moving);
+    assert!(Arc::ptr_eq(&replica.directory(), &set.directories()[1]));
+    let world = world.after_power_cut(&Random::seeded(4), 0);
+    let set = world.open();
+    let replica = set.get(TOPIC, 0).unwrap();
+    assert!(append(&replica, 40));
+    assert_eq!(contents(&replica), expected(40, 41));
+}
+
+#[test]
+fn a_full_disk_ends_the_move_and_not_the_directory() {
+    let disks = Disks::new(2);
+    let world = World::of(disks.disks[1].clone(), disks);
+    let set = world.open();
+    let replica = filled(&set, 40);
+    let moving = replica.begin_move(&set.directories()[1], Uuid::from_u128(8), NOW).unwrap().unwrap();
+    world.disk.set_space(0);
+    set.carry_out(&replica, &moving);
+    world.disk.set_space(u64::MAX);
+    assert!(!set.directories()[1].log_directory().is_offline());
+    let left = world.disk.list(Path::new("/data")).unwrap().into_iter().filter(|entry| entry.is_dir);
+    assert_eq!(left.count(), 0);
+    assert!(append(&replica, 40));
+    assert!(carry_out(&set, &replica, 1, || ()), "it can be tried again");
+    assert_eq!(contents(&replica), expected(0, 41));
+}
+
+#[test]
 fn there_and_back_again_with_a_journal_in_between() {
     let world = World::new();
     let set = world.open();

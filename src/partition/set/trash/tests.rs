@@ -131,3 +131,26 @@ fn what_is_being_restored_does_not_expire() {
     set.empty_trash(NOW + 1000, 1000);
     assert!(set.find_in_trash(NAME, None).is_err());
 }
+
+#[test]
+fn what_cannot_be_restored_stays_in_the_trash_and_is_not_made_anew_elsewhere() {
+    let disks = Disks::new(2);
+    let mut delta = Delta::new(Image::empty());
+    add_topic(&mut delta, NAME, TOPIC, disks.ids[0]);
+    delta.take_changes();
+    let mut node = Node { disks, delta, clock: Clock::manual(NOW) };
+    let set = node.open();
+    let topic = node.delta.image().topics.by_id(TOPIC).unwrap().clone();
+    set.mark_for_trash(&topic, None, NOW);
+    node.decide(Some(RemoveTopicRecord { topic_id: TOPIC.0 }));
+    set.apply(node.delta.image(), &[TOPIC]);
+    assert!(set.find_in_trash(NAME, None).is_ok());
+    node.decide(None);
+    node.disks.disks[0].fail_after(0);
+    for _ in 0..2 {
+        set.apply(node.delta.image(), &[TOPIC]);
+        assert!(set.get(TOPIC, 0).is_none());
+    }
+    set.empty_trash(NOW + 1000, 1000);
+    assert!(set.find_in_trash(NAME, None).is_ok());
+}
