@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use barnabas::wire::compress::Codec;
 
 use super::bounds::is_served;
-use super::group_configs::{BROKER, DELETE, LOGGER, SET, TOPIC, await_value, change, describe};
+use super::group_configs::{APPEND, BROKER, DELETE, LOGGER, SET, TOPIC, await_value, change, describe};
 use super::support::{Broker, Client, Records, eventually, has_come, headers_in, tests_kafka, values_in};
 
 fn node(client: &mut Client) -> String {
@@ -109,6 +109,11 @@ fn a_change_has_to_go_with_everything_else() {
         );
         assert_eq!(change(&mut client, BROKER, &node, key, SET, value), (42, message), "{key}");
     }
+    // A list that is edited is checked as it comes out.
+    let (key, class) = ("metric.reporters", "x.Y");
+    let edited = change(&mut client, BROKER, &node, key, APPEND, class);
+    assert_eq!(edited, change(&mut client, BROKER, &node, key, SET, class));
+    assert_eq!(edited.0, 42);
     // By steps a pool grows as far as one likes.
     for threads in ["16", "32"] {
         assert_eq!(change(&mut client, BROKER, &node, "num.io.threads", SET, threads), (0, String::new()));

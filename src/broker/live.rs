@@ -11,7 +11,7 @@ use tracing::{error, info, warn};
 
 use super::sockets;
 use crate::config::broker::Config;
-use crate::config::live;
+use crate::config::live::{self, LeftOut};
 use crate::meta::{Changes, Image, ResourceKind};
 use crate::net::listener::Server;
 
@@ -53,10 +53,15 @@ impl Live {
     }
 }
 
-/// None if the dynamic keys do not go with the static ones; then everything stays as it is.
+/// None if not even the static keys go together; then everything stays as it is.
 fn resolve(config: &Arc<Config>, image: &Image) -> Option<Arc<Config>> {
     match image.configs.with_layers(config, config.node_id, live::effective) {
-        Ok(effective) => Some(Arc::new(effective)),
+        Ok((effective, left_out)) => {
+            for LeftOut { name, is_default, why } in left_out {
+                error!(key = %name, is_default, %why, "dynamic broker configuration is not applied");
+            }
+            Some(Arc::new(effective))
+        }
         Err(why) => {
             error!(%why, "dynamic broker configuration is not applied");
             None
