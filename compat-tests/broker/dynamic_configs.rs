@@ -184,6 +184,53 @@ fn a_listener_is_added_while_it_runs() {
     );
 }
 
+#[test]
+fn a_listener_is_renamed_on_its_port_and_one_that_cannot_be_bound_stops_no_start() {
+    let map =
+        "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SECOND:PLAINTEXT,THIRD:PLAINTEXT,LAST:PLAINTEXT";
+    let Some(mut broker) = Broker::start(&[map, "advertised.listeners=PLAINTEXT://127.0.0.1:1"]) else {
+        return;
+    };
+    let mut client = broker.connect();
+    let node = node(&mut client);
+    let before = describe(&mut client, BROKER, &node, "listeners").unwrap().value.unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    for name in ["SECOND", "THIRD", "LAST"] {
+        let with = format!("{before},{name}://127.0.0.1:{port}");
+        assert_eq!(change(&mut client, BROKER, &node, "listeners", SET, &with), (0, String::new()));
+        has_come("it listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    }
+    broker.stop();
+    broker.expect_complaint("cannot listen listener=LAST");
+    let taken = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    broker.restart();
+    assert!(is_served(&mut broker.connect()));
+    drop(taken);
+}
+
+#[test]
+fn a_listener_that_is_taken_away_stays_closed_after_a_restart() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let listeners = format!("listeners=PLAINTEXT://127.0.0.1:0,SECOND://127.0.0.1:{port}");
+    let settings = [
+        &*listeners,
+        "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SECOND:PLAINTEXT",
+        "advertised.listeners=PLAINTEXT://127.0.0.1:1",
+    ];
+    let Some(mut broker) = Broker::start(&settings) else { return };
+    let is_open = || TcpStream::connect(("127.0.0.1", port)).is_ok();
+    assert!(is_open());
+    let mut client = broker.connect();
+    let node = node(&mut client);
+    let before = describe(&mut client, BROKER, &node, "listeners").unwrap().value.unwrap();
+    let without = before.replace(&format!(",SECOND://127.0.0.1:{port}"), "");
+    assert_eq!(change(&mut client, BROKER, &node, "listeners", SET, &without), (0, String::new()));
+    has_come("it is closed", || !is_open());
+    broker.stop();
+    broker.restart();
+    assert!(!is_open());
+}
+
 /// Changes what a topic is stored as again and again while a producer writes; nothing is lost, doubled or refused.
 #[test]
 fn a_topic_is_reconfigured_under_traffic() {
