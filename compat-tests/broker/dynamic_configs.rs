@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use barnabas::wire::compress::Codec;
 
 use super::bounds::is_served;
-use super::group_configs::{BROKER, DELETE, LOGGER, SET, TOPIC, await_value, change, describe};
+use super::group_configs::{APPEND, BROKER, DELETE, LOGGER, SET, TOPIC, await_value, change, describe};
 use super::support::{Broker, Client, Records, eventually, has_come, headers_in, tests_kafka, values_in};
 
 fn node(client: &mut Client) -> String {
@@ -109,6 +109,11 @@ fn a_change_has_to_go_with_everything_else() {
         );
         assert_eq!(change(&mut client, BROKER, &node, key, SET, value), (42, message), "{key}");
     }
+    // A list that is edited is checked as it comes out.
+    let (key, class) = ("metric.reporters", "x.Y");
+    let edited = change(&mut client, BROKER, &node, key, APPEND, class);
+    assert_eq!(edited, change(&mut client, BROKER, &node, key, SET, class));
+    assert_eq!(edited.0, 42);
     // By steps a pool grows as far as one likes.
     for threads in ["16", "32"] {
         assert_eq!(change(&mut client, BROKER, &node, "num.io.threads", SET, threads), (0, String::new()));
@@ -177,6 +182,53 @@ fn a_listener_is_added_while_it_runs() {
         why.contains("Advertised listeners 'Set(ListenerName(PLAINTEXT), ListenerName(SECOND))'"),
         "{why}"
     );
+}
+
+#[test]
+fn a_listener_is_renamed_on_its_port_and_one_that_cannot_be_bound_stops_no_start() {
+    let map =
+        "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SECOND:PLAINTEXT,THIRD:PLAINTEXT,LAST:PLAINTEXT";
+    let Some(mut broker) = Broker::start(&[map, "advertised.listeners=PLAINTEXT://127.0.0.1:1"]) else {
+        return;
+    };
+    let mut client = broker.connect();
+    let node = node(&mut client);
+    let before = describe(&mut client, BROKER, &node, "listeners").unwrap().value.unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    for name in ["SECOND", "THIRD", "LAST"] {
+        let with = format!("{before},{name}://127.0.0.1:{port}");
+        assert_eq!(change(&mut client, BROKER, &node, "listeners", SET, &with), (0, String::new()));
+        has_come("it listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    }
+    broker.stop();
+    broker.expect_complaint("cannot listen listener=LAST");
+    let taken = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    broker.restart();
+    assert!(is_served(&mut broker.connect()));
+    drop(taken);
+}
+
+#[test]
+fn a_listener_that_is_taken_away_stays_closed_after_a_restart() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let listeners = format!("listeners=PLAINTEXT://127.0.0.1:0,SECOND://127.0.0.1:{port}");
+    let settings = [
+        &*listeners,
+        "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SECOND:PLAINTEXT",
+        "advertised.listeners=PLAINTEXT://127.0.0.1:1",
+    ];
+    let Some(mut broker) = Broker::start(&settings) else { return };
+    let is_open = || TcpStream::connect(("127.0.0.1", port)).is_ok();
+    assert!(is_open());
+    let mut client = broker.connect();
+    let node = node(&mut client);
+    let before = describe(&mut client, BROKER, &node, "listeners").unwrap().value.unwrap();
+    let without = before.replace(&format!(",SECOND://127.0.0.1:{port}"), "");
+    assert_eq!(change(&mut client, BROKER, &node, "listeners", SET, &without), (0, String::new()));
+    has_come("it is closed", || !is_open());
+    broker.stop();
+    broker.restart();
+    assert!(!is_open());
 }
 
 /// Changes what a topic is stored as again and again while a producer writes; nothing is lost, doubled or refused.

@@ -17,7 +17,7 @@ const GROUP: i8 = 32;
 
 pub const SET: i8 = 0;
 pub const DELETE: i8 = 1;
-const APPEND: i8 = 2;
+pub const APPEND: i8 = 2;
 const SUBTRACT: i8 = 3;
 
 fn resource(kind: i8, name: &str, changes: &[(&str, i8, &str)]) -> AlterConfigsResource {

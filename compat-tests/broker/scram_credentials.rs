@@ -110,6 +110,7 @@ fn credentials_that_make_no_sense_are_refused() {
         (upsert(&name, 3, 4096), 33, "Unknown SCRAM mechanism"),
         (upsert(&name, SHA_256, 4095), 93, "Too few iterations"),
         (upsert(&name, SHA_256, 16_385), 93, "Too many iterations"),
+        (upsert(&name, SHA_256, 4096).with_salt(vec![7; 1025].into()), 93, "Salt is too long"),
     ];
     for (upsertion, code, message) in cases {
         let user = upsertion.name.to_string();

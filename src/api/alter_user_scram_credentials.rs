@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use kafka_protocol::messages::alter_user_scram_credentials_request::AlterUserScramCredentialsRequest;
 use kafka_protocol::messages::alter_user_scram_credentials_response::{
     AlterUserScramCredentialsResponse, AlterUserScramCredentialsResult,
@@ -26,7 +27,8 @@ pub(super) async fn handle(
         user: text(&u.name),
         mechanism: u.mechanism,
         iterations: u.iterations,
-        salt: u.salt,
+        // What is kept must not hold the whole request in memory.
+        salt: Bytes::copy_from_slice(&u.salt),
         salted_password: u.salted_password,
     });
     let upsertions: Vec<_> = upsertions.collect();

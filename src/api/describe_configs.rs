@@ -34,6 +34,8 @@ const BROKER: i8 = 4;
 const CLIENT_METRICS: i8 = 16;
 /// `ConfigResource.Type.GROUP`.
 const GROUP: i8 = 32;
+/// Resources that one request is answered; every name makes kilobytes, even one that is made up.
+const RESOURCES_MAX: usize = 10_000;
 
 pub(super) async fn handle(
     context: Arc<Context>,
@@ -48,11 +50,13 @@ pub(super) async fn handle(
     let mut seen = HashSet::new();
     let asked = request.body.resources.iter();
     let asked = asked.filter(|asked| seen.insert((asked.resource_type, asked.resource_name.clone())));
-    let results = asked.map(|resource| {
+    let results = asked.enumerate().map(|(at, resource)| {
         let out = DescribeConfigsResult::default()
             .with_resource_type(resource.resource_type)
             .with_resource_name(resource.resource_name.clone());
-        match entries(&context, resource) {
+        let described =
+            if at < RESOURCES_MAX { entries(&context, resource) } else { refuse("Too many resources") };
+        match described {
             Ok(entries) => {
                 let keys = resource.configuration_keys.as_deref().unwrap_or_default();
                 let wanted =

@@ -18,6 +18,7 @@ use super::error::Code;
 use crate::config::broker_keys;
 use crate::config::dynamic::Overrides;
 use crate::config::value::Type;
+use crate::controller::edited_list;
 use crate::controller::request::{ConfigChange, ConfigOp, IncrementalAlterConfigs};
 use crate::meta::{Resource, ResourceKind};
 
@@ -79,7 +80,7 @@ fn change(config: &AlterableConfig) -> Result<ConfigChange, Refusal> {
     Ok(ConfigChange { name: text(&config.name), op, value: config.value.as_ref().map(text) })
 }
 
-/// What a broker's entries become; lists are only looked at as lists, the controller edits them.
+/// What a broker's entries become; the controller edits lists in the same way.
 fn apply(entries: &mut Overrides, change: &ConfigChange) -> Result<(), Refusal> {
     let name = change.name.to_string();
     match change.op {
@@ -95,6 +96,9 @@ fn apply(entries: &mut Overrides, change: &ConfigChange) -> Result<(), Refusal> 
                 let op = if change.op == ConfigOp::Append { "append" } else { "subtract" };
                 return Err(config(format!("Config value {op} is not allowed for config key: {name}")));
             }
+            let default = || key.default_value().map(|value| value.text()).unwrap_or_default();
+            let base = entries.get(&name).cloned().unwrap_or_else(default);
+            entries.insert(name, edited_list(&base, change));
         }
     }
     Ok(())

@@ -15,7 +15,8 @@
 //! its coordinator, over which the connection starts no other request.
 
 use std::cell::RefCell;
-use std::sync::Arc;
+use std::num::NonZero;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,6 +26,7 @@ use kafka_protocol::messages::produce_response::{
     TopicProduceResponse,
 };
 use kafka_protocol::protocol::StrBytes;
+use tokio::sync::Semaphore;
 
 mod verification;
 
@@ -43,7 +45,9 @@ use crate::meta::Image;
 use crate::metrics;
 use crate::partition::{self, Replica};
 use crate::purgatory::Countdown;
-use crate::wire::validator::{Arrival, RecordError, Rejection, Scratch, is_recompressed, validate_produce};
+use crate::wire::validator::{
+    Arrival, RecordError, Rejection, Scratch, is_long_to_recompress, validate_produce,
+};
 
 thread_local! {
     /// Memory for decompression, one per worker thread: validation never waits.
@@ -53,6 +57,10 @@ thread_local! {
 /// From this size on a batch is recompressed apart from the other work of its thread: a level is free to cost a second
 /// per MiB.
 const INLINE_BYTES_MAX: usize = 8 << 10;
+
+/// Batches that are recompressed so at a time: each costs a thread more, with memory of its own.
+static APART: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(1, NonZero::get)));
 
 /// Acks of a producer that waits for all in-sync replicas.
 const ALL_IN_SYNC: i16 = -1;
@@ -247,11 +255,13 @@ impl Work {
         let rules = replica.produce_rules();
         let arrival = Arrival { tp: replica.name(), produce_version: self.request.version(), now_ms };
         let records = data.records.unwrap_or_default();
-        let is_long = records.len() > INLINE_BYTES_MAX && is_recompressed(&records, &rules);
+        let is_long = is_long_to_recompress(&records, &rules, INLINE_BYTES_MAX);
+        let apart = is_long.then(|| APART.try_acquire().ok()).flatten();
         let validate =
             || SCRATCH.with_borrow_mut(|scratch| validate_produce(records, &rules, &arrival, scratch));
         // Order is kept, and everybody else on this thread goes on elsewhere.
-        let validated = if is_long { tokio::task::block_in_place(validate) } else { validate() };
+        let validated = if apart.is_some() { tokio::task::block_in_place(validate) } else { validate() };
+        drop(apart);
         let validated = match validated {
             Ok(validated) => validated,
             Err(rejection) => return Status::rejected(rejection),

@@ -11,7 +11,7 @@ use tracing::{error, info, warn};
 
 use super::sockets;
 use crate::config::broker::Config;
-use crate::config::live;
+use crate::config::live::{self, LeftOut};
 use crate::meta::{Changes, Image, ResourceKind};
 use crate::net::listener::Server;
 
@@ -53,10 +53,15 @@ impl Live {
     }
 }
 
-/// None if the dynamic keys do not go with the static ones; then everything stays as it is.
+/// None if not even the static keys go together; then everything stays as it is.
 fn resolve(config: &Arc<Config>, image: &Image) -> Option<Arc<Config>> {
     match image.configs.with_layers(config, config.node_id, live::effective) {
-        Ok(effective) => Some(Arc::new(effective)),
+        Ok((effective, left_out)) => {
+            for LeftOut { name, is_default, why } in left_out {
+                error!(key = %name, is_default, %why, "dynamic broker configuration is not applied");
+            }
+            Some(Arc::new(effective))
+        }
         Err(why) => {
             error!(%why, "dynamic broker configuration is not applied");
             None
@@ -70,12 +75,14 @@ pub(super) fn reconfigure(server: Arc<Server>, mut effective: Effective, stop: &
     tokio::spawn(async move {
         while let Some(Ok(())) = stop.run_until_cancelled(effective.changed()).await {
             let config = effective.borrow_and_update().clone();
+            // First: a listener that has another name now may have the same port.
+            close_listeners(&server, &config).await;
             let (server, from) = (server.clone(), tokio::runtime::Handle::current());
             // Host names are looked up.
             let done = tokio::task::spawn_blocking(move || {
                 let _runtime = from.enter();
                 server.set_limits(sockets::limits(&config));
-                change_listeners(&server, &config);
+                open_listeners(&server, &config);
             });
             if let Err(error) = done.await {
                 warn!(%error, "connection limits are not changed");
@@ -84,13 +91,18 @@ pub(super) fn reconfigure(server: Arc<Server>, mut effective: Effective, stop: &
     });
 }
 
-/// A listener of the same name stays as it is, with its address, as in Kafka.
-fn change_listeners(server: &Server, config: &Config) {
-    let served = server.serving();
-    for gone in served.iter().filter(|name| !config.broker_listeners().any(|l| *l.name == ***name)) {
-        info!(listener = %gone, "no longer listening");
-        server.stop_serving(gone);
+async fn close_listeners(server: &Server, config: &Config) {
+    for gone in server.serving() {
+        if !config.broker_listeners().any(|l| *l.name == *gone) {
+            info!(listener = %gone, "no longer listening");
+            server.stop_serving(&gone).await;
+        }
     }
+}
+
+/// A listener of the same name stays as it is, with its address, as in Kafka.
+fn open_listeners(server: &Server, config: &Config) {
+    let served = server.serving();
     for new in config.broker_listeners().filter(|l| !served.iter().any(|name| **name == *l.name)) {
         match sockets::bind(config, new) {
             Ok(bound) => {

@@ -59,8 +59,7 @@ pub async fn run(config: Config, loggers: Loggers) -> Result<()> {
     // Before everything that counts: what is taken from the facade earlier counts nothing.
     let metrics = metrics::install(clock.clone())?;
     // Before a directory is touched: a port that is taken must not cost the clean-shutdown marker.
-    let mut bound = Vec::new();
-    sockets::bind_listeners(&config, &mut bound)?;
+    let mut bound = sockets::bind_listeners(&config)?;
     // What this version does not know is left as it is.
     raft::inspect(&StdDisk, &config.logs.metadata_dir)?;
     let directories = Arc::new(Directories::open(&config, &clock, &random)?);
@@ -74,7 +73,7 @@ pub async fn run(config: Config, loggers: Loggers) -> Result<()> {
     let live = Live::new(&config, &loaded.image());
     let effective = live.follow();
     let started = effective.borrow().clone();
-    sockets::bind_listeners(&started, &mut bound)?;
+    sockets::follow_listeners(&started, &mut bound);
     let threads = started.logs.recovery_threads_per_data_dir;
     directory_events::cordon(&started, &directories.all);
     let partitions =

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use tracing::warn;
+use tracing::{error, warn};
 
 use crate::config::broker::Config;
 use crate::config::listener::Listener;
@@ -17,14 +17,26 @@ use crate::net::listener::{self, Bound, Limits, Pace, Settings, Window};
 /// `queued.max.request.bytes` does not say.
 const FRAMES_IN_MEMORY: usize = 2;
 
-/// Binds what clients connect to and is not bound yet.
-pub(super) fn bind_listeners(config: &Config, bound: &mut Vec<Bound>) -> Result<()> {
-    for at in config.broker_listeners() {
-        if !bound.iter().any(|bound| *bound.name == *at.name) {
-            bound.push(bind(config, at).with_context(|| format!("cannot listen on {at}"))?);
+/// Binds what clients connect to.
+pub(super) fn bind_listeners(config: &Config) -> Result<Vec<Bound>> {
+    let bind = |at| bind(config, at).with_context(|| format!("cannot listen on {at}"));
+    config.broker_listeners().map(bind).collect()
+}
+
+/// Goes over from the static listeners to those that are in effect. One that came dynamically and cannot be bound
+/// is left out: the broker has to start for it to be corrected.
+pub(super) fn follow_listeners(effective: &Config, bound: &mut Vec<Bound>) {
+    // First: a listener that has another name now may have the same port.
+    bound.retain(|bound| effective.broker_listeners().any(|at| *bound.name == *at.name));
+    for at in effective.broker_listeners() {
+        if bound.iter().any(|bound| *bound.name == *at.name) {
+            continue;
+        }
+        match bind(effective, at) {
+            Ok(new) => bound.push(new),
+            Err(error) => error!(listener = %at, %error, "cannot listen"),
         }
     }
-    Ok(())
 }
 
 pub(super) fn bind(config: &Config, at: &Listener) -> io::Result<Bound> {

@@ -9,14 +9,58 @@ use super::listener::Listener;
 use super::value::{Invalid, Value};
 
 /// What is in effect (`updateCurrentConfig`). Entries that no broker would have taken, which only another program can
-/// have written, are left out; what is left may still not go together, and then the reason is given.
-pub fn effective(layers: &Layers<'_>) -> Result<Config, String> {
+/// have written, are left out; so is what does not go together with the rest, which is told with the reason.
+pub fn effective(layers: &Layers<'_>) -> Result<(Config, Vec<LeftOut>), String> {
     let sound = |overrides: &Overrides, is_one_broker: bool| -> Overrides {
         let pairs = overrides.iter().map(|(name, raw)| (name.clone(), raw.clone()));
         pairs.filter(|pair| dynamic::check(&[pair.clone()].into(), is_one_broker).is_ok()).collect()
     };
     let (broker, default) = (sound(layers.broker, true), sound(layers.default, false));
-    assemble(&Layers { config: layers.config, broker: &broker, default: &default })
+    let why = match assemble(&Layers { config: layers.config, broker: &broker, default: &default }) {
+        Ok(config) => return Ok((config, vec![])),
+        Err(why) => why,
+    };
+    let all = || {
+        let of = |entries: &Overrides, is_default: bool| {
+            entries.keys().map(|name| (is_default, name.clone())).collect::<Vec<_>>()
+        };
+        of(&default, true).into_iter().chain(of(&broker, false))
+    };
+    // Mostly it is one alone.
+    for (is_default, name) in all() {
+        let (mut broker, mut default) = (broker.clone(), default.clone());
+        if is_default { &mut default } else { &mut broker }.remove(&name);
+        if let Ok(config) = assemble(&Layers { config: layers.config, broker: &broker, default: &default }) {
+            return Ok((config, vec![LeftOut { name, is_default, why }]));
+        }
+    }
+    let (mut broker_kept, mut default_kept) = (Overrides::new(), Overrides::new());
+    let mut left_out = Vec::new();
+    let mut config = assemble(&Layers { broker: &broker_kept, default: &default_kept, ..*layers })?;
+    for (is_default, name) in all() {
+        let from = if is_default { &default } else { &broker };
+        let Some(value) = from.get(&name) else { continue };
+        if is_default { &mut default_kept } else { &mut broker_kept }.insert(name.clone(), value.clone());
+        match assemble(&Layers { broker: &broker_kept, default: &default_kept, ..*layers }) {
+            Ok(with) => config = with,
+            Err(why) => {
+                if is_default { &mut default_kept } else { &mut broker_kept }.remove(&name);
+                left_out.push(LeftOut { name, is_default, why });
+            }
+        }
+    }
+    Ok((config, left_out))
+}
+
+/// A dynamic entry that is not in effect.
+#[derive(Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Its key.
+    pub name: String,
+    /// Whether it is set for all brokers.
+    pub is_default: bool,
+    /// What does not hold with it.
+    pub why: String,
 }
 
 /// Whether the broker may be given `next` instead of all that is set for it, or for all brokers.
@@ -25,7 +69,7 @@ pub fn check_change(layers: &Layers<'_>, next: &Overrides, is_one_broker: bool) 
     let after =
         if is_one_broker { Layers { broker: next, ..*layers } } else { Layers { default: next, ..*layers } };
     let after = assemble(&after)?;
-    let Ok(before) = effective(layers) else { return Ok(()) };
+    let Ok((before, _)) = effective(layers) else { return Ok(()) };
     check_parts(&before, &after).map_err(|why| {
         format!(
             "Invalid value org.apache.kafka.common.config.ConfigException: {why} for configuration Invalid dynamic \
@@ -189,4 +233,30 @@ fn check_listeners(before: &Config, after: &Config) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::layers::Input;
+    use super::*;
+
+    fn overrides(pairs: &[(&str, &str)]) -> Overrides {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn what_does_not_go_together_costs_nothing_else() {
+        let config = Config::load(&Input::default(), &|_| Ok(None)).unwrap();
+        // No listener has the name between brokers any more.
+        let bad = ("listeners", "OTHER://localhost:1");
+        let interval = ("group.consumer.assignment.interval.ms", "99999999");
+        for wrong in [vec![bad], vec![bad, interval]] {
+            let broker = overrides(&[&wrong[..], &[("max.connections", "17")]].concat());
+            let layers = Layers { broker: &broker, ..Layers::of_static(&config) };
+            let (effective, left_out) = effective(&layers).unwrap();
+            assert_eq!(effective.connections.max, 17);
+            assert_eq!(left_out.len(), wrong.len(), "{left_out:?}");
+            assert_eq!(effective.listeners, config.listeners);
+        }
+    }
 }

@@ -203,7 +203,8 @@ impl Controller {
     }
 }
 
-fn edited_list(base: &str, change: &ConfigChange) -> String {
+/// What an APPEND or SUBTRACT makes of the list `base`.
+pub fn edited_list(base: &str, change: &ConfigChange) -> String {
     let mut items: Vec<&str> = base.split(',').filter(|item| !item.is_empty()).collect();
     for item in change.value.as_deref().unwrap_or_default().split(',') {
         let at = items.iter().position(|found| *found == item);

@@ -24,7 +24,7 @@ mod topics;
 
 use std::sync::Arc;
 
-pub use self::configs::ConfigRules;
+pub use self::configs::{ConfigRules, edited_list};
 pub use self::error::{Error, Kind};
 pub use self::isr::too_large;
 use self::names::Names;

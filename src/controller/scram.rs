@@ -10,6 +10,9 @@ use super::{Controller, Outcome, REQUEST_RECORDS_MAX};
 use crate::base::scram::{Keys, Mechanism};
 use crate::wire::kraft::{Record, RemoveUserScramCredentialRecord, UserScramCredentialRecord};
 
+/// Longest salt; Kafka has no limit, and its tools make 26 bytes.
+const SALT_LEN_MAX: usize = 1 << 10;
+
 impl Controller {
     pub(super) fn alter_scram_credentials(
         &mut self,
@@ -56,6 +59,9 @@ impl Controller {
         }
         if upsertion.iterations > Mechanism::ITERATIONS_MAX {
             return refuse("Too many iterations");
+        }
+        if upsertion.salt.len() > SALT_LEN_MAX {
+            return refuse("Salt is too long");
         }
         if upsertion.salted_password.is_empty() {
             // Java's HMAC takes no empty key.

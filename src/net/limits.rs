@@ -19,7 +19,7 @@ pub struct Pace {
     pub broker: Option<u32>,
     /// Of single listeners, besides.
     pub listeners: HashMap<Arc<str>, u32>,
-    /// The listener that the broker's own limit leaves alone: the one between brokers, if clients have another.
+    /// The listener that the broker's own limit leaves alone, here and of all connections: the one between brokers, if clients have another.
     pub exempt: Option<Arc<str>>,
     /// Over which time.
     pub window: Window,
@@ -75,7 +75,8 @@ impl State {
     fn has_room(&self, listener: &str) -> bool {
         let own = self.limits.listeners.get(listener);
         let count = self.listeners.get(listener).copied().unwrap_or(0);
-        self.total < self.limits.total && own.is_none_or(|max| count < *max)
+        let is_exempt = self.limits.pace.exempt.as_deref() == Some(listener);
+        (is_exempt || self.total < self.limits.total) && own.is_none_or(|max| count < *max)
     }
 }
 
@@ -226,6 +227,17 @@ mod tests {
         assert!(second.as_mut().poll(&mut context).is_pending());
         drop(first);
         second.await;
+    }
+
+    #[tokio::test]
+    async fn peers_get_in_when_clients_have_taken_every_connection() {
+        let quota = Quota::new(Limits { total: 1, ..limits(None) });
+        let _first = slot(&quota, "CLIENTS").await;
+        assert!(quota.try_slot(&"CLIENTS".into()).is_none());
+        assert!(quota.try_slot(&"INTERNAL".into()).is_some());
+        let listeners = HashMap::from([("INTERNAL".into(), 0)]);
+        quota.set_limits(Limits { total: 1, listeners, ..limits(None) });
+        assert!(quota.try_slot(&"INTERNAL".into()).is_none());
     }
 
     #[tokio::test]

@@ -49,8 +49,8 @@ pub struct Server {
     shared: Arc<Shared>,
     quota: Arc<Quota>,
     accepting: CancellationToken,
-    /// What stops each listener that is served.
-    listeners: Mutex<BTreeMap<Arc<str>, CancellationToken>>,
+    /// What stops each listener that is served, and the tasks that hold its sockets.
+    listeners: Mutex<BTreeMap<Arc<str>, (CancellationToken, TaskTracker)>>,
     tasks: TaskTracker,
     /// Open connections of each listener.
     open: Mutex<BTreeMap<Arc<str>, Arc<AtomicUsize>>>,
@@ -160,7 +160,8 @@ impl Server {
     pub fn serve(&self, bound: Bound) {
         let open = self.open.lock().entry(bound.name.clone()).or_default().clone();
         let stop = self.accepting.child_token();
-        self.listeners.lock().insert(bound.name.clone(), stop.clone());
+        let acceptors = TaskTracker::new();
+        self.listeners.lock().insert(bound.name.clone(), (stop.clone(), acceptors.clone()));
         for socket in bound.sockets {
             let acceptor = Acceptor {
                 socket,
@@ -172,9 +173,9 @@ impl Server {
                 open: open.clone(),
             };
             let stop = stop.clone();
-            self.tasks.spawn(async move {
+            self.tasks.spawn(acceptors.track_future(async move {
                 stop.run_until_cancelled(acceptor.run()).await;
-            });
+            }));
         }
     }
 
@@ -183,10 +184,13 @@ impl Server {
         self.listeners.lock().keys().cloned().collect()
     }
 
-    /// Accepts nothing more on a listener. Its connections stay until their clients leave.
-    pub fn stop_serving(&self, listener: &str) {
-        if let Some(stop) = self.listeners.lock().remove(listener) {
+    /// Accepts nothing more on a listener; afterwards its port is free. Its connections stay until their clients leave.
+    pub async fn stop_serving(&self, listener: &str) {
+        let served = self.listeners.lock().remove(listener);
+        if let Some((stop, acceptors)) = served {
             stop.cancel();
+            acceptors.close();
+            acceptors.wait().await;
         }
     }
 

@@ -221,10 +221,12 @@ fn validate(
     Ok(Validated { log_append_time_ms, record_count: batch.header.record_count, batch })
 }
 
-/// Whether the topic has `records` in another codec than the one they come in.
-pub fn is_recompressed(records: &Bytes, rules: &Rules) -> bool {
-    let codec = BatchHeader::parse(records).map(|header| header.codec()).ok();
-    rules.compression.is_some_and(|target| codec.is_some_and(|codec| codec != target.codec().id()))
+/// Whether the topic has `records` in another codec than the one they come in, and they may be more than `plain_max`
+/// bytes: compressed ones always, however few their bytes are.
+pub fn is_long_to_recompress(records: &Bytes, rules: &Rules, plain_max: usize) -> bool {
+    let (Ok(header), Some(target)) = (BatchHeader::parse(records), rules.compression) else { return false };
+    let is_compressed = header.codec() != Codec::None.id();
+    header.codec() != target.codec().id() && (is_compressed || records.len() > plain_max)
 }
 
 /// Why the records cannot be read or written.

@@ -16,6 +16,11 @@ const NONE: u32 = u32::MAX;
 /// Matches that are so long are good enough not to look for a better one.
 const LENGTH_ENOUGH: usize = 512;
 
+/// Bytes that are compared and places that are tried for each byte of a block, before the search becomes a short one.
+const WORK_PER_BYTE: usize = 64;
+/// Places that a short search tries.
+const TRIES_SHORT: usize = 16;
+
 /// A run of bytes that was there before.
 #[derive(Clone, Copy)]
 struct Match {
@@ -32,6 +37,8 @@ struct Places {
     /// How far the input is entered.
     next: usize,
     tries: usize,
+    /// What is left of the work that a block may cost.
+    work: usize,
 }
 
 impl Places {
@@ -50,20 +57,29 @@ impl Places {
         let limit = input.len() - LITERALS_LAST - at;
         let mut best: Option<Match> = None;
         let mut place = self.last[hash(&input[at..])];
-        for _ in 0..self.tries {
+        for tried in 0..self.tries {
+            if self.work == 0 && tried >= TRIES_SHORT {
+                break;
+            }
+            self.work = self.work.saturating_sub(1);
             let Some(from) = usize::try_from(place).ok().filter(|_| place != NONE) else { break };
             let distance = at - from;
             if distance > usize::from(u16::MAX) {
                 break;
             }
+            place = self.before[from];
+            // What is longer has one more byte in common.
+            if best.is_some_and(|best| input[from + best.len] != input[at + best.len]) {
+                continue;
+            }
             let len = common(&input[from..], &input[at..at + limit]);
+            self.work = self.work.saturating_sub(len);
             if len >= MATCH_MIN && best.is_none_or(|best| len > best.len) {
                 best = Some(Match { distance, len });
                 if len >= LENGTH_ENOUGH {
                     break;
                 }
             }
-            place = self.before[from];
         }
         best
     }
@@ -85,6 +101,7 @@ pub(super) fn compress_block(level: i32, input: &[u8], out: &mut Vec<u8>) {
         before: vec![NONE; input.len()],
         next: 0,
         tries: 1 << level.clamp(1, 17).saturating_sub(1),
+        work: WORK_PER_BYTE * input.len(),
     };
     let end = input.len().saturating_sub(MATCH_LAST);
     let (mut literals_from, mut at) = (0, 0);
@@ -94,6 +111,7 @@ pub(super) fn compress_block(level: i32, input: &[u8], out: &mut Vec<u8>) {
             continue;
         };
         while at + 1 < end
+            && found.len < LENGTH_ENOUGH
             && let Some(later) = places.longest(input, at + 1)
             && later.len > found.len + 1
         {
