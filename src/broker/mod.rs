@@ -60,8 +60,8 @@ pub async fn run(config: Config, loggers: Loggers) -> Result<()> {
     let metrics = metrics::install(clock.clone())?;
     // Before a directory is touched: a port that is taken must not cost the clean-shutdown marker.
     let mut bound = sockets::bind_listeners(&config)?;
-    // What this version does not know is left as it is.
-    raft::inspect(&StdDisk, &config.logs.metadata_dir)?;
+    // What this version does not know, or what others vote on, is left as it is.
+    raft::inspect(&StdDisk, &config.logs.metadata_dir, config.node_id.0)?;
     let directories = Arc::new(Directories::open(&config, &clock, &random)?);
     info!(cluster = %directories.cluster_id, node = %config.node_id, dirs = ?config.logs.dirs, "starting");
     let stop = CancellationToken::new();

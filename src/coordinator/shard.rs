@@ -1,6 +1,7 @@
 //! One shard at work: rounds of inputs, one append each, and the answers that the high watermark releases.
 //!
-//! A machine's time is [`Clock::steady_ms`]: whoever sets the machine's clock ends no session and no transaction.
+//! A machine's time is [`Clock::steady_ms`]: whoever sets the machine's clock back holds up no time-out, and no record
+//! is stamped with a time that is long gone.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -193,14 +193,16 @@ async fn what_comes_together_is_one_batch_and_is_answered_when_it_is_on_disk() {
 }
 
 #[tokio::test]
-async fn a_machines_time_does_not_jump_with_the_wall_clock() {
+async fn a_machines_time_follows_the_wall_clock_forward_and_never_back() {
     let (node, clock) = (Node::new(), Clock::manual(1_000));
     let shards = node.shards_at(clock.clone());
     ask(&shards, Input::Add(vec![1])).await.unwrap();
-    clock.set_wall_ahead(3_600_000);
-    ask(&shards, Input::Add(vec![1])).await.unwrap();
+    for wall_ahead_ms in [3_600_000, -500] {
+        clock.set_wall_ahead(wall_ahead_ms);
+        ask(&shards, Input::Add(vec![1])).await.unwrap();
+    }
     let times: Vec<i64> = node.batches().iter().map(|header| header.max_timestamp).collect();
-    assert_eq!(times, [1_000, 1_000]);
+    assert_eq!(times, [1_000, 3_601_000, 3_601_000]);
 }
 
 #[tokio::test]

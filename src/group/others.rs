@@ -10,7 +10,7 @@ impl Groups {
     pub(super) fn replay_other(&mut self, kind: OtherKind, group: &Arc<str>, is_set: bool) {
         if !is_set {
             self.others.remove(group);
-            if self.offsets.are_committed_for(group) {
+            if self.offsets.are_committed_for(group) || self.offsets.are_pending_for(group) {
                 self.ensure_group(group);
             }
             return;

@@ -269,8 +269,11 @@ impl Log {
         // Left over from a roll that a crash cut short.
         new.remove()?;
         let new = Arc::new(Segment::create(&self.disk, &self.dir, base_offset)?);
-        if self.settings.preallocate {
+        // Room that was set aside before the setting changed goes too.
+        if self.settings.preallocate || old.is_reserved() {
             old.release()?;
+        }
+        if self.settings.preallocate {
             new.reserve(self.settings.segment_bytes);
         }
         Arc::make_mut(&mut self.segments).push(new);

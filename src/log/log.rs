@@ -300,7 +300,7 @@ impl Log {
             flush.run()?;
             self.flushed(&flush);
         }
-        if self.settings.preallocate {
+        if self.settings.preallocate || self.active_segment().is_reserved() {
             self.active_segment().release()?;
         }
         self.segments.iter().for_each(|s| s.close());

@@ -60,6 +60,11 @@ pub struct ExpiryPlan {
 }
 
 impl ExpiryPlan {
+    /// Whether it was made under the `retention.ms` that `log` has now.
+    pub fn is_current(&self, log: &Log) -> bool {
+        self.retention_ms == log.settings.expiry_ms()
+    }
+
     /// Every segment that ends at this offset or below is older than `retention.ms`. Nobody may retire or replace
     /// segments meanwhile.
     pub fn resolve(&self, now_ms: i64) -> Result<i64, Error> {
@@ -89,14 +94,13 @@ impl ExpiryPlan {
 impl Log {
     /// Plans to find the segments that are older than `retention.ms`.
     pub fn plan_expiry(&self) -> ExpiryPlan {
-        let settings = &self.settings;
         ExpiryPlan {
             dir: self.dir.clone(),
             segments: self.segments.clone(),
             from: self.floor_segment(self.start_offset).unwrap_or(0),
             end_offset: self.end_offset,
             active_timestamp: self.active.max().timestamp,
-            retention_ms: if settings.delete { settings.retention_ms } else { -1 },
+            retention_ms: self.settings.expiry_ms(),
         }
     }
 

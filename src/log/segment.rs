@@ -36,6 +36,8 @@ pub(super) struct Segment {
     has_no_aborted: AtomicBool,
     /// Whether the files bear the suffix of those that are about to be removed; changes under the lock of `open`.
     is_set_aside: AtomicBool,
+    /// Whether room was set aside for the log to grow into, and not given back.
+    is_reserved: AtomicBool,
     /// The timestamp of the first batch, once it was asked for; -1 before.
     first_timestamp: AtomicI64,
     /// The largest timestamp, likewise.
@@ -62,15 +64,22 @@ impl Segment {
     /// Sets room aside for the log to grow to `size` bytes (`preallocate`). Without that room it grows as it is
     /// written, as without the setting.
     pub(super) fn reserve(&self, size: u32) {
-        let reserved = self.log().and_then(|log| log.reserve(size.into()));
-        if let Err(error) = reserved {
-            debug!(path = %self.path(Kind::Log).display(), %error, "no room set aside");
+        match self.log().and_then(|log| log.reserve(size.into())) {
+            Ok(()) => self.is_reserved.store(true, Ordering::Release),
+            Err(error) => debug!(path = %self.path(Kind::Log).display(), %error, "no room set aside"),
         }
+    }
+
+    /// Whether room was set aside and not given back since the broker started.
+    pub(super) fn is_reserved(&self) -> bool {
+        self.is_reserved.load(Ordering::Acquire)
     }
 
     /// Gives back what the log did not grow into.
     pub(super) fn release(&self) -> io::Result<()> {
-        self.log()?.set_len(self.size())
+        self.log()?.set_len(self.size())?;
+        self.is_reserved.store(false, Ordering::Release);
+        Ok(())
     }
 
     /// A segment whose file is there, `size` bytes long.
@@ -85,6 +94,7 @@ impl Segment {
             misled: AtomicBool::new(false),
             has_no_aborted: AtomicBool::new(false),
             is_set_aside: AtomicBool::new(false),
+            is_reserved: AtomicBool::new(false),
             first_timestamp: AtomicI64::new(-1),
             largest_timestamp: AtomicI64::new(-1),
         }

@@ -66,6 +66,11 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// How old records may get at most; -1 for any age.
+    pub(super) fn expiry_ms(&self) -> i64 {
+        if self.delete { self.retention_ms } else { -1 }
+    }
+
     /// After how long a segment is rolled, so that its records can be cleaned in time (`LogConfig.maxSegmentMs`).
     fn segment_ms_max(&self) -> i64 {
         let is_bound = self.compact && self.max_compaction_lag_ms > 0;

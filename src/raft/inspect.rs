@@ -1,7 +1,8 @@
 //! Whether this version knows everything in a metadata log, asked before anything in the directory is written.
 //!
 //! A record that is not known must not be dropped, neither at a replay nor by the next snapshot, and a feature level
-//! that is not known may change what the known records mean. Such a directory is refused as it is.
+//! that is not known may change what the known records mean. Such a directory is refused as it is, and so is one of a
+//! quorum of others.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,8 @@ use std::sync::Arc;
 use super::batch_file::BatchFile;
 use super::batches::{self, Entry};
 use super::error::Error;
-use super::membership::Membership;
+use super::membership::{self, Membership};
+use super::quorum_state;
 use super::snapshot::{self, SnapshotId};
 use super::{BOOTSTRAP_FILE, PARTITION_DIR};
 use crate::log::disk::Disk;
@@ -24,12 +26,17 @@ const KRAFT_VERSION: &str = "kraft.version";
 const KRAFT_VERSION_MAX: i16 = 1;
 
 /// Reads what is in the log directory `parent`, and writes nothing. Fails if there is something that this version
-/// does not know. Damage is left to the replay to judge.
-pub fn inspect(disk: &dyn Disk, parent: &Path) -> Result<(), Error> {
-    let mut seen = Seen { dir: parent.join(PARTITION_DIR), levels: BTreeMap::new(), kraft_version: 0 };
+/// does not know, or if others than `node_id` vote. Damage is left to the replay to judge.
+pub fn inspect(disk: &dyn Disk, parent: &Path, node_id: i32) -> Result<(), Error> {
+    let mut seen =
+        Seen { dir: parent.join(PARTITION_DIR), levels: BTreeMap::new(), membership: Membership::default() };
     let bootstrap = parent.join(BOOTSTRAP_FILE);
     let exists = |path: &Path| disk.exists(path).map_err(|e| Error::io(path, e));
     if exists(&seen.dir)? {
+        let voters = quorum_state::read(disk, &seen.dir)?.voters;
+        if !voters.is_empty() {
+            membership::check(voters, node_id)?;
+        }
         let from = seen.snapshot(disk)?;
         for segment in segments(disk, &seen.dir)? {
             seen.segment(disk, &segment, from)?;
@@ -44,7 +51,8 @@ pub fn inspect(disk: &dyn Disk, parent: &Path) -> Result<(), Error> {
         })?;
         records.iter().try_for_each(|record| seen.record(0, record))?;
     }
-    seen.check()
+    seen.check()?;
+    seen.membership.check(node_id)
 }
 
 /// The segments in their order.
@@ -60,7 +68,7 @@ fn segments(disk: &dyn Disk, dir: &Path) -> Result<Vec<PathBuf>, Error> {
 struct Seen {
     dir: PathBuf,
     levels: BTreeMap<Arc<str>, i16>,
-    kraft_version: i16,
+    membership: Membership,
 }
 
 impl Seen {
@@ -78,7 +86,7 @@ impl Seen {
             });
             let Ok(summary) = read else { continue };
             records.iter().try_for_each(|record| self.record(id.end_offset - 1, record))?;
-            self.kraft_version = summary.membership.kraft_version;
+            self.membership = summary.membership;
             return Ok(id.end_offset);
         }
         Ok(0)
@@ -86,7 +94,6 @@ impl Seen {
 
     fn segment(&mut self, disk: &dyn Disk, path: &Path, from: i64) -> Result<(), Error> {
         let mut batches = BatchFile::open(disk, path).map_err(|e| Error::io(path, e))?;
-        let mut membership = Membership { kraft_version: self.kraft_version, voters: None };
         // What is torn was never acknowledged, or is damage.
         while let Ok(Some(batch)) = batches.next() {
             let base_offset = batch.header.base_offset;
@@ -100,11 +107,10 @@ impl Seen {
             for (offset, entry) in (base_offset..).zip(entries) {
                 match entry {
                     Entry::Data(record) => self.record(offset, &record)?,
-                    Entry::Control(record) => membership.replay(record),
+                    Entry::Control(record) => self.membership.replay(record),
                 }
             }
         }
-        self.kraft_version = membership.kraft_version;
         Ok(())
     }
 
@@ -135,8 +141,9 @@ impl Seen {
                 return refuse(name, *level, *accepted.end());
             }
         }
-        if !(0..=KRAFT_VERSION_MAX).contains(&self.kraft_version) {
-            return refuse(KRAFT_VERSION, self.kraft_version, KRAFT_VERSION_MAX);
+        let level = self.membership.kraft_version;
+        if !(0..=KRAFT_VERSION_MAX).contains(&level) {
+            return refuse(KRAFT_VERSION, level, KRAFT_VERSION_MAX);
         }
         Ok(())
     }

@@ -50,6 +50,10 @@ impl Transactions {
     pub(super) fn activate(&mut self, at: Moment, token: Token, request: &Activate) -> Outcome {
         self.markers.coordinator_epoch = request.coordinator_epoch;
         self.queue_all();
+        // The clock of the last one in charge may have been ahead: none gets more than its time-out from now.
+        for transaction in self.transactions.values_mut() {
+            transaction.value.start_ms = transaction.value.start_ms.min(at.now_ms);
+        }
         let timeouts = self
             .transactions
             .iter()

@@ -39,6 +39,11 @@ impl Offsets {
         self.committed.group(group).is_some()
     }
 
+    /// Whether an open transaction has written any for a group.
+    pub(super) fn are_pending_for(&self, group: &Arc<str>) -> bool {
+        self.pending.of_group(group).next().is_some()
+    }
+
     pub(super) fn replay(
         &mut self,
         record_offset: i64,
@@ -97,7 +102,9 @@ impl Groups {
         let Record::OffsetCommit { group, topic, partition, value: Some(value) } = record else {
             return self.replay_plain(offset, record);
         };
-        self.ensure_group(group);
+        if !self.is_other(group) {
+            self.ensure_group(group);
+        }
         let key = (group.clone(), topic.clone(), *partition);
         self.offsets.pending.put(producer_id, key, Offset::of(offset, value));
         Ok(())

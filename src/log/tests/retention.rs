@@ -262,3 +262,14 @@ fn no_crash_brings_records_back_that_were_deleted_or_takes_others() {
         }
     }
 }
+
+#[test]
+fn a_plan_holds_for_the_retention_it_was_made_under() {
+    let (_disk, mut log) = log_of(by_time(1_000), &[NOW]);
+    let plan = log.plan_expiry();
+    assert!(plan.is_current(&log));
+    for settings in [by_time(2_000), Settings { delete: false, ..by_time(1_000) }] {
+        log.update_settings(settings);
+        assert!(!plan.is_current(&log));
+    }
+}

@@ -134,6 +134,9 @@ impl Replica {
         let Means { memory, load_factor, secret, pace } = means;
         let mut cleaning: Cleaning = {
             let state = self.state.lock();
+            if !state.settings.log.compact {
+                return Ok(());
+            }
             let high_watermark = state.high_watermark();
             state.log.begin_cleaning(cleanable, high_watermark, &state.settings.cleaner, now_ms)
         };
@@ -158,13 +161,14 @@ impl Replica {
         Ok(())
     }
 
-    /// None if the replica was deleted: its name may belong to another one by now.
+    /// None if the replica was deleted, for its name may belong to another one by now, or if the topic is not compacted
+    /// any more.
     fn swap(&self, cleaned: &Cleaned) -> io::Result<Option<Retired>> {
         // A sync under way may want the old files.
         let _syncing = self.syncing.lock();
         {
             let state = self.state.lock();
-            if state.deleted || state.log.is_poisoned() {
+            if state.deleted || state.log.is_poisoned() || !state.settings.log.compact {
                 return Ok(None);
             }
         }

@@ -70,6 +70,10 @@ impl Replica {
         if state.deleted || self.check_online().is_err() {
             return Ok(None);
         }
+        // A setting that came meanwhile may keep what the old one did not; the next round goes by it.
+        if !plan.is_current(&state.log) {
+            return Ok(None);
+        }
         let high_watermark = state.high_watermark();
         state.log.retire_segments(high_watermark, expired_up_to, now_ms)
     }

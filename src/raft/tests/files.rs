@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::support::*;
 use crate::base::id::DirectoryId;
-use crate::log::disk::Disk as _;
+use crate::log::disk::{Disk as _, MemDisk};
 use crate::meta::Delta;
 use crate::raft::batches::{self, Entry, Malformed, Place};
 use crate::raft::json::{self, Value};
@@ -170,7 +170,7 @@ fn what_is_not_known_is_refused_and_left_as_it_is() {
         let place = Place { base_offset: end_offset, epoch: 0, timestamp_ms: 5 };
         bytes.extend(batches::of_records(&[record], place).bytes);
         write(&disk, path, &bytes);
-        inspect(&disk, Path::new(DIR)).map_err(|why| why.to_string())
+        inspect(&disk, Path::new(DIR), 1).map_err(|why| why.to_string())
     };
     let level = |name: &str, feature_level| FeatureLevelRecord { name: name.into(), feature_level };
     let unknown = UnknownRecord { key: 77, version: 3, body: Bytes::from_static(&[1, 2]) };
@@ -190,7 +190,7 @@ fn a_newer_version_is_seen_in_snapshots_and_in_bootstrap_files_too() {
     };
     let disk = disk();
     write_bootstrap(&disk, Path::new(DIR), &[level(99)], 5).unwrap();
-    assert!(matches!(inspect(&disk, Path::new(DIR)), Err(Error::Feature { level: 99, .. })));
+    assert!(matches!(inspect(&disk, Path::new(DIR), 1), Err(Error::Feature { level: 99, .. })));
     write_bootstrap(&disk, Path::new(DIR), &[level(30)], 5).unwrap();
     let quorum = run(load(&disk).unwrap());
     quorum.stop();
@@ -199,9 +199,44 @@ fn a_newer_version_is_seen_in_snapshots_and_in_bootstrap_files_too() {
     delta.replay(&level(99)).unwrap();
     snapshot::write(&disk, &dir, id, delta.image(), &Membership::default()).unwrap();
     // The log sets the level again, after the snapshot.
-    assert!(inspect(&disk, Path::new(DIR)).is_ok());
+    assert!(inspect(&disk, Path::new(DIR), 1).is_ok());
     let newer = Membership { kraft_version: 2, voters: None };
     snapshot::write(&disk, &dir, SnapshotId { end_offset: 99, ..id }, quorum.image().as_ref(), &newer)
         .unwrap();
-    assert!(matches!(inspect(&disk, Path::new(DIR)), Err(Error::Feature { level: 2, .. })));
+    assert!(matches!(inspect(&disk, Path::new(DIR), 1), Err(Error::Feature { level: 2, .. })));
+}
+
+#[test]
+fn a_quorum_of_others_is_seen_in_the_vote_in_snapshots_and_in_the_log() {
+    let inspect = |disk: &_| inspect(disk, Path::new(DIR), 1);
+    let quorum_of_others = |disk: &MemDisk| matches!(inspect(disk), Err(Error::Voters { node_id: 1, .. }));
+    let (dir, id) = (Path::new(DIR).join(PARTITION_DIR), SnapshotId { end_offset: 1, epoch: 0 });
+    let voter = |voter_id| KRaftVoter { voter_id, ..KRaftVoter::default() };
+    let others = KRaftVoters { version: 0, voters: vec![voter(1), voter(2)] };
+    let fresh = || {
+        let disk = disk();
+        let quorum = run(load(&disk).unwrap());
+        quorum.stop();
+        assert!(inspect(&disk).is_ok());
+        (disk, quorum)
+    };
+
+    let (disk, _) = fresh();
+    let vote = r#"{"leaderEpoch":0,"currentVoters":[{"voterId":1},{"voterId":2}],"data_version":0}"#;
+    write(&disk, &dir.join("quorum-state"), vote.as_bytes());
+    assert!(quorum_of_others(&disk));
+
+    let (disk, quorum) = fresh();
+    let membership = Membership { kraft_version: 1, voters: Some(others.clone()) };
+    snapshot::write(&disk, &dir, id, quorum.image().as_ref(), &membership).unwrap();
+    assert!(quorum_of_others(&disk));
+
+    let (disk, quorum) = fresh();
+    let path = &files(&disk, ".log")[0];
+    let base_offset = quorum.image().provenance.offset + 1;
+    let mut bytes = read(&disk, path);
+    let place = Place { base_offset, epoch: 0, timestamp_ms: 5 };
+    bytes.extend(batches::of_control(&[others.into()], place).bytes);
+    write(&disk, path, &bytes);
+    assert!(quorum_of_others(&disk));
 }

@@ -28,3 +28,14 @@ stories! {
     transactions_are_described_and_listed: "lists.txt",
     records_follow_the_finalized_transaction_version: "versions.txt",
 }
+
+#[test]
+fn a_start_in_the_future_gives_a_transaction_no_more_than_its_time_out_after_a_load() {
+    let mut run = Run::new();
+    run.play("a init x fresh=1");
+    run.play("a add x 1:0 t-0");
+    run.by_hand("x", |value| value.start_ms = 1_000_000_000);
+    assert_eq!(run.driver.deadline(), Some(60_001));
+    run.at(60_001);
+    assert_eq!(run.driver.machine().transactions["x"].state(), crate::wire::txn_records::State::PrepareAbort);
+}
