@@ -7,10 +7,10 @@ use bytes::Bytes;
 
 use crate::base::id::TopicId;
 use crate::base::random::Random;
-use crate::log::disk::{Disk, MemDisk};
+use crate::log::disk::{Disk, MemDisk, StdDisk};
 use crate::log::producers::ProducerError;
 use crate::log::testing::{
-    DIR, abort, append, built, contents, create, files, flush, headers, recover, reopen, settings,
+    DIR, NOW, abort, append, built, contents, create, files, flush, headers, recover, reopen, settings,
 };
 use crate::log::{AppendError, Log, Settings};
 use crate::wire::batch::{Batch, crc32c};
@@ -272,4 +272,19 @@ fn an_abort_that_cannot_be_noted_after_it_was_written_ends_the_log() {
     disk.fail_after(2);
     log.append_as_leader(&abort(), 0, 0).unwrap_err();
     assert!(log.is_poisoned());
+}
+
+#[test]
+fn room_set_aside_is_given_back_when_preallocate_was_switched_off() {
+    use std::os::unix::fs::MetadataExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("t-0");
+    let disk = Arc::new(StdDisk);
+    let settings = |preallocate| Settings { preallocate, segment_bytes: 1 << 20, ..settings() };
+    let id = TopicId(uuid::Uuid::from_u128(5));
+    let mut log = Log::create(disk, &path, id, settings(true), NOW).unwrap();
+    log.update_settings(settings(false));
+    log.close().unwrap();
+    let blocks = std::fs::metadata(path.join("00000000000000000000.log")).unwrap().blocks();
+    assert_eq!(blocks, 0);
 }
