@@ -114,7 +114,9 @@ pub enum Error {
         reason: String,
     },
     /// The log belongs to a quorum of others, or of several nodes.
-    #[error("the metadata log belongs to the voters {voters:?}; node {node_id} can only be the one voter")]
+    #[error(
+        "the metadata log belongs to the voters {voters:?}; node {node_id} can only be the one voter (whose the directory is says its meta.properties)"
+    )]
     Voters {
         /// Ids of the voters.
         voters: Vec<i32>,
