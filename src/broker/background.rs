@@ -32,18 +32,22 @@ pub(super) fn start(partitions: &Arc<Set>, config: &Config, clock: &Clock, stop:
         let partitions = closing.clone();
         blocking(move || partitions.close_idle_files())
     });
-    let (expiring, clock, trash_clock) = (partitions.clone(), clock.clone(), clock.clone());
+    let (expiring, now) = (partitions.clone(), clock.clone());
     let interval = ms(config.logs.producer_id_expiration_check_interval_ms);
     every(interval, interval, stop, move || {
-        let (partitions, now_ms) = (expiring.clone(), clock.now_ms());
+        let (partitions, now_ms) = (expiring.clone(), now.now_ms());
         blocking(move || partitions.remove_expired_producers(now_ms))
     });
-    let emptying = partitions.clone();
+    let (emptying, now) = (partitions.clone(), clock.clone());
     let kept_ms = config.values.long("barnabas.topic.trash.ms");
     let interval = ms(kept_ms).clamp(REMOVAL_INTERVAL, IDLE_FILE_INTERVAL);
     every(interval, interval, stop, move || {
-        let (partitions, now_ms) = (emptying.clone(), trash_clock.now_ms());
-        blocking(move || partitions.empty_trash(now_ms, kept_ms))
+        let (partitions, now_ms) = (emptying.clone(), now.now_ms());
+        async move {
+            if partitions.has_trash() {
+                blocking(move || partitions.empty_trash(now_ms, kept_ms)).await;
+            }
+        }
     });
     let deleting = partitions.clone();
     let first = ms(config.values.long("log.initial.task.delay.ms"));

@@ -255,6 +255,12 @@ impl Set {
         Some(replica)
     }
 
+    /// Whether [`Set::empty_trash`] may have something to do.
+    pub fn has_trash(&self) -> bool {
+        let state = self.trash.0.lock();
+        !state.replicas.is_empty() || !state.restored.is_empty()
+    }
+
     /// Removes what has been in the trash for `kept_ms`, but nothing of a topic that is there again: its replica may
     /// wait for a directory that has failed.
     pub fn empty_trash(&self, now_ms: i64, kept_ms: i64) {
