@@ -12,7 +12,6 @@ use crate::config::dynamic::{Layers, Overrides};
 use crate::config::live;
 use crate::controller::{self, Kind};
 use crate::meta::{Resource, ResourceKind};
-use crate::partition;
 
 /// Why a resource is not changed: the code and its message.
 pub(super) type Refusal = (Code, StrBytes);
@@ -151,7 +150,7 @@ impl Answer {
 
 /// What is set for a broker now.
 pub(super) fn broker_entries(context: &Context, name: &str) -> Overrides {
-    partition::overrides(&context.quorum.image(), ResourceKind::Broker, name)
+    context.quorum.image().configs.overrides(ResourceKind::Broker, name)
 }
 
 /// A text of a request as the controller takes it.

@@ -24,7 +24,6 @@ use crate::config::describe::{
 use crate::config::dynamic::Overrides;
 use crate::controller;
 use crate::meta::configs::ResourceKind;
-use crate::partition::overrides;
 
 /// `ConfigResource.Type.TOPIC`.
 const TOPIC: i8 = 2;
@@ -93,7 +92,7 @@ fn entries(context: &Context, resource: &DescribeConfigsResource) -> Result<Vec<
                 // Kafka sends no text here, and its tools print none.
                 return Err((Code::UnknownTopicOrPartition, String::new()));
             }
-            Ok(topic_entries(context, &overrides(&image, ResourceKind::Topic, name)))
+            Ok(topic_entries(context, &image.configs.overrides(ResourceKind::Topic, name)))
         }
         BROKER if name.is_empty() => {
             Ok(image.configs.with_layers(&context.config, context.node, describe_broker_default))
@@ -109,10 +108,12 @@ fn entries(context: &Context, resource: &DescribeConfigsResource) -> Result<Vec<
             Ok(loggers.into_iter().map(|(name, level)| describe_logger(&name, level)).collect())
         }
         CLIENT_METRICS if name.is_empty() => refuse("Client metrics subscription name must not be empty"),
-        CLIENT_METRICS => Ok(describe_client_metrics(&overrides(&image, ResourceKind::ClientMetrics, name))),
+        CLIENT_METRICS => {
+            Ok(describe_client_metrics(&image.configs.overrides(ResourceKind::ClientMetrics, name)))
+        }
         GROUP if name.is_empty() => refuse("Group name must not be empty"),
         GROUP => {
-            let own = overrides(&image, ResourceKind::Group, name);
+            let own = image.configs.overrides(ResourceKind::Group, name);
             Ok(image
                 .configs
                 .with_layers(&context.config, context.node, |layers| describe_group(&own, layers)))

@@ -14,7 +14,7 @@ use crate::config::broker::Config;
 use crate::controller::request::{AssignReplicas, Assignment};
 use crate::meta::Image;
 use crate::meta::configs::ResourceKind;
-use crate::partition::{self, Directory, Set};
+use crate::partition::{Directory, Set};
 use crate::raft::Quorum;
 
 /// Replicas in one request to the controller (`AssignReplicasToDirsRequest.MAX_ASSIGNMENTS_PER_REQUEST`).
@@ -43,7 +43,7 @@ pub(super) fn cordon(config: &Config, directories: &[Arc<Directory>]) {
 
 /// Takes over how fast replicas may be moved.
 pub(super) fn limit_moves(node: NodeId, image: &Image, partitions: &Set) {
-    let of = |name: &str| partition::overrides(image, ResourceKind::Broker, name).remove(MOVE_RATE);
+    let of = |name: &str| image.configs.overrides(ResourceKind::Broker, name).remove(MOVE_RATE);
     let rate = of(&node.to_string()).or_else(|| of("")).and_then(|rate| rate.parse::<u64>().ok());
     partitions.limit_moves(rate.filter(|rate| i64::try_from(*rate).is_ok_and(|rate| rate != i64::MAX)));
 }

@@ -50,6 +50,7 @@ use crate::raft::{self, Quorum};
 
 /// How long requests under way may take to finish at shutdown; long polls that wait longer are cut off.
 const DRAIN_LIMIT: Duration = Duration::from_secs(3);
+
 /// Runs a node until SIGTERM or SIGINT; ends after a clean shutdown.
 pub async fn run(config: Config, loggers: Loggers) -> Result<()> {
     let mut signals = Signals::catch()?;

@@ -18,7 +18,7 @@ pub use replica::{
     ActiveProducer, FetchSpec, Fetched, FutureReplica, Isolation, Observed, Own, Replica, Target, Watermarks,
 };
 pub use set::{AlterLogDirError, CleanerMeans, CleanerSettings, Parts, Set, SettingsOf};
-pub use settings::{Settings, overrides};
+pub use settings::Settings;
 
 /// How much a log may have unflushed under write caching before it is synced in the background, so that a
 /// restart after a crash has little to scan.

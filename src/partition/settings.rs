@@ -2,7 +2,6 @@
 
 use crate::base::id::NodeId;
 use crate::config::broker::Config;
-use crate::config::dynamic::Overrides;
 use crate::config::topic::{CompressionType, TimestampType, TopicConfig};
 use crate::config::value::Value;
 use crate::log;
@@ -31,16 +30,11 @@ const VERIFICATION: &str = "transaction.partition.verification.enable";
 /// How long an idle producer is remembered.
 const PRODUCER_ID_EXPIRATION: &str = "producer.id.expiration.ms";
 
-/// What is set dynamically for one resource.
-pub fn overrides(image: &Image, kind: ResourceKind, name: &str) -> Overrides {
-    image.configs.overrides(kind, name)
-}
-
 impl Settings {
     /// The settings of `topic` on `node`, all layers considered.
     pub fn of_topic(config: &Config, image: &Image, node: NodeId, topic: &str) -> Self {
         image.configs.with_layers(config, node, |layers| {
-            let topic = TopicConfig::resolve(&overrides(image, ResourceKind::Topic, topic), layers);
+            let topic = TopicConfig::resolve(&image.configs.overrides(ResourceKind::Topic, topic), layers);
             let verify_transactions = layers.value(VERIFICATION) != Some(Value::Boolean(false));
             let producer_id_expiration_ms = match layers.value(PRODUCER_ID_EXPIRATION) {
                 Some(Value::Int(ms)) => ms.into(),
