@@ -33,6 +33,8 @@ mod transactions;
 pub(super) use cleaning::{Done, Means};
 pub(super) use home::Home;
 pub use moving::FutureReplica;
+#[cfg(test)]
+pub(super) use moving::MoveError;
 pub(super) use moving::{Moving, REPLACES_FILE, Route};
 pub use transactions::{ActiveProducer, Own};
 
@@ -148,6 +150,8 @@ struct State {
     deleted: bool,
     /// The copy that will take its place.
     moving: Option<Arc<Moving>>,
+    /// Whether a copy may have taken its place: the next start looks which of the two counts.
+    may_have_moved: bool,
 }
 
 /// Whose batch is appended.
@@ -194,6 +198,14 @@ impl State {
     /// The leader's, else the newest that is known.
     fn high_watermark(&self) -> i64 {
         self.leader.as_ref().map_or(self.known_high_watermark, LeaderState::high_watermark)
+    }
+
+    fn checkpoint_marks(&self) -> CheckpointMarks {
+        CheckpointMarks {
+            recovery_point: self.log.flushed_offset(),
+            log_start: self.log.start_offset(),
+            high_watermark: self.high_watermark(),
+        }
     }
 
     /// The end of what this replica itself vouches for.
@@ -280,6 +292,7 @@ impl Replica {
             known_high_watermark,
             deleted: false,
             moving: None,
+            may_have_moved: false,
         };
         directory.add_replica();
         Arc::new_cyclic(|me| Self {
@@ -645,12 +658,7 @@ impl Replica {
 
     /// What the checkpoint files hold of this replica.
     pub(super) fn checkpoint_marks(&self) -> CheckpointMarks {
-        let state = self.state.lock();
-        CheckpointMarks {
-            recovery_point: state.log.flushed_offset(),
-            log_start: state.log.start_offset(),
-            high_watermark: state.high_watermark(),
-        }
+        self.state.lock().checkpoint_marks()
     }
 
     /// Closes files that were not used since the last call.

@@ -14,7 +14,7 @@ use std::sync::{Arc, Weak};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::directory::Directory;
 use super::open;
@@ -23,7 +23,6 @@ use super::settings::Settings;
 use crate::base::clock::Clock;
 use crate::base::id::{DirectoryId, NodeId, TopicId, TopicPartition};
 use crate::base::random::Random;
-use crate::log::checkpoint::Offsets;
 use crate::log::directory::Purpose;
 use crate::log::{self, Log};
 use crate::meta::Image;
@@ -270,6 +269,17 @@ impl Set {
         settings: Settings,
     ) -> Result<Arc<Replica>, log::Error> {
         let directory = self.place(name, partition);
+        if directory.owes_checkpoints() {
+            // What the files say of an earlier replica of the name would be believed of this one after a crash.
+            self.checkpoint(true);
+        }
+        if directory.owes_checkpoints() {
+            let path = directory.log_directory().path().to_owned();
+            return Err(log::Error::Io {
+                path,
+                source: io::Error::other("the checkpoints cannot be written"),
+            });
+        }
         let path = directory.log_directory().path().join(name.to_string());
         let disk = directory.log_directory().disk().clone();
         let log = Log::create(disk, &path, topic_id, settings.log, self.parts.clock.now_ms())?;
@@ -298,13 +308,14 @@ impl Set {
     }
 
     /// Writes the recovery points, log start offsets and high watermarks of every directory in which a log was
-    /// synced, or of all.
+    /// synced, or of all. What could not be written is [owed](Directory::owes_checkpoints) to the next call: who
+    /// relies on it has to ask.
     fn checkpoint(&self, always: bool) {
         self.checkpoint_each(|directory| {
-            if !(always || directory.take_progress()) {
+            if !(directory.take_progress() || always || directory.owes_checkpoints()) {
                 return Ok(());
             }
-            let mut offsets = [Offsets::new(), Offsets::new(), Offsets::new()];
+            let mut offsets = directory.other_offsets();
             for replica in self.replicas_in(directory) {
                 let marks = replica.checkpoint_marks();
                 let marks = [marks.recovery_point, marks.log_start, marks.high_watermark];
@@ -324,7 +335,12 @@ impl Set {
                 continue;
             }
             if let Err(error) = write(directory) {
-                error!(dir = %directory.log_directory().path().display(), %error, "checkpoints cannot be written");
+                let dir = directory.log_directory().path().display();
+                if directory.log_directory().is_offline() {
+                    error!(%dir, %error, "checkpoints cannot be written");
+                } else {
+                    warn!(%dir, %error, "checkpoints are written later");
+                }
             }
         }
     }
@@ -376,6 +392,7 @@ impl Set {
             let log_directory = directory.log_directory();
             if !log_directory.is_offline()
                 && directory.is_whole()
+                && !directory.owes_checkpoints()
                 && let Err(error) = log_directory.write_clean_shutdown(broker_epoch)
             {
                 error!(dir = %log_directory.path().display(), %error, "clean-shutdown marker cannot be written");
