@@ -51,6 +51,8 @@ pub struct Parts {
     pub node: NodeId,
     /// Where replicas may be.
     pub directories: Vec<Arc<Directory>>,
+    /// How many replicas move to another log directory at a time.
+    pub move_threads: usize,
     /// Log settings by topic.
     pub settings: SettingsOf,
     /// The clock.
