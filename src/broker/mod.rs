@@ -163,6 +163,7 @@ fn open_partitions(
     let parts = partition::Parts {
         node,
         directories: directories.all.clone(),
+        move_threads: directory_events::move_threads(config),
         settings: Box::new(settings),
         clock: clock.clone(),
         random: random.clone(),

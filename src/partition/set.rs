@@ -23,7 +23,6 @@ use super::settings::Settings;
 use crate::base::clock::Clock;
 use crate::base::id::{DirectoryId, NodeId, TopicId, TopicPartition};
 use crate::base::random::Random;
-use crate::log::directory::Purpose;
 use crate::log::{self, Log};
 use crate::meta::Image;
 use crate::meta::configs::ResourceKind;
@@ -52,6 +51,8 @@ pub struct Parts {
     pub node: NodeId,
     /// Where replicas may be.
     pub directories: Vec<Arc<Directory>>,
+    /// How many replicas move to another log directory at a time.
+    pub move_threads: usize,
     /// Log settings by topic.
     pub settings: SettingsOf,
     /// The clock.
@@ -97,7 +98,7 @@ impl Set {
     /// Opens every replica that `image` places here. After an unclean stop logs are recovered, several at a
     /// time. A replica that cannot be opened is left out.
     pub fn open(parts: Parts, image: &Image, threads: usize) -> Arc<Self> {
-        trash::settle(&parts);
+        let restored = trash::settle(&parts);
         let open::All { replicas, mut unopened, unfinished } = open::all(&parts, image, threads);
         let is_anything_offline = parts.directories.iter().any(|d| d.log_directory().is_offline());
         let mut topics: HashMap<TopicId, Replicas> = HashMap::new();
@@ -132,7 +133,7 @@ impl Set {
         };
         let all: Vec<TopicId> = image.topics.iter().map(|t| t.id).collect();
         set.load_cleaned();
-        set.load_trash();
+        set.load_trash(restored);
         set.apply(image, &all);
         // What the files say of topics that are gone must not meet their successors.
         set.checkpoint(true);
@@ -291,19 +292,19 @@ impl Set {
         info!(topic = %gone.name, partitions = gone.by_index.len(), "topic deleted");
         let mut marked =
             gone.by_index.values().next().map_or_else(HashMap::new, |r| self.take_marked(r.topic_id()));
-        for directory in &self.parts.directories {
-            let here = gone.by_index.values().filter(|r| Arc::ptr_eq(&r.directory(), directory));
-            let mut for_removal = Vec::new();
-            for replica in here {
-                let trashed = marked.remove(&replica.name().partition);
-                let purpose = if trashed.is_some() { Purpose::Stray } else { Purpose::Delete };
-                match (replica.delete(purpose, self.parts.random.uuid()), trashed) {
-                    (Ok(path), Some(trashed)) => self.put_into_trash(directory, path, trashed),
-                    (Ok(path), None) => for_removal.push(path),
-                    (Err(error), _) => error!(tp = %replica.name(), %error, "replica cannot be deleted"),
-                }
+        let mut for_removal = Vec::new();
+        // One that is about to move is where it is when its deletion says so.
+        for replica in gone.by_index.values() {
+            let mut trashed = marked.remove(&replica.name().partition);
+            match (replica.delete(trashed.as_mut(), self.parts.random.uuid()), trashed) {
+                (Ok((directory, path)), Some(trashed)) => self.put_into_trash(directory, path, trashed),
+                (Ok(deleted), None) => for_removal.push(deleted),
+                (Err(error), _) => error!(tp = %replica.name(), %error, "replica cannot be deleted"),
             }
-            directory.remove_set_aside(for_removal);
+        }
+        for directory in &self.parts.directories {
+            let here = for_removal.extract_if(.., |(of, _)| Arc::ptr_eq(of, directory));
+            directory.remove_set_aside(here.map(|(_, path)| path).collect());
         }
     }
 

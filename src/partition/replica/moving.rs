@@ -25,6 +25,7 @@ use crate::log::checkpoint;
 use crate::log::directory::{LogDirectory, PartitionDir, Purpose};
 use crate::log::error::is_disk_failure;
 use crate::log::transfer::{self, Extent, Transfer};
+use crate::log::trash::Trashed;
 use crate::partition::directory::Directory;
 use crate::partition::error::Error;
 
@@ -168,6 +169,16 @@ fn fail_target(target: &LogDirectory, error: &transfer::Error, is_taking_place: 
     if is_taking_place || (is_disk_failure(source) && !is_full) {
         target.fail(io::Error::new(source.kind(), source.to_string()));
     }
+}
+
+/// A topic that is marked for the trash is, wherever its replica comes to lie.
+fn take_mark_along(old: &Home, moving: &Moving, name: &TopicPartition) -> Result<(), transfer::Error> {
+    let (from, to) = (old.directory().log_directory(), moving.directory.log_directory());
+    let path = from.path().join(name.to_string());
+    let source = |source| transfer::Error::Source { path: path.clone(), position: 0, source };
+    let Some(trashed) = Trashed::read(&**from.disk(), &path).map_err(source)? else { return Ok(()) };
+    let written = trashed.write(&**to.disk(), &moving.dir);
+    written.map_err(|source| transfer::Error::Target { path: moving.dir.clone(), source })
 }
 
 /// Removes a copy that is not wanted any more. One that cannot be removed is at the next start.
@@ -371,6 +382,7 @@ impl Replica {
             return Err(transfer::Error::GivenUp.into());
         }
         transfer.complete(&state.log)?;
+        take_mark_along(&old, moving, &self.name)?;
         let path = moving.directory.log_directory().path().join(self.name.to_string());
         let set_aside = PartitionDir::beside(self.name.clone(), Purpose::Delete, route.unique);
         let set_aside = old.directory().log_directory().partition_path(&set_aside);
