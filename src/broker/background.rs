@@ -18,7 +18,7 @@ const SYNC_INTERVAL: Duration = Duration::from_millis(SYNC_INTERVAL_MS.cast_unsi
 /// How long a file that nobody uses stays open, at least.
 const IDLE_FILE_INTERVAL: Duration = Duration::from_secs(60);
 
-/// How often files are looked for whose `file.delete.delay.ms` is over.
+/// How often files are looked for whose `file.delete.delay.ms` is over, or their time in the trash.
 const REMOVAL_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) fn start(partitions: &Arc<Set>, config: &Config, clock: &Clock, stop: &CancellationToken) {
@@ -39,13 +39,11 @@ pub(super) fn start(partitions: &Arc<Set>, config: &Config, clock: &Clock, stop:
         blocking(move || partitions.remove_expired_producers(now_ms))
     });
     let (emptying, now) = (partitions.clone(), clock.clone());
-    let kept_ms = config.values.long("barnabas.topic.trash.ms");
-    let interval = ms(kept_ms).clamp(REMOVAL_INTERVAL, IDLE_FILE_INTERVAL);
-    every(interval, interval, stop, move || {
+    every(REMOVAL_INTERVAL, REMOVAL_INTERVAL, stop, move || {
         let (partitions, now_ms) = (emptying.clone(), now.now_ms());
         async move {
             if partitions.has_trash() {
-                blocking(move || partitions.empty_trash(now_ms, kept_ms)).await;
+                blocking(move || partitions.empty_trash(now_ms, partitions.trash_kept_ms())).await;
             }
         }
     });

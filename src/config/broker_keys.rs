@@ -49,7 +49,7 @@ pub fn described() -> impl Iterator<Item = &'static Key> {
 
 /// Keys that Apache Kafka does not have.
 pub const OWN: &[Key] = keys! {
-    "barnabas.topic.trash.ms": Long, Text("0"), AtLeast(0), Medium, ReadOnly, Honoured, "How long the data of a deleted topic is kept, so that `barnabas topics restore` can bring it back; with 0 it is removed at once.";
+    "barnabas.topic.trash.ms": Long, Text("0"), AtLeast(0), Medium, ClusterWide, Honoured, "How long the data of a deleted topic is kept, so that `barnabas topics restore` can bring it back; with 0 it is removed at once.";
     "metrics.consumer.group.partitions.max": Int, Text("10000"), AtLeast(0), Medium, ReadOnly, Honoured, "Partitions of consumer groups that have series for committed offset and lag, at most; 0 switches the metrics of consumer groups off.";
     "metrics.listener": String, Text("localhost:9404"), Any, Medium, ReadOnly, Honoured, "Where metrics and health are served over HTTP, as `host:port`; empty switches both off.";
     "write.caching": Boolean, Text("false"), Any, High, ClusterWide, Honoured, "Whether acks=all is answered from the page cache, as Kafka does, instead of after fdatasync.";

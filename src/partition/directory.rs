@@ -281,7 +281,7 @@ impl Directory {
             return;
         }
         let (disk, path) = (self.log_directory.disk(), self.log_directory.path());
-        if let Err(error) = self.log_directory.guard(|| disk.sync_dir(path)) {
+        if let Err(error) = self.log_directory.guard_anew(|| disk.sync_dir(path)) {
             warn!(dir = %path.display(), %error, "deleted replicas are not removed");
             return;
         }

@@ -23,6 +23,7 @@ use super::settings::Settings;
 use crate::base::clock::Clock;
 use crate::base::id::{DirectoryId, NodeId, TopicId, TopicPartition};
 use crate::base::random::Random;
+use crate::log::directory::OffsetFile;
 use crate::log::{self, Log};
 use crate::meta::Image;
 use crate::meta::configs::ResourceKind;
@@ -356,6 +357,9 @@ impl Set {
             directory.sync_later();
         }
         self.checkpoint(false);
+        if self.parts.directories.iter().any(|directory| directory.owes(OffsetFile::CleanedUpTo)) {
+            self.checkpoint_cleaned();
+        }
     }
 
     /// Closes files that were not used since the last call.

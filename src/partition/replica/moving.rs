@@ -32,8 +32,9 @@ use crate::partition::error::Error;
 /// In the directory of a copy that is complete: the path of what it replaces, for whoever looks.
 pub(in crate::partition) const REPLACES_FILE: &str = ".barnabas-replaces";
 
-/// Most that is copied while appends wait, in bytes: what comes while a round of copying is synced has to fit.
-const REST_BYTES_MAX: u64 = 1 << 20;
+/// Most that is copied while appends wait, in bytes: what comes while a round of copying is synced has to fit, which on a
+/// slow disk may be 50 ms.
+const REST_BYTES_MAX: u64 = 4 << 20;
 
 /// Rounds of copying after which somebody should know that the move is no faster than the appends.
 const ROUNDS_BETWEEN_WARNINGS: u64 = 100;

@@ -15,6 +15,7 @@ mod tests;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use parking_lot::Mutex;
 use tracing::{info, warn};
@@ -29,9 +30,9 @@ use crate::partition::directory::Directory;
 use crate::partition::open;
 use crate::partition::replica::Replica;
 
-/// What is in the trash of all directories.
+/// What is in the trash of all directories, and how long it stays there, in ms.
 #[derive(Default)]
-pub(super) struct Trash(Mutex<State>);
+pub(super) struct Trash(Mutex<State>, AtomicI64);
 
 #[derive(Default)]
 struct State {
@@ -263,14 +264,24 @@ impl Set {
         !state.replicas.is_empty() || !state.restored.is_empty()
     }
 
-    /// Removes what has been in the trash for `kept_ms`, but nothing of a topic that is there again: its replica may
-    /// wait for a directory that has failed.
+    /// Removes what has been in the trash for `kept_ms`.
     pub fn empty_trash(&self, now_ms: i64, kept_ms: i64) {
         if !self.trash.0.lock().restored.is_empty() {
             self.checkpoint(true);
             self.forget_restored();
         }
-        let mut expired = Vec::new();
+        self.remove_trash(|trashed| now_ms.saturating_sub(trashed.deleted_ms) >= kept_ms);
+    }
+
+    /// Removes all topics of that name, or the one with that id, from the trash before their time; gives what was
+    /// there, one after the other.
+    pub fn purge_trash(&self, name: &str, id: Option<TopicId>) -> Vec<Trashed> {
+        self.remove_trash(|trashed| &*trashed.topic == name && id.is_none_or(|id| id == trashed.topic_id))
+    }
+
+    /// Nothing of a topic that is there again: its replica may wait for a directory that has failed.
+    fn remove_trash(&self, is_over: impl Fn(&Trashed) -> bool) -> Vec<Trashed> {
+        let mut over = Vec::new();
         {
             // Or a topic could come meanwhile.
             let _changing = self.changing.lock();
@@ -278,32 +289,41 @@ impl Set {
             let mut state = self.trash.0.lock();
             let State { replicas, wanted, .. } = &mut *state;
             replicas.retain(|(topic_id, _), in_trash| {
-                let is_kept = now_ms.saturating_sub(in_trash.trashed.deleted_ms) < kept_ms;
-                if is_kept || wanted.contains(topic_id) || topics.contains_key(topic_id) {
+                if !is_over(&in_trash.trashed) || wanted.contains(topic_id) || topics.contains_key(topic_id) {
                     return true;
                 }
                 let InTrash { directory, path, trashed } = in_trash;
-                expired.push((directory.clone(), path.clone(), trashed.clone()));
+                over.push((directory.clone(), path.clone(), trashed.clone()));
                 false
             });
         }
-        for (directory, path, trashed) in expired {
+        for (directory, path, trashed) in &over {
             let own_name = path.file_name().and_then(|name| PartitionDir::parse(name.to_str()?));
             let Some(PartitionDir { tp, .. }) = own_name else { continue };
             let deleted = PartitionDir::beside(tp.clone(), Purpose::Delete, self.parts.random.uuid());
             let log_directory = directory.log_directory();
             let to = log_directory.partition_path(&deleted);
-            let renamed =
-                log_directory.ensure_online().and_then(|()| log_directory.disk().rename(&path, &to));
+            let renamed = log_directory.ensure_online().and_then(|()| log_directory.disk().rename(path, &to));
             match renamed {
                 Ok(()) => {
-                    info!(%tp, topic_id = %trashed.topic_id, "replica in the trash expired");
+                    info!(%tp, topic_id = %trashed.topic_id, "replica removed from the trash");
                     directory.remove_set_aside(vec![to]);
                 }
                 // The next start finds it, if it is there.
-                Err(error) => warn!(%tp, %error, "expired replica cannot be removed"),
+                Err(error) => warn!(%tp, %error, "replica in the trash cannot be removed"),
             }
         }
+        over.into_iter().map(|(_, _, trashed)| trashed).collect()
+    }
+
+    /// Sets how long deleted topics are kept, in ms, those in the trash too (`barnabas.topic.trash.ms`).
+    pub fn keep_trash(&self, kept_ms: i64) {
+        self.trash.1.store(kept_ms, Ordering::Relaxed);
+    }
+
+    /// How long deleted topics are kept, in ms; 0 for not at all.
+    pub fn trash_kept_ms(&self) -> i64 {
+        self.trash.1.load(Ordering::Relaxed)
     }
 
     /// Takes the file away from replicas that the checkpoints know.

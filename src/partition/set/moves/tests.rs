@@ -298,7 +298,7 @@ fn what_is_copied_while_appends_wait_is_little_however_much_came_at_last() {
     let moving = replica.begin_move(&set.directories()[1], Uuid::from_u128(8), NOW).unwrap().unwrap();
     let next = Cell::new(1);
     let append_much = || {
-        for _ in 0..30 {
+        for _ in 0..100 {
             assert!(append_of_size(&replica, next.get(), 60_000));
             next.set(next.get() + 1);
         }
@@ -307,15 +307,15 @@ fn what_is_copied_while_appends_wait_is_little_however_much_came_at_last() {
     let mut pace = |bytes| {
         copied += bytes;
         // The producers are faster for a while.
-        if (31..121).contains(&next.get()) {
+        if (101..401).contains(&next.get()) {
             append_much();
         }
     };
     let route = Route { unique: Uuid::from_u128(9), pace: &mut pace, checkpoint: &append_much };
     assert!(replica.carry_out(&moving, route).unwrap().is_some());
-    assert!(next.get() > 61);
+    assert!(next.get() > 201);
     let copied = u64::try_from(copied).unwrap();
-    assert!(replica.size_bytes() - copied <= 1 << 20, "{copied} of {}", replica.size_bytes());
+    assert!(replica.size_bytes() - copied <= 4 << 20, "{copied} of {}", replica.size_bytes());
     assert_eq!(replica.watermarks(-1).unwrap().log_end_offset, next.get());
 }
 
@@ -344,6 +344,32 @@ fn without_descriptors_nothing_is_acknowledged_that_a_checkpoint_owes_and_no_dir
     assert_eq!(contents(&next.open().get(TOPIC, 0).unwrap()), expected(5, 12), "it was made good");
     assert!(delete_records(&set, &replica, 6));
     assert!(carry_out(&set, &replica, 1, || ()));
+}
+
+#[test]
+fn as_many_replicas_move_at_a_time_as_there_are_threads_and_at_the_rate_of_the_moment() {
+    let disk = MemDisk::new();
+    let disks = Disks { move_threads: 1, ..Disks::sharing(&disk, 2) };
+    let mut delta = Delta::new(Image::empty());
+    let topics = [("t", TOPIC), ("u", TopicId(Uuid::from_u128(8)))];
+    for (name, id) in topics {
+        add_topic(&mut delta, name, id, disks.ids[0]);
+    }
+    let world = World { disk, disks, clock: Clock::manual(NOW), image: delta.image().clone() };
+    let set = world.open();
+    set.limit_moves(Some(1));
+    for (name, id) in topics {
+        assert!(append(&set.get(id, 0).unwrap(), 0));
+        set.alter_log_dir(&TopicPartition::new(name, 0), Some(id), "/data-1").unwrap();
+    }
+    assert_eq!(set.moves.waiting.lock().threads, 1);
+    // By the clock nothing would ever be copied.
+    set.limit_moves(None);
+    await_moves(&set);
+    assert_eq!(
+        (world.names(1), set.moves.waiting.lock().queue.len()),
+        (vec!["t-0 Current".into(), "u-0 Current".into()], 0)
+    );
 }
 
 #[test]
