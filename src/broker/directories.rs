@@ -127,7 +127,7 @@ impl Directories {
             if !directory.is_offline() {
                 markers.push(marker);
             }
-            let directory = Directory::start(directory, marker.is_some(), clock.clone())?;
+            let directory = Directory::start(directory, marker.is_some(), clock.clone(), random)?;
             if dir == metadata {
                 metadata_directory = Some(directory.log_directory().clone());
             }
