@@ -1,6 +1,7 @@
 //! A set of one replica on a disk in memory, with a clock that the test moves.
 
 use std::sync::Arc;
+use std::task::{Context, Waker};
 
 use uuid::Uuid;
 
@@ -57,4 +58,20 @@ fn files_that_a_long_cleaning_has_replaced_stay_for_readers_who_came_before_its_
     };
     assert!(!is_removed_at(end_ms + DELAY_MS - 1));
     assert!(is_removed_at(end_ms + DELAY_MS));
+}
+
+#[test]
+fn whoever_waits_for_files_to_leave_is_told_of_the_first_one() {
+    let clock = Clock::manual(NOW);
+    let set = set_of(&clock, |settings| {
+        settings.log.segment_bytes = 200;
+        settings.log.compact = true;
+        settings.cleaner.min_cleanable_dirty_ratio = 0.0;
+    });
+    write(&set.get(TOPIC, 0).unwrap(), 3);
+    let mut told = std::pin::pin!(set.files_leave());
+    let mut nobody = Context::from_waker(Waker::noop());
+    assert!(told.as_mut().poll(&mut nobody).is_pending());
+    assert!(set.clean_dirtiest(0, &cleaner(|_| true)));
+    assert!(told.as_mut().poll(&mut nobody).is_ready());
 }
