@@ -36,7 +36,7 @@ pub(super) async fn restore(
         }
     };
     let refuse = |why: String| Error::new(Kind::UnknownTopicOrPartition, why);
-    // Held until the answer: what is being restored does not expire.
+    // Held until the answer, which comes after the replicas: what is being restored does not expire.
     let found = context.partitions.find_in_trash(&topic.name, id).map_err(refuse)?;
     let configs = found.partitions.first().map(|(first, _)| first.configs.clone()).unwrap_or_default();
     let partition = |(trashed, directory): &(crate::log::trash::Trashed, _)| DeletedPartition {
@@ -53,5 +53,15 @@ pub(super) async fn restore(
         broker_id: context.node.0,
         validate_only,
     };
-    Ok((context.ask(asked).await?, overrides))
+    // Also if the client has gone: what is decided is done before it can expire.
+    let asking = {
+        let context = context.clone();
+        tokio::spawn(async move {
+            let answer = context.ask(asked).await;
+            drop(found);
+            answer
+        })
+    };
+    let created = asking.await.unwrap_or_else(|_| Err(Kind::NotController.into()))?;
+    Ok((created, overrides))
 }

@@ -48,6 +48,12 @@ pub(super) fn limit_moves(node: NodeId, image: &Image, partitions: &Set) {
     partitions.limit_moves(rate.filter(|rate| i64::try_from(*rate).is_ok_and(|rate| rate != i64::MAX)));
 }
 
+/// How many replicas move at a time (`KafkaConfig.getNumReplicaAlterLogDirsThreads`).
+pub(super) fn move_threads(config: &Config) -> usize {
+    let set = config.values.maybe_int("num.replica.alter.log.dirs.threads");
+    set.map_or(config.logs.dirs.len(), |threads| usize::try_from(threads).unwrap_or(0).max(1))
+}
+
 /// Tells the controller what is to be told.
 pub(super) async fn report(partitions: &Set, quorum: &Quorum, registered: &Registered) -> Result<()> {
     let image = quorum.image();

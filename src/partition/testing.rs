@@ -80,6 +80,7 @@ impl Disks {
         let parts = Parts {
             node: NODE,
             directories: directories.collect(),
+            move_threads: self.disks.len(),
             settings: Box::new(move |image, topic| {
                 let mut settings = Settings::of_topic(&config, image, NODE, topic);
                 change(&mut settings);

@@ -26,6 +26,7 @@ use tracing::{error, warn};
 
 use super::checkpoint::{self, Offsets};
 use super::disk::{Disk, Space};
+use super::error::is_want_of_resources;
 use super::meta_properties::{self, MetaProperties};
 use crate::base::id::{DirectoryId, NodeId};
 
@@ -33,6 +34,11 @@ pub use clean_shutdown::CleanShutdown;
 pub use lock::Lock;
 pub(in crate::log) use names::is_topic_name;
 pub use names::{PartitionDir, Purpose};
+
+/// Whether the log directory `dir`, which nobody has opened since, was shut down cleanly.
+pub fn was_shut_down_cleanly(disk: &dyn Disk, dir: &Path) -> io::Result<bool> {
+    clean_shutdown::exists(disk, dir)
+}
 
 /// Why a directory cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -261,9 +267,12 @@ impl LogDirectory {
         }
     }
 
-    /// Replaces an offset checkpoint; durable when this returns.
+    /// Replaces an offset checkpoint; durable when this returns. Without descriptors or memory for it the old one may
+    /// still be there, and the directory goes on: the caller writes it again.
     pub fn write_offsets(&self, which: OffsetFile, offsets: &Offsets) -> io::Result<()> {
-        self.guard(|| checkpoint::write_offsets(&*self.disk, &self.path.join(which.name()), offsets))
+        self.ensure_online()?;
+        let written = checkpoint::write_offsets(&*self.disk, &self.path.join(which.name()), offsets);
+        written.map_err(|error| if is_want_of_resources(&error) { error } else { self.fail(error) })
     }
 
     /// Size and free bytes of its file system.

@@ -3,7 +3,8 @@
 //! A deletion goes through these steps, and a crash after any of them leaves what the next start understands:
 //! 1. [`Set::mark_for_trash`] writes [`Trashed`] into every replica's directory;
 //! 2. the controller's record makes the deletion true;
-//! 3. the directories are renamed, here or, after a crash, when what the metadata does not know is set aside.
+//! 3. what was appended or deleted meanwhile becomes durable, and the file says so;
+//! 4. the directories are renamed, here or, after a crash, when what the metadata does not know is set aside.
 //!
 //! A restore: the controller's records make the topic again, under its id, and whoever makes the replicas finds them in
 //! the trash: here, or after a crash at the start. What a step leaves behind in a replica in use is settled at the start.
@@ -12,7 +13,7 @@
 mod tests;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -21,7 +22,6 @@ use tracing::{info, warn};
 use super::{Parts, Set, Settings};
 use crate::base::id::{DirectoryId, TopicId, TopicPartition};
 use crate::log::directory::{OffsetFile, PartitionDir, Purpose};
-use crate::log::disk::{Disk, Mode};
 use crate::log::trash::{self, Trashed};
 use crate::meta::configs::Entries;
 use crate::meta::topics::Topic;
@@ -40,9 +40,11 @@ struct State {
     marked: HashMap<TopicId, Vec<(Arc<Directory>, PathBuf, Trashed)>>,
     /// Topics that somebody restores right now.
     wanted: HashSet<TopicId>,
-    /// Directories that were taken back and still have the file.
-    restored: Vec<(TopicId, Arc<Directory>, PathBuf)>,
+    restored: Vec<Restored>,
 }
+
+/// A directory that was taken back and still has the file.
+type Restored = (TopicId, Arc<Directory>, PathBuf);
 
 struct InTrash {
     directory: Arc<Directory>,
@@ -51,59 +53,71 @@ struct InTrash {
 }
 
 /// A topic in the trash with all of its partitions; until it is dropped, its time is not over.
-pub struct Restorable<'a> {
-    set: &'a Set,
+pub struct Restorable {
+    set: Arc<Set>,
     /// Its id.
     pub topic_id: TopicId,
     /// Its partitions by index, each with the id of its log directory.
     pub partitions: Vec<(Trashed, DirectoryId)>,
 }
 
-impl Drop for Restorable<'_> {
+impl Drop for Restorable {
     fn drop(&mut self) {
         self.set.trash.0.lock().wanted.remove(&self.topic_id);
     }
 }
 
-/// Before anything is opened: takes away what unfinished deletions and restores have left in replicas in use. Marks that
-/// a restore could not yet write into the checkpoints are written there.
-pub(super) fn settle(parts: &Parts) {
-    for directory in &parts.directories {
-        let log_directory = directory.log_directory();
-        let disk = log_directory.disk();
-        let settle = || -> std::io::Result<()> {
-            let found = trash::in_use(&**disk, log_directory.path())?;
-            if found.is_empty() {
-                return Ok(());
+/// Before anything is opened: brings together what trash files of replicas in use and the checkpoints say, of which
+/// either may be the newer one, for a restore or a deletion that did not come to its end. Gives the replicas whose
+/// files can go if they stay in use.
+pub(super) fn settle(parts: &Parts) -> Vec<Restored> {
+    let mut settled = Vec::new();
+    for directory in parts.directories.iter().filter(|directory| !directory.log_directory().is_offline()) {
+        match settle_in(directory) {
+            Ok(found) => settled.extend(found),
+            Err(error) => {
+                let dir = directory.log_directory().path().display();
+                warn!(%dir, %error, "trash files of replicas in use cannot be settled");
             }
-            for file in [OffsetFile::RecoveryPoint, OffsetFile::LogStartOffset] {
-                let mut offsets = log_directory.read_offsets(file)?;
-                for (_, trashed) in &found {
-                    let tp = TopicPartition { topic: trashed.topic.clone(), partition: trashed.partition };
-                    let mark = match file {
-                        OffsetFile::RecoveryPoint => trashed.recovery_point,
-                        OffsetFile::LogStartOffset | OffsetFile::HighWatermark | OffsetFile::CleanedUpTo => {
-                            trashed.log_start_offset
-                        }
-                    };
-                    offsets.entry(tp).or_insert(mark);
-                }
-                log_directory.write_offsets(file, &offsets)?;
-            }
-            Ok(())
-        };
-        if log_directory.is_offline() {
-            continue;
-        }
-        if let Err(error) = settle() {
-            warn!(dir = %log_directory.path().display(), %error, "trash files of replicas in use cannot be read");
         }
     }
+    settled
+}
+
+fn settle_in(directory: &Arc<Directory>) -> std::io::Result<Vec<Restored>> {
+    let log_directory = directory.log_directory();
+    let disk = log_directory.disk();
+    let mut found = trash::in_use(&**disk, log_directory.path())?;
+    if found.is_empty() {
+        return Ok(Vec::new());
+    }
+    for file in [OffsetFile::RecoveryPoint, OffsetFile::LogStartOffset] {
+        let mut offsets = log_directory.read_offsets(file)?;
+        for (_, trashed) in &mut found {
+            let tp = TopicPartition { topic: trashed.topic.clone(), partition: trashed.partition };
+            let mark = match file {
+                OffsetFile::RecoveryPoint => &mut trashed.recovery_point,
+                OffsetFile::LogStartOffset | OffsetFile::HighWatermark | OffsetFile::CleanedUpTo => {
+                    &mut trashed.log_start_offset
+                }
+            };
+            let checkpointed = offsets.entry(tp).or_insert(*mark);
+            *mark = (*checkpointed).max(*mark);
+        }
+        log_directory.write_offsets(file, &offsets)?;
+    }
+    let mut settled = Vec::new();
+    for (path, trashed) in found {
+        trashed.write(&**disk, &path)?;
+        settled.push((trashed.topic_id, directory.clone(), path));
+    }
+    Ok(settled)
 }
 
 impl Set {
-    /// Finds what is in the trash; to be called when all that the metadata does not know is set aside.
-    pub(super) fn load_trash(&self) {
+    /// Finds what is in the trash; to be called when all that the metadata does not know is set aside. Whatever was
+    /// `restored`, or never deleted, is known by the checkpoints.
+    pub(super) fn load_trash(&self, restored: Vec<Restored>) {
         let mut state = self.trash.0.lock();
         for directory in &self.parts.directories {
             let log_directory = directory.log_directory();
@@ -124,11 +138,7 @@ impl Set {
                 }
             }
         }
-        // Whatever of it was in use is known by the checkpoints now, or was never deleted.
-        for replica in self.all() {
-            let (directory, path) = place_of(&replica);
-            state.restored.push((replica.topic_id(), directory, path));
-        }
+        state.restored = restored;
         drop(state);
         self.forget_restored();
     }
@@ -139,7 +149,6 @@ impl Set {
         let mut marked = Vec::new();
         for (index, partition) in topic.partitions.iter() {
             let Some(replica) = self.get(topic.id, *index) else { continue };
-            let (directory, path) = place_of(&replica);
             let marks = replica.checkpoint_marks();
             let configs = configs.into_iter().flat_map(|entries| entries.iter());
             let trashed = Trashed {
@@ -154,15 +163,8 @@ impl Set {
                 recovery_point: marks.recovery_point,
                 configs: configs.map(|(key, value)| (key.clone(), value.clone())).collect(),
             };
-            let log_directory = directory.log_directory();
-            let disk = log_directory.disk();
-            let write = || -> std::io::Result<()> {
-                log_directory.ensure_online()?;
-                sync_files(&**disk, &path)?;
-                trashed.write(&**disk, &path)
-            };
-            match write() {
-                Ok(()) => marked.push((directory, path, trashed)),
+            match mark(&replica, &trashed) {
+                Ok((directory, path)) => marked.push((directory, path, trashed)),
                 Err(error) => warn!(tp = %replica.name(), %error, "replica will be deleted for good"),
             }
         }
@@ -186,15 +188,15 @@ impl Set {
     }
 
     /// Takes note of a replica whose directory was renamed.
-    pub(super) fn put_into_trash(&self, directory: &Arc<Directory>, path: PathBuf, trashed: Trashed) {
+    pub(super) fn put_into_trash(&self, directory: Arc<Directory>, path: PathBuf, trashed: Trashed) {
         let key = (trashed.topic_id, trashed.partition);
-        let in_trash = InTrash { directory: directory.clone(), path, trashed };
+        let in_trash = InTrash { directory, path, trashed };
         self.trash.0.lock().replicas.insert(key, in_trash);
         self.leaves.notify_waiters();
     }
 
     /// The newest topic of that name in the trash, or the one with that id. The text says why it cannot be had.
-    pub fn find_in_trash(&self, name: &str, id: Option<TopicId>) -> Result<Restorable<'_>, String> {
+    pub fn find_in_trash(self: &Arc<Self>, name: &str, id: Option<TopicId>) -> Result<Restorable, String> {
         let mut state = self.trash.0.lock();
         let named = state.replicas.values().filter(|r| &*r.trashed.topic == name);
         let newest = named
@@ -212,7 +214,7 @@ impl Set {
         if !state.wanted.insert(topic_id) {
             return Err(format!("Topic '{name}' is being restored."));
         }
-        Ok(Restorable { set: self, topic_id, partitions })
+        Ok(Restorable { set: self.clone(), topic_id, partitions })
     }
 
     /// Takes a replica that is to be made from the trash, if it is there. None in the place of a replica says that it
@@ -310,7 +312,7 @@ impl Set {
     fn forget_restored(&self) {
         let mut state = self.trash.0.lock();
         let State { restored, marked, .. } = &mut *state;
-        for (topic_id, directory, path) in std::mem::take(restored) {
+        for (topic_id, directory, path) in restored.extract_if(.., |(_, of, _)| !of.owes_checkpoints()) {
             let disk = directory.log_directory().disk();
             if !marked.contains_key(&topic_id)
                 && let Err(error) = Trashed::forget(&**disk, &path)
@@ -321,17 +323,17 @@ impl Set {
     }
 }
 
-/// What the journal vouches for is not found any more when the directory has another name.
-fn sync_files(disk: &dyn Disk, dir: &Path) -> std::io::Result<()> {
-    for entry in disk.list(dir)?.into_iter().filter(|entry| !entry.is_dir) {
-        match disk.open(&dir.join(&entry.name), Mode::Write) {
-            Ok(file) => file.sync_data()?,
-            // The log goes on meanwhile, and so does the deletion of its segments.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+/// Writes the file to where the replica is; a move takes it along, unless it was just over when the file came.
+fn mark(replica: &Replica, trashed: &Trashed) -> std::io::Result<(Arc<Directory>, PathBuf)> {
+    loop {
+        let (directory, path) = place_of(replica);
+        let log_directory = directory.log_directory();
+        let written =
+            log_directory.ensure_online().and_then(|()| trashed.write(&**log_directory.disk(), &path));
+        if Arc::ptr_eq(&replica.directory(), &directory) {
+            return written.map(|()| (directory, path));
         }
     }
-    Ok(())
 }
 
 fn place_of(replica: &Replica) -> (Arc<Directory>, PathBuf) {
