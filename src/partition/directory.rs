@@ -273,6 +273,13 @@ impl Directory {
         self.written.lock()[place_of(OffsetFile::CleanedUpTo)].hash = Some(hash(offsets));
     }
 
+    /// Whether something was marked for later, or synced since the last checkpoint.
+    pub(super) fn has_to_sync(&self) -> bool {
+        self.has_progress.load(Ordering::Acquire)
+            || !self.later.lock().is_empty()
+            || self.committer.has_postponed()
+    }
+
     /// Has the committer sync everything that was marked for later.
     pub(super) fn sync_later(&self) {
         let marked = std::mem::take(&mut *self.later.lock());
