@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use parking_lot::Mutex;
 use tracing::{info, warn};
 
+use super::retention::is_synced;
 use super::{Parts, Set, Settings};
 use crate::base::id::{DirectoryId, TopicId, TopicPartition};
 use crate::log::directory::{OffsetFile, PartitionDir, Purpose};
@@ -150,6 +151,10 @@ impl Set {
         let mut marked = Vec::new();
         for (index, partition) in topic.partitions.iter() {
             let Some(replica) = self.get(topic.id, *index) else { continue };
+            // The deletion itself, for which everybody waits, then has little left to do.
+            if !is_synced(&replica) {
+                warn!(tp = %replica.name(), "replica is marked for the trash before it is synced");
+            }
             let marks = replica.checkpoint_marks();
             let configs = configs.into_iter().flat_map(|entries| entries.iter());
             let trashed = Trashed {
