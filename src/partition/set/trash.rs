@@ -241,7 +241,7 @@ impl Set {
         let log_directory = directory.log_directory();
         let to = log_directory.partition_path(&PartitionDir::current(name.clone()));
         let disk = log_directory.disk();
-        let renamed = log_directory.guard(|| {
+        let renamed = log_directory.guard_anew(|| {
             // It was renamed already when it could not be opened the last time.
             if path != to {
                 disk.rename(&path, &to)?;
@@ -250,7 +250,8 @@ impl Set {
         });
         if let Err(error) = renamed {
             warn!(tp = %name, %error, "replica cannot be taken from the trash");
-            return put_back(path);
+            let is_renamed = disk.exists(&to).unwrap_or(false);
+            return put_back(if is_renamed { to } else { path });
         }
         let marks = [trashed.recovery_point, trashed.log_start_offset, trashed.log_start_offset];
         let found = open::Found::with_marks(directory.clone(), name.clone(), topic_id, marks);

@@ -256,6 +256,24 @@ fn what_is_being_restored_does_not_expire() {
 }
 
 #[test]
+fn what_cannot_be_restored_for_want_of_descriptors_is_with_the_next_change() {
+    let (mut node, set) = filled(&Clock::manual(NOW));
+    set.mark_for_trash(node.delta.image().topics.by_id(TOPIC).unwrap(), None, NOW);
+    node.decide(Some(RemoveTopicRecord { topic_id: TOPIC.0 }));
+    set.apply(node.delta.image(), &[TOPIC]);
+    node.decide(None);
+    for failing in 1..5 {
+        node.disks.disks[0].fail_opens(failing);
+        set.apply(node.delta.image(), &[TOPIC]);
+        node.disks.disks[0].fail_opens(0);
+        assert!(set.get(TOPIC, 0).is_none(), "{failing}");
+        assert!(!set.directories()[0].log_directory().is_offline(), "{failing}");
+    }
+    set.apply(node.delta.image(), &[TOPIC]);
+    is_whole(&set);
+}
+
+#[test]
 fn what_cannot_be_restored_stays_in_the_trash_and_is_not_made_anew_elsewhere() {
     let disks = Disks::new(2);
     let mut delta = Delta::new(Image::empty());
