@@ -14,6 +14,7 @@ use crate::machine::Driver;
 use crate::machine::story::{Log, Words, stories};
 use crate::meta::configs::Entries;
 use crate::meta::topics::LEADER_STAYS;
+use crate::meta::transaction::Transaction;
 use crate::meta::{Configs, Endpoint, LeaderRecoveryState, Resource, ResourceKind, features, quotas};
 use crate::wire::kraft::PartitionRecord;
 
@@ -99,7 +100,7 @@ fn resource(text: &str) -> Resource {
 
 impl Run {
     fn new() -> Self {
-        let controller = Controller::new(settings(), Image::empty());
+        let controller = Controller::resume(settings(), Image::empty(), Transaction::default());
         let driver = Driver::new(controller, Log::default(), i64::MAX);
         Self { driver, now_ms: 0, topics_made: 0 }
     }
@@ -405,7 +406,7 @@ impl Run {
     /// The log, and a snapshot, give the image that the controller has; partitions keep their invariants.
     fn check(&mut self) {
         let log = std::mem::take(&mut self.driver.sink_mut().0);
-        let mut replayed = Controller::new(settings(), Image::empty());
+        let mut replayed = Controller::resume(settings(), Image::empty(), Transaction::default());
         for (offset, record) in (0..).zip(&log) {
             let mut bytes = Vec::new();
             record.encode(&mut bytes);

@@ -14,6 +14,7 @@ use super::error::Error;
 use super::replica::Home;
 use crate::base::clock::Clock;
 use crate::base::id::TopicPartition;
+use crate::base::random::Random;
 use crate::log::checkpoint::Offsets;
 use crate::log::committer::{Committer, Journalling};
 use crate::log::directory::{LogDirectory, OffsetFile};
@@ -97,7 +98,12 @@ fn recover_journal(directory: &LogDirectory, was_clean: bool) -> io::Result<()> 
 
 impl Directory {
     /// Replays the journal if there is one and starts the committer of `log_directory`; `was_clean` is whether it had a clean-shutdown marker.
-    pub fn start(log_directory: LogDirectory, was_clean: bool, clock: Clock) -> io::Result<Arc<Self>> {
+    pub fn start(
+        log_directory: LogDirectory,
+        was_clean: bool,
+        clock: Clock,
+        random: &Random,
+    ) -> io::Result<Arc<Self>> {
         let log_directory = Arc::new(log_directory);
         if !log_directory.is_offline()
             && let Err(error) = recover_journal(&log_directory, was_clean)
@@ -105,7 +111,8 @@ impl Directory {
             warn!(dir = %log_directory.path().display(), %error, "journal cannot be replayed");
         }
         let failing = log_directory.clone();
-        let journalling = Journalling::lazy(log_directory.disk().clone(), log_directory.path().to_owned());
+        let (disk, dir) = (log_directory.disk().clone(), log_directory.path().to_owned());
+        let journalling = Journalling::lazy(disk, dir, random.clone());
         let committer = Committer::start(
             "committer",
             Some(journalling),
@@ -264,6 +271,13 @@ impl Directory {
     /// Takes note of what a checkpoint file holds.
     pub(super) fn has_read_cleaned(&self, offsets: &Offsets) {
         self.written.lock()[place_of(OffsetFile::CleanedUpTo)].hash = Some(hash(offsets));
+    }
+
+    /// Whether something was marked for later, or synced since the last checkpoint.
+    pub(super) fn has_to_sync(&self) -> bool {
+        self.has_progress.load(Ordering::Acquire)
+            || !self.later.lock().is_empty()
+            || self.committer.has_postponed()
     }
 
     /// Has the committer sync everything that was marked for later.

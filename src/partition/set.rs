@@ -80,6 +80,8 @@ pub struct Set {
     trash: trash::Trash,
     /// Told when a replica is where the metadata does not know it, and when a directory has failed.
     directories_changed: Notify,
+    /// Tells all who wait that something is on its way out.
+    leaves: Notify,
 }
 
 /// On a thread of its own: whoever met the error may hold a replica's lock.
@@ -131,6 +133,7 @@ impl Set {
             moves: moves::Moves::default(),
             trash: trash::Trash::default(),
             directories_changed: Notify::new(),
+            leaves: Notify::new(),
         };
         let all: Vec<TopicId> = image.topics.iter().map(|t| t.id).collect();
         set.load_cleaned();
@@ -349,6 +352,11 @@ impl Set {
 
     fn replicas_in(&self, directory: &Arc<Directory>) -> impl Iterator<Item = Arc<Replica>> {
         self.all().into_iter().filter(move |replica| Arc::ptr_eq(&replica.directory(), directory))
+    }
+
+    /// Whether [`Set::sync_and_checkpoint`] has something to do.
+    pub fn has_to_sync(&self) -> bool {
+        self.parts.directories.iter().any(|directory| directory.has_to_sync())
     }
 
     /// Hands everything that was marked for later to the committers, and writes the checkpoints.

@@ -77,7 +77,7 @@ impl Disks {
         let directories = self.disks.iter().zip(&self.ids).zip(&self.paths).map(|((disk, id), path)| {
             let shared: Arc<dyn Disk> = Arc::new(disk.clone());
             let directory = Claimed::claim(shared, path).unwrap().open("c", NODE, *id).unwrap();
-            Directory::start(directory, self.are_clean, clock.clone()).unwrap()
+            Directory::start(directory, self.are_clean, clock.clone(), &self.random).unwrap()
         });
         let parts = Parts {
             node: NODE,

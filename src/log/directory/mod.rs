@@ -35,6 +35,11 @@ pub use lock::Lock;
 pub(in crate::log) use names::is_topic_name;
 pub use names::{PartitionDir, Purpose};
 
+/// Whether the log directory `dir`, which nobody has opened since, was shut down cleanly.
+pub fn was_shut_down_cleanly(disk: &dyn Disk, dir: &Path) -> io::Result<bool> {
+    clean_shutdown::exists(disk, dir)
+}
+
 /// Why a directory cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {

@@ -190,6 +190,7 @@ impl Set {
                 // Readers may have come up to now.
                 let due_ms = self.parts.clock.now_ms().saturating_add(replica.file_delete_delay_ms());
                 self.moves.left.lock().push((due_ms, from, left));
+                self.leaves.notify_waiters();
             }
             Ok(None) => info!(tp = %replica.name(), "replica stays in its log directory"),
             Err(error) if !moving.directory().log_directory().is_offline() => {
@@ -225,6 +226,10 @@ impl Set {
             }
             moving.wait(wait.min(WAIT_MAX));
         }
+    }
+
+    pub(super) fn has_left_directories(&self) -> bool {
+        !self.moves.left.lock().is_empty()
     }
 
     /// Whether [`Set::remove_left_directories`] has something to do.

@@ -58,6 +58,29 @@ impl Set {
         let due_ms = now_ms.saturating_add(replica.file_delete_delay_ms());
         let directory = replica.directory();
         self.leaving.set_aside.lock().extend(renamed.into_iter().map(|r| (due_ms, directory.clone(), r)));
+        self.leaves.notify_waiters();
+    }
+
+    /// Waits until segments or directories wait for their removal.
+    pub async fn files_leave(&self) {
+        loop {
+            let told = self.leaves.notified();
+            if !self.leaving.set_aside.lock().is_empty() || self.has_left_directories() {
+                return;
+            }
+            told.await;
+        }
+    }
+
+    /// Waits until [`Set::empty_trash`] may have something to do.
+    pub async fn trash_fills(&self) {
+        loop {
+            let told = self.leaves.notified();
+            if self.has_trash() {
+                return;
+            }
+            told.await;
+        }
     }
 
     /// Whether [`Set::remove_old_segments`] has something to do.

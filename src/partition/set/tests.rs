@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 
 use uuid::Uuid;
 
@@ -88,4 +89,20 @@ fn what_an_owed_checkpoint_says_meets_no_topic_of_the_same_name_and_no_clean_sto
     let disks = Disks { disks: vec![killed], ids: vec![id], are_clean: false, ..Disks::new(1) };
     let set = disks.open(&clock, delta.image(), |_| ());
     assert!(set.get(next, 0).is_some(), "it is not taken for one that has lost its records");
+}
+
+#[test]
+fn whoever_waits_for_files_to_leave_is_told_of_the_first_one() {
+    let clock = Clock::manual(NOW);
+    let set = set_of(&clock, |settings| {
+        settings.log.segment_bytes = 200;
+        settings.log.compact = true;
+        settings.cleaner.min_cleanable_dirty_ratio = 0.0;
+    });
+    write(&set.get(TOPIC, 0).unwrap(), 3);
+    let mut told = std::pin::pin!(set.files_leave());
+    let mut nobody = Context::from_waker(Waker::noop());
+    assert!(told.as_mut().poll(&mut nobody).is_pending());
+    assert!(set.clean_dirtiest(0, &cleaner(|_| true)));
+    assert!(told.as_mut().poll(&mut nobody).is_ready());
 }

@@ -198,6 +198,7 @@ impl Set {
         let key = (trashed.topic_id, trashed.partition);
         let in_trash = InTrash { directory, path, trashed };
         self.trash.0.lock().replicas.insert(key, in_trash);
+        self.leaves.notify_waiters();
     }
 
     /// The newest topic of that name in the trash, or the one with that id. The text says why it cannot be had.
@@ -236,6 +237,7 @@ impl Set {
         let put_back = |path: PathBuf| {
             let in_trash = InTrash { directory: directory.clone(), path, trashed: trashed.clone() };
             self.trash.0.lock().replicas.insert(key, in_trash);
+            self.leaves.notify_waiters();
             Some(None)
         };
         let log_directory = directory.log_directory();
@@ -261,11 +263,11 @@ impl Set {
             return put_back(to);
         }
         self.trash.0.lock().restored.push((topic_id, directory, to));
+        self.leaves.notify_waiters();
         Some(replica)
     }
 
-    /// Whether [`Set::empty_trash`] may have something to do.
-    pub fn has_trash(&self) -> bool {
+    pub(super) fn has_trash(&self) -> bool {
         let state = self.trash.0.lock();
         !state.replicas.is_empty() || !state.restored.is_empty()
     }
