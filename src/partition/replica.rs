@@ -1,24 +1,18 @@
 //! One replica: its log, its replication state, and who waits on it.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tracing::{error, warn};
-use uuid::Uuid;
 
 use super::directory::Directory;
 use super::error::{Error, FetchError};
 use super::settings::Settings;
 use crate::base::id::{TopicId, TopicPartition};
-use crate::log;
-use crate::log::directory::Purpose;
-use crate::log::error::is_out_of_descriptors;
 use crate::log::producers::{Guard, Origin};
 use crate::log::read::ReadPlan;
-use crate::log::trash::Trashed;
 use crate::log::{AppendError, Appended, Leading, Log, TimestampOffset};
 use crate::metrics;
 use crate::purgatory::{Arrivals, Countdown, Offsets, Signal, Wakes};
@@ -27,6 +21,7 @@ use crate::wire::batch::Batch;
 use crate::wire::validator::Rules;
 
 mod cleaning;
+mod deletion;
 mod home;
 mod moving;
 mod retention;
@@ -641,52 +636,6 @@ impl Replica {
         wakes.wake();
         if turns_durable {
             self.sync_soon();
-        }
-    }
-
-    /// Stops serving and renames the log's directory, for the trash if there is something to be said of it there. Gives
-    /// the log directory, and the new name. The caller makes that durable.
-    pub(super) fn delete(
-        &self,
-        trashed: Option<&mut Trashed>,
-        unique: Uuid,
-    ) -> Result<(Arc<Directory>, PathBuf), log::Error> {
-        // A sync under way would look for files that are gone.
-        let _syncing = self.syncing.lock();
-        let mut state = self.state.lock();
-        state.deleted = true;
-        state.forget_moving(&self.name);
-        state.release_all();
-        let directory = self.directory();
-        let purpose = if trashed.is_some() { Purpose::Stray } else { Purpose::Delete };
-        if let Some(trashed) = trashed {
-            self.say_where_it_ends(&mut state, &directory, trashed);
-        }
-        let set_aside = state.log.set_aside(purpose, unique)?;
-        drop(state);
-        directory.remove_replica();
-        Ok((directory, set_aside))
-    }
-
-    /// Makes durable what came after the mark: the journal does not vouch for a log of another name.
-    fn say_where_it_ends(&self, state: &mut State, directory: &Directory, trashed: &mut Trashed) {
-        let log_directory = directory.log_directory();
-        if let Some(flush) = state.log.begin_flush() {
-            match flush.run() {
-                Ok(()) => drop(state.log.flushed(&flush)),
-                Err(why) if is_out_of_descriptors(&why) => {
-                    warn!(tp = %self.name, %why, "the newest records are not synced in the trash");
-                }
-                Err(why) => drop(log_directory.fail(why)),
-            }
-        }
-        let marks = state.checkpoint_marks();
-        (trashed.log_start_offset, trashed.recovery_point) = (marks.log_start, marks.recovery_point);
-        let path = log_directory.path().join(self.name.to_string());
-        let written =
-            log_directory.ensure_online().and_then(|()| trashed.write(&**log_directory.disk(), &path));
-        if let Err(error) = written {
-            warn!(tp = %self.name, %error, "the trash file is that of the mark");
         }
     }
 

@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use parking_lot::Mutex;
 use tracing::{info, warn};
 
+use super::retention::is_synced;
 use super::{Parts, Set, Settings};
 use crate::base::id::{DirectoryId, TopicId, TopicPartition};
 use crate::log::directory::{OffsetFile, PartitionDir, Purpose};
@@ -150,6 +151,10 @@ impl Set {
         let mut marked = Vec::new();
         for (index, partition) in topic.partitions.iter() {
             let Some(replica) = self.get(topic.id, *index) else { continue };
+            // The deletion itself, for which everybody waits, then has little left to do.
+            if !is_synced(&replica) {
+                warn!(tp = %replica.name(), "replica is marked for the trash before it is synced");
+            }
             let marks = replica.checkpoint_marks();
             let configs = configs.into_iter().flat_map(|entries| entries.iter());
             let trashed = Trashed {
@@ -238,7 +243,7 @@ impl Set {
         let log_directory = directory.log_directory();
         let to = log_directory.partition_path(&PartitionDir::current(name.clone()));
         let disk = log_directory.disk();
-        let renamed = log_directory.guard(|| {
+        let renamed = log_directory.guard_anew(|| {
             // It was renamed already when it could not be opened the last time.
             if path != to {
                 disk.rename(&path, &to)?;
@@ -247,7 +252,8 @@ impl Set {
         });
         if let Err(error) = renamed {
             warn!(tp = %name, %error, "replica cannot be taken from the trash");
-            return put_back(path);
+            let is_renamed = disk.exists(&to).unwrap_or(false);
+            return put_back(if is_renamed { to } else { path });
         }
         let marks = [trashed.recovery_point, trashed.log_start_offset, trashed.log_start_offset];
         let found = open::Found::with_marks(directory.clone(), name.clone(), topic_id, marks);

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::base::clock::Clock;
 use crate::base::id::TopicId;
 use crate::base::random::Random;
-use crate::log::disk::Disk;
+use crate::log::disk::{Disk, MemDisk};
 use crate::meta::{Delta, Image};
 use crate::partition::Set;
 use crate::partition::replica::{Replica, Route};
@@ -180,6 +180,48 @@ fn a_deletion_that_meets_the_end_of_a_move_has_all_of_it_in_the_trash() {
 }
 
 #[test]
+fn whenever_the_power_goes_in_a_move_a_marked_topic_has_all_of_it_in_the_trash() {
+    // None for the whole move; how many steps it took, and what the next broker finds.
+    let after = |steps: Option<u64>| {
+        let disks = Disks::sharing(&MemDisk::new(), 2);
+        let mut delta = Delta::new(Image::empty());
+        add_topic(&mut delta, NAME, TOPIC, disks.ids[0]);
+        delta.take_changes();
+        let mut node = Node { disks, delta, clock: Clock::manual(NOW) };
+        let set = node.open();
+        let replica = set.get(TOPIC, 0).unwrap();
+        (0..BATCHES).for_each(|_| produce(&replica));
+        set.mark_for_trash(node.delta.image().topics.by_id(TOPIC).unwrap(), None, NOW);
+        let disk = node.disks.disks[0].clone();
+        let before = disk.changes();
+        disk.fail_after(steps.unwrap_or(u64::MAX));
+        if let Ok(Some(moving)) = replica.begin_move(&set.directories()[1], Uuid::from_u128(8), NOW) {
+            let checkpoint = || set.checkpoint(true);
+            let route = Route { unique: Uuid::from_u128(9), pace: &mut |_| (), checkpoint: &checkpoint };
+            drop(replica.carry_out(&moving, route));
+        }
+        node.decide(Some(RemoveTopicRecord { topic_id: TOPIC.0 }));
+        let cut = disk.power_cut(&Random::seeded(steps.unwrap_or(0)), 50);
+        node.disks = Disks { ids: node.disks.ids.clone(), are_clean: false, ..Disks::sharing(&cut, 2) };
+        (disk.changes() - before, node)
+    };
+    let (steps, _) = after(None);
+    assert!(steps > 30, "{steps}");
+    for step in 0..=steps {
+        let (_, mut node) = after(Some(step));
+        let set = node.open();
+        if let Err(why) = set.find_in_trash(NAME, None) {
+            panic!("step {step} of {steps}: {why}");
+        }
+        node.decide(None);
+        set.apply(node.delta.image(), &[TOPIC]);
+        let replica = set.get(TOPIC, 0).unwrap_or_else(|| panic!("step {step} of {steps}"));
+        let end = replica.watermarks(-1).unwrap().log_end_offset;
+        assert_eq!(end, BATCHES, "step {step} of {steps}");
+    }
+}
+
+#[test]
 fn what_was_not_deleted_after_all_is_not_in_the_trash() {
     let clock = Clock::manual(NOW);
     let (mut node, set) = filled(&clock);
@@ -211,6 +253,24 @@ fn what_is_being_restored_does_not_expire() {
     assert!(set.find_in_trash(NAME, None).is_ok());
     set.empty_trash(NOW + 1000, 1000);
     assert!(set.find_in_trash(NAME, None).is_err());
+}
+
+#[test]
+fn what_cannot_be_restored_for_want_of_descriptors_is_with_the_next_change() {
+    let (mut node, set) = filled(&Clock::manual(NOW));
+    set.mark_for_trash(node.delta.image().topics.by_id(TOPIC).unwrap(), None, NOW);
+    node.decide(Some(RemoveTopicRecord { topic_id: TOPIC.0 }));
+    set.apply(node.delta.image(), &[TOPIC]);
+    node.decide(None);
+    for failing in 1..5 {
+        node.disks.disks[0].fail_opens(failing);
+        set.apply(node.delta.image(), &[TOPIC]);
+        node.disks.disks[0].fail_opens(0);
+        assert!(set.get(TOPIC, 0).is_none(), "{failing}");
+        assert!(!set.directories()[0].log_directory().is_offline(), "{failing}");
+    }
+    set.apply(node.delta.image(), &[TOPIC]);
+    is_whole(&set);
 }
 
 #[test]
