@@ -80,7 +80,7 @@ pub async fn run(config: Config, loggers: Loggers) -> Result<()> {
     directory_events::cordon(&started, &directories.all);
     let partitions =
         open_partitions(&config, threads, &directories, &clock, &random, &metrics, &loaded.image());
-    directory_events::limit_moves(config.node_id, &loaded.image(), &partitions);
+    directory_events::begin(&started, &loaded.image(), &partitions);
     let (groups, transactions) = coordinators(&config, &directories, &clock, &partitions);
     let quorum = loaded.run(subscriber(live, partitions.clone(), groups.clone(), transactions.clone()))?;
 
@@ -164,6 +164,7 @@ fn open_partitions(
     let parts = partition::Parts {
         node,
         directories: directories.all.clone(),
+        move_threads: directory_events::move_threads(config),
         settings: Box::new(settings),
         clock: clock.clone(),
         random: random.clone(),
