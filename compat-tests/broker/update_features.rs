@@ -1,9 +1,15 @@
 //! UpdateFeatures: feature levels go up and down, all of a request or none.
 
+use std::path::PathBuf;
+
 use kafka_protocol::messages::update_features_request::FeatureUpdateKey;
 use kafka_protocol::messages::{ApiVersionsRequest, UpdateFeaturesRequest, UpdateFeaturesResponse};
 
-use super::support::{Broker, Client, eventually, has_come, text};
+use barnabas::log::disk::StdDisk;
+use barnabas::raft::write_bootstrap;
+use barnabas::wire::kraft::FeatureLevelRecord;
+
+use super::support::{Broker, Client, Invocation, Records, eventually, has_come, tests_kafka, text};
 
 const UPGRADE: i8 = 1;
 const SAFE_DOWNGRADE: i8 = 2;
@@ -117,4 +123,35 @@ fn levels_go_down_and_up_and_outlive_the_process() {
     let up = ("transaction.version", 2, UPGRADE);
     assert_eq!(update(&mut client, &[up]), (0, None));
     has_come("it is told", || level(&mut client, "transaction.version") == 2);
+}
+
+#[test]
+fn an_upgrade_to_metadata_that_knows_log_directories_registers_them() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("data");
+    std::fs::create_dir(&dir).unwrap();
+    let level = FeatureLevelRecord { name: "metadata.version".into(), feature_level: 16 };
+    write_bootstrap(&StdDisk, &dir, &[level.into()], 0).unwrap();
+    if tests_kafka() {
+        return;
+    }
+    let Some(mut broker) = Broker::start_in(&dir, &[]) else { return };
+    let mut client = broker.connect();
+    let topic = client.create("before", 1).name;
+    let properties = std::fs::read_to_string(dir.join("meta.properties")).unwrap();
+    let id = properties.lines().find_map(|line| line.strip_prefix("directory.id=")).unwrap();
+    let log = dir.join("__cluster_metadata-0/00000000000000000000.log");
+    let dump = || {
+        let files = ["dump-log", "--cluster-metadata-decoder", "--files", log.to_str().unwrap()];
+        let arguments = files.map(str::to_owned).to_vec();
+        let working_directory = PathBuf::from(".");
+        Invocation { arguments, working_directory, ..Invocation::default() }.run().out
+    };
+    let names = |kind: &str| dump().lines().any(|line| line.contains(kind) && line.contains(id));
+    assert!(!names(""), "nobody asks for directories at level 16");
+    assert_eq!(update(&mut client, &[("metadata.version", 17, UPGRADE)]), (0, None));
+    has_come("the directory is registered", || names("REGISTER_BROKER_RECORD"));
+    has_come("the replica is in it", || names("PARTITION_CHANGE_RECORD"));
+    client.append(&topic, 0, &Records::of(["a"]));
+    assert_eq!(broker.stop(), Some(0));
 }

@@ -61,6 +61,11 @@ pub(super) fn move_threads(config: &Config) -> usize {
 
 /// Tells the controller what is to be told.
 pub(super) async fn report(partitions: &Set, quorum: &Quorum, registered: &Registered) -> Result<()> {
+    let ids = |is_meant: fn(&Directory) -> bool| -> Vec<DirectoryId> {
+        let meant = partitions.directories().iter().filter(|directory| is_meant(directory));
+        meant.map(|directory| directory.log_directory().id()).collect()
+    };
+    registered.refresh(quorum, ids(|directory| !directory.log_directory().is_offline())).await?;
     let image = quorum.image();
     if !image.features.has_directory_assignment() {
         return Ok(());
@@ -76,10 +81,6 @@ pub(super) async fn report(partitions: &Set, quorum: &Quorum, registered: &Regis
         super::registration::ask(quorum, AssignReplicas { broker_id, broker_epoch, assignments: first })
             .await?;
     }
-    let ids = |is_meant: fn(&Directory) -> bool| -> Vec<DirectoryId> {
-        let meant = partitions.directories().iter().filter(|directory| is_meant(directory));
-        meant.map(|directory| directory.log_directory().id()).collect()
-    };
     let cordoned = ids(|directory| directory.is_cordoned());
     let known = image.cluster.broker(registered.id);
     let is_news = !cordoned.is_empty() || known.is_some_and(|broker| broker.cordoned_log_dirs.is_some());

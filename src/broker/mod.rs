@@ -208,6 +208,10 @@ fn subscriber(
         if changes.configs.iter().any(|resource| resource.kind == ResourceKind::Broker) {
             directory_events::follow(&live.current(), image, &partitions);
         }
+        if changes.features {
+            // Metadata of a higher version may hold log directories.
+            partitions.note_directories_changed();
+        }
         // First: whoever can write to a partition can have its markers written.
         transactions.note_image(image);
         partitions.apply_changes(image, changes);

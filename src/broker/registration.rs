@@ -1,6 +1,7 @@
 //! This broker's registration with the controller, and its heartbeats.
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use tracing::info;
 
 use super::directories::Directories;
 use crate::base::id::DirectoryId;
@@ -25,6 +26,8 @@ const HEARTBEATS_TO_UNFENCE: usize = 100;
 pub(super) struct Registered {
     pub(super) id: i32,
     pub(super) epoch: i64,
+    /// What it was registered with.
+    request: RegisterBroker,
 }
 
 pub(super) async fn register(
@@ -45,8 +48,8 @@ pub(super) async fn register(
         log_dirs: directories.online_ids(),
         previous_broker_epoch: directories.previous_epoch.unwrap_or(-1),
     };
-    let epoch = ask(quorum, request).await.context("the controller refuses this broker")?;
-    Ok(Registered { id: config.node_id.0, epoch })
+    let epoch = ask(quorum, request.clone()).await.context("the controller refuses this broker")?;
+    Ok(Registered { id: config.node_id.0, epoch, request })
 }
 
 /// What clients are told: the advertised address, and for port 0 the port that the system chose.
@@ -78,6 +81,18 @@ where
 }
 
 impl Registered {
+    /// Registers again, in the same epoch, if the metadata has begun to hold log directories since, and the registration
+    /// has none (`BrokerRegistrationTracker`).
+    pub(super) async fn refresh(&self, quorum: &Quorum, log_dirs: Vec<DirectoryId>) -> Result<()> {
+        let image = quorum.image();
+        let is_bare = image.cluster.broker(self.id).is_some_and(|broker| broker.log_dirs.is_empty());
+        if is_bare && image.features.has_directory_assignment() && !log_dirs.is_empty() {
+            let epoch = ask(quorum, RegisterBroker { log_dirs, ..self.request.clone() }).await?;
+            info!(epoch, "registered again, with log directories");
+        }
+        Ok(())
+    }
+
     /// One heartbeat, with the log directories that have failed, and those that are cordoned, if that is known.
     pub(super) async fn heartbeat(
         &self,

@@ -1,6 +1,6 @@
 //! Dynamic configuration is changed (`ConfigurationControlManager`). What a key means, the tables of `config` know.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::error::{Error, Kind};
@@ -203,20 +203,30 @@ impl Controller {
     }
 }
 
-/// What an APPEND or SUBTRACT makes of the list `base`.
+/// What an APPEND or SUBTRACT makes of the list `base`: an item is appended unless it is there, and each item that is
+/// subtracted takes its first occurrence with it.
 pub fn edited_list(base: &str, change: &ConfigChange) -> String {
     let mut items: Vec<&str> = base.split(',').filter(|item| !item.is_empty()).collect();
-    for item in change.value.as_deref().unwrap_or_default().split(',') {
-        let at = items.iter().position(|found| *found == item);
-        match (change.op, at) {
-            (ConfigOp::Append, None) => items.push(item),
-            (ConfigOp::Subtract, Some(at)) => {
-                items.remove(at);
-            }
-            _ => {}
-        }
+    let given = split(change.value.as_deref().unwrap_or_default());
+    if change.op == ConfigOp::Append {
+        let mut held: HashSet<&str> = items.iter().copied().collect();
+        items.extend(given.filter(|item| held.insert(item)));
+    } else {
+        let mut taken: HashMap<&str, usize> = HashMap::new();
+        given.for_each(|item| *taken.entry(item).or_default() += 1);
+        items.retain(|item| {
+            let left = taken.get_mut(item).filter(|left| **left > 0);
+            left.map(|left| *left -= 1).is_none()
+        });
     }
     items.join(",")
+}
+
+/// As Java's `String.split` does it: without the empty items at the end, but an empty text is one empty item.
+fn split(value: &str) -> impl Iterator<Item = &str> {
+    let kept = value.trim_end_matches(',');
+    let is_nothing = kept.is_empty() && !value.is_empty();
+    kept.split(',').filter(move |_| !is_nothing)
 }
 
 fn finish(
@@ -235,4 +245,34 @@ fn finish(
         records.clear();
     }
     (records, Ok(answers))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edited(base: &str, op: ConfigOp, value: &str) -> String {
+        edited_list(base, &ConfigChange { name: "list".into(), op, value: Some(value.into()) })
+    }
+
+    #[test]
+    fn lists_keep_kafkas_order_and_duplicates() {
+        let append = |base, value| edited(base, ConfigOp::Append, value);
+        assert_eq!(append("b,a,b", "c,a,c"), "b,a,b,c");
+        assert_eq!((append("", "a"), append(",a,,b,", "c")), ("a".into(), "a,b,c".into()));
+        assert_eq!((append("a", "b,,"), append("a", ",")), ("a,b".into(), "a".into()));
+        assert_eq!((append("a", ""), append("a", ",b")), ("a,".into(), "a,,b".into()));
+        let subtract = |base, value| edited(base, ConfigOp::Subtract, value);
+        assert_eq!(subtract("a,b,a,c,a", "a,c,a,d"), "b,a");
+        assert_eq!((subtract("a,b", ""), subtract("a", "a")), ("a,b".into(), String::new()));
+    }
+
+    #[test]
+    fn a_list_of_a_hundred_thousand_items_is_edited_at_once() {
+        let items: Vec<String> = (0..100_000).map(|item| item.to_string()).collect();
+        let list = items.join(",");
+        assert_eq!(edited("", ConfigOp::Append, &list), list);
+        assert_eq!(edited(&list, ConfigOp::Append, &list), list);
+        assert_eq!(edited(&list, ConfigOp::Subtract, &list), "");
+    }
 }
