@@ -9,7 +9,9 @@ use barnabas::wire::compress::Codec;
 
 use super::bounds::is_served;
 use super::group_configs::{APPEND, BROKER, DELETE, LOGGER, SET, TOPIC, await_value, change, describe};
-use super::support::{Broker, Client, Records, eventually, has_come, headers_in, tests_kafka, values_in};
+use super::support::{
+    Broker, Client, Records, eventually, fetch_request, has_come, headers_in, tests_kafka, values_in,
+};
 
 fn node(client: &mut Client) -> String {
     client.metadata(Some(&[])).brokers[0].node_id.0.to_string()
@@ -121,6 +123,26 @@ fn a_change_has_to_go_with_everything_else() {
     }
 }
 
+/// Kafka looks them up, with providers that the same change may name, and shows what it found.
+#[test]
+fn a_reference_that_comes_over_the_network_is_not_looked_up() {
+    let class = "config.providers.env.class=org.apache.kafka.common.config.provider.EnvVarConfigProvider";
+    let Some(broker) = Broker::barnabas(&["config.providers=env", class]) else { return };
+    let mut client = broker.connect();
+    let node = node(&mut client);
+    assert_eq!(change(&mut client, BROKER, &node, "config.providers", SET, "env").0, 0);
+    for (key, why) in [
+        (
+            "log.cleaner.threads",
+            "Invalid value ${env:PATH} for configuration log.cleaner.threads: Not a number of type INT",
+        ),
+        ("max.connections.per.ip.overrides", "${env is no address"),
+    ] {
+        let answer = change(&mut client, BROKER, &node, key, SET, "${env:PATH}");
+        assert_eq!(answer, (42, why.to_owned()), "{key}");
+    }
+}
+
 /// Opens so many connections that are served, and that the next one is not.
 fn has_room_for(broker: &Broker, room: usize) {
     let mut clients = Vec::new();
@@ -155,6 +177,21 @@ fn connection_limits_change_while_it_runs_and_hold_after_a_restart() {
         let mut clients: Vec<Client> = (0..5).map(|_| broker.connect()).collect();
         clients.iter_mut().all(is_served)
     });
+}
+
+#[test]
+fn a_lowered_limit_closes_the_connections_that_were_used_longest_ago() {
+    // Each of Kafka's network threads looks at its own connections only.
+    let Some(broker) = Broker::start(&["num.network.threads=1"]) else { return };
+    let mut idle: Vec<Client> = (0..3).map(|_| broker.connect()).collect();
+    assert!(idle.iter_mut().all(is_served));
+    let mut client = broker.connect();
+    let node = node(&mut client);
+    let mut last = idle.pop().unwrap();
+    assert!(is_served(&mut last));
+    assert_eq!(change(&mut client, BROKER, &node, "max.connections", SET, "2"), (0, String::new()));
+    assert!(idle.iter_mut().all(|client| client.read_frame().is_none()));
+    assert!(is_served(&mut last) && is_served(&mut client));
 }
 
 #[test]
@@ -222,10 +259,15 @@ fn a_listener_that_is_taken_away_stays_closed_after_a_restart() {
     assert!(is_open());
     let mut client = broker.connect();
     let node = node(&mut client);
+    let topic = client.create("waited-for", 1);
+    let mut waiting = Client::connect(("127.0.0.1", port));
+    waiting.send(&fetch_request(&topic.name, 0, 0).with_min_bytes(1).with_max_wait_ms(i32::MAX), 12);
     let before = describe(&mut client, BROKER, &node, "listeners").unwrap().value.unwrap();
     let without = before.replace(&format!(",SECOND://127.0.0.1:{port}"), "");
     assert_eq!(change(&mut client, BROKER, &node, "listeners", SET, &without), (0, String::new()));
     has_come("it is closed", || !is_open());
+    assert!(waiting.read_frame().is_none(), "so are its connections");
+    assert!(is_served(&mut client));
     broker.stop();
     broker.restart();
     assert!(!is_open());

@@ -13,6 +13,7 @@ mod client_quotas;
 mod compaction;
 mod consumer_groups;
 mod coordinator_view;
+mod cordoned_log_dirs;
 mod corruption;
 mod create_partitions;
 mod create_topics;

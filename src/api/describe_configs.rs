@@ -2,14 +2,15 @@
 //!
 //! 3     types and documentation.
 //!
-//! Every key of a resource is listed with its default and where its value comes from.
+//! Every key of a resource is listed with its default and where its value comes from. Between two resources others have
+//! their turn.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use kafka_protocol::messages::describe_configs_request::{DescribeConfigsRequest, DescribeConfigsResource};
 use kafka_protocol::messages::describe_configs_response::{
-    DescribeConfigsResourceResult, DescribeConfigsResponse, DescribeConfigsResult, DescribeConfigsSynonym,
+    DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
 };
 use kafka_protocol::protocol::StrBytes;
 
@@ -24,6 +25,7 @@ use crate::config::describe::{
 use crate::config::dynamic::Overrides;
 use crate::controller;
 use crate::meta::configs::ResourceKind;
+use crate::wire::describe_configs::DescribeConfigsResponse;
 
 /// `ConfigResource.Type.TOPIC`.
 const TOPIC: i8 = 2;
@@ -45,31 +47,42 @@ pub(super) async fn handle(
         synonyms: request.body.include_synonyms,
         documentation: request.body.include_documentation,
     };
+    let mut response = DescribeConfigsResponse::new(request.version());
     // Each once: a few bytes that are repeated would make gigabytes.
     let mut seen = HashSet::new();
     let asked = request.body.resources.iter();
     let asked = asked.filter(|asked| seen.insert((asked.resource_type, asked.resource_name.clone())));
-    let results = asked.enumerate().map(|(at, resource)| {
-        let out = DescribeConfigsResult::default()
-            .with_resource_type(resource.resource_type)
-            .with_resource_name(resource.resource_name.clone());
-        let described =
-            if at < RESOURCES_MAX { entries(&context, resource) } else { refuse("Too many resources") };
-        match described {
-            Ok(entries) => {
-                let keys = resource.configuration_keys.as_deref().unwrap_or_default();
-                let wanted =
-                    |entry: &Entry| keys.is_empty() || keys.iter().any(|key| key.as_str() == entry.name);
-                out.with_error_code(NONE)
-                    .with_error_message(None)
-                    .with_configs(entries.into_iter().filter(wanted).map(|e| show.entry(e)).collect())
-            }
-            Err((code, message)) => {
-                out.with_error_code(code.code()).with_error_message(Some(StrBytes::from_string(message)))
-            }
+    for (at, resource) in asked.enumerate() {
+        response.push(&describe(&context, at, resource, &show));
+        // Thousands of topics take a second.
+        tokio::task::yield_now().await;
+    }
+    response
+}
+
+fn describe(
+    context: &Context,
+    at: usize,
+    resource: &DescribeConfigsResource,
+    show: &Show,
+) -> DescribeConfigsResult {
+    let out = DescribeConfigsResult::default()
+        .with_resource_type(resource.resource_type)
+        .with_resource_name(resource.resource_name.clone());
+    let described =
+        if at < RESOURCES_MAX { entries(context, resource) } else { refuse("Too many resources") };
+    match described {
+        Ok(entries) => {
+            let keys = resource.configuration_keys.as_deref().unwrap_or_default();
+            let wanted = |entry: &Entry| keys.is_empty() || keys.iter().any(|key| key.as_str() == entry.name);
+            out.with_error_code(NONE)
+                .with_error_message(None)
+                .with_configs(entries.into_iter().filter(wanted).map(|e| show.entry(e)).collect())
         }
-    });
-    DescribeConfigsResponse::default().with_results(results.collect())
+        Err((code, message)) => {
+            out.with_error_code(code.code()).with_error_message(Some(StrBytes::from_string(message)))
+        }
+    }
 }
 
 /// Every key of a topic with these configs of its own.

@@ -7,18 +7,18 @@ use kafka_protocol::messages::{
     ApiVersionsResponse, ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatResponse, CreateAclsResponse,
     CreateDelegationTokenResponse, CreatePartitionsResponse, CreateTopicsResponse, DeleteAclsResponse,
     DeleteRecordsResponse, DeleteTopicsResponse, DescribeAclsResponse, DescribeClientQuotasResponse,
-    DescribeClusterResponse, DescribeConfigsResponse, DescribeDelegationTokenResponse,
-    DescribeGroupsResponse, DescribeQuorumResponse, DescribeTopicPartitionsResponse,
-    DescribeTransactionsResponse, DescribeUserScramCredentialsResponse, ElectLeadersResponse, EndTxnResponse,
-    ExpireDelegationTokenResponse, FindCoordinatorResponse, HeartbeatResponse,
-    IncrementalAlterConfigsResponse, InitProducerIdResponse, JoinGroupResponse, LeaveGroupResponse,
-    ListConfigResourcesResponse, ListGroupsResponse, ListPartitionReassignmentsResponse,
+    DescribeClusterResponse, DescribeDelegationTokenResponse, DescribeGroupsResponse, DescribeQuorumResponse,
+    DescribeTopicPartitionsResponse, DescribeTransactionsResponse, DescribeUserScramCredentialsResponse,
+    ElectLeadersResponse, EndTxnResponse, ExpireDelegationTokenResponse, FindCoordinatorResponse,
+    HeartbeatResponse, IncrementalAlterConfigsResponse, InitProducerIdResponse, JoinGroupResponse,
+    LeaveGroupResponse, ListConfigResourcesResponse, ListGroupsResponse, ListPartitionReassignmentsResponse,
     ListTransactionsResponse, MetadataResponse, OffsetDeleteResponse, OffsetForLeaderEpochResponse,
     ProduceResponse, RenewDelegationTokenResponse, SyncGroupResponse, UnregisterBrokerResponse,
     UpdateFeaturesResponse,
 };
 
 use crate::wire::delete_groups::DeleteGroupsResponse;
+use crate::wire::describe_configs::DescribeConfigsResponse;
 use crate::wire::describe_log_dirs::DescribeLogDirsResponse;
 use crate::wire::fetch_response;
 use crate::wire::list_offsets::ListOffsetsResponse;
@@ -111,7 +111,7 @@ impl ErrorCodes for DescribeProducersResponse {
 
 impl ErrorCodes for DescribeConfigsResponse {
     fn error_codes(&self) -> impl Iterator<Item = i16> {
-        self.results.iter().map(|r| r.error_code)
+        self.error_codes()
     }
 }
 

@@ -45,22 +45,28 @@ use crate::meta::Image;
 use crate::metrics;
 use crate::partition::{self, Replica};
 use crate::purgatory::Countdown;
-use crate::wire::validator::{
-    Arrival, RecordError, Rejection, Scratch, is_long_to_recompress, validate_produce,
-};
+use crate::wire::compress::Codec;
+use crate::wire::validator::{Arrival, RecordError, Rejection, Scratch, validate_produce};
 
 thread_local! {
     /// Memory for decompression, one per worker thread: validation never waits.
     static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::new());
 }
 
-/// From this size on a batch is recompressed apart from the other work of its thread: a level is free to cost a second
-/// per MiB.
+/// Up to this size records that are not compressed are rewritten like any other work of their thread; others may
+/// decompress to anything, and a level is free to cost a second per MiB.
 const INLINE_BYTES_MAX: usize = 8 << 10;
 
-/// Batches that are recompressed so at a time: each costs a thread more, with memory of its own.
+/// Batches that are rewritten apart at a time: each costs a thread more, with memory of its own.
 static APART: LazyLock<Semaphore> =
     LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(1, NonZero::get)));
+
+/// Order is kept, and everybody else on this thread goes on elsewhere.
+fn rewrite(from: Codec, bytes: usize, work: &mut dyn FnMut()) {
+    let is_long = from != Codec::None || bytes > INLINE_BYTES_MAX;
+    let apart = is_long.then(|| APART.try_acquire().ok()).flatten();
+    if apart.is_some() { tokio::task::block_in_place(work) } else { work() }
+}
 
 /// Acks of a producer that waits for all in-sync replicas.
 const ALL_IN_SYNC: i16 = -1;
@@ -255,13 +261,8 @@ impl Work {
         let rules = replica.produce_rules();
         let arrival = Arrival { tp: replica.name(), produce_version: self.request.version(), now_ms };
         let records = data.records.unwrap_or_default();
-        let is_long = is_long_to_recompress(&records, &rules, INLINE_BYTES_MAX);
-        let apart = is_long.then(|| APART.try_acquire().ok()).flatten();
-        let validate =
-            || SCRATCH.with_borrow_mut(|scratch| validate_produce(records, &rules, &arrival, scratch));
-        // Order is kept, and everybody else on this thread goes on elsewhere.
-        let validated = if apart.is_some() { tokio::task::block_in_place(validate) } else { validate() };
-        drop(apart);
+        let validated =
+            SCRATCH.with_borrow_mut(|scratch| validate_produce(records, &rules, &arrival, scratch, &rewrite));
         let validated = match validated {
             Ok(validated) => validated,
             Err(rejection) => return Status::rejected(rejection),

@@ -8,10 +8,10 @@ use super::lag::Lag;
 use crate::base::clock::Clock;
 use crate::base::id::NodeId;
 use crate::meta::{Image, NO_LEADER};
-use crate::metrics::{BrokerState, Metrics, Partition, State};
+use crate::metrics::{BrokerState, LogDirectory, Metrics, Partition, State};
 use crate::net::http::Pages;
 use crate::net::listener::Server;
-use crate::partition::{Replica, Set};
+use crate::partition::{Directory, Replica, Set};
 use crate::raft::Quorum;
 
 /// The broker behind the HTTP pages, which are there before the logs are open.
@@ -73,6 +73,15 @@ fn count(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
+fn observe_directory(directory: &Arc<Directory>) -> LogDirectory {
+    let log_directory = directory.log_directory();
+    LogDirectory {
+        path: log_directory.path().display().to_string(),
+        is_offline: log_directory.is_offline(),
+        is_cordoned: directory.is_cordoned(),
+    }
+}
+
 impl Shown {
     fn add_to(&self, state: &mut State) {
         let image = self.quorum.image();
@@ -85,9 +94,7 @@ impl Shown {
         (state.consumer_groups, state.consumed_partitions_without_series) =
             self.lag.observe(&image, &self.partitions);
         state.cleaner = self.partitions.observe_cleaner();
-        let directories = self.partitions.directories();
-        let offline = directories.iter().filter(|d| d.log_directory().is_offline());
-        state.offline_log_directory_count = count(offline.count());
+        state.log_directories = self.partitions.directories().iter().map(observe_directory).collect();
         let connections = self.server.connections();
         state.connections = connections.into_iter().map(|(name, open)| (name.to_string(), open)).collect();
     }

@@ -1,5 +1,7 @@
 //! THE table of keys of a client metrics subscription (`ClientMetricsConfigs`, KIP-714).
 
+use regex::RegexBuilder;
+
 use super::key::Default::Text;
 use super::key::{Effect, Importance, Key, Mode};
 use super::valid::Emptiness::MayBeEmpty;
@@ -9,6 +11,11 @@ use super::value::{Type, Value};
 
 /// Shortest and longest push interval.
 const INTERVAL_MS: std::ops::RangeInclusive<i32> = 100..=3_600_000;
+/// Longest pattern, most `\p{..}` in it, and most bytes that it takes compiled: a check takes tens of milliseconds at most,
+/// of which `(?i)\p{Any}` costs 18 each time.
+const PATTERN_BYTES_MAX: usize = 1 << 10;
+const PROPERTIES_MAX: usize = 4;
+const COMPILED_BYTES_MAX: usize = 1 << 18;
 /// What a client can be matched by.
 const MATCHED: [&str; 6] = [
     "client_instance_id",
@@ -87,13 +94,45 @@ pub fn validate<'a>(name: &str, entries: impl Iterator<Item = (&'a str, &'a str)
     Ok(())
 }
 
-/// Whether this is `property=pattern`. What is a regular expression, only Java knows.
+/// Whether this is `property=pattern`, with a regular expression that Java takes.
 fn is_pattern(text: &str) -> bool {
-    let mut parts = text.split('=');
+    // Java drops what is empty at the end.
+    let mut parts = text.trim_end_matches('=').split('=');
     match (parts.next(), parts.next(), parts.next()) {
-        (Some(property), Some(pattern), None) => MATCHED.contains(&property.trim()) && !pattern.is_empty(),
+        (Some(property), Some(pattern), None) => {
+            MATCHED.contains(&property.trim())
+                && pattern.len() <= PATTERN_BYTES_MAX
+                && is_regex(pattern.trim())
+        }
         _ => false,
     }
+}
+
+/// Whether Java and the `regex` crate both take an expression, as far as can be told: look-around, back references and
+/// possessive operators, which only Java has, are refused as well as what only the crate takes.
+fn is_regex(pattern: &str) -> bool {
+    if pattern.matches(r"\p").count() + pattern.matches(r"\P").count() > PROPERTIES_MAX {
+        return false;
+    }
+    let mut before = '\0';
+    let mut chars = pattern.chars();
+    while let Some(c) = chars.next() {
+        let is_foreign = match c {
+            '(' => ["?P", "?R", "?^"].iter().any(|start| chars.as_str().starts_with(start)),
+            '*' | '+' => matches!(before, '*' | '+' | '?' | '}'),
+            '{' => chars.as_str().starts_with(','),
+            _ => false,
+        };
+        if is_foreign {
+            return false;
+        }
+        before = c;
+        if c == '\\' {
+            // What is escaped is no operator.
+            (before, _) = ('\0', chars.next());
+        }
+    }
+    RegexBuilder::new(pattern).size_limit(COMPILED_BYTES_MAX).build().is_ok()
 }
 
 #[cfg(test)]
@@ -104,7 +143,20 @@ mod tests {
     fn refusals_read_as_kafkas_do() {
         let check = |key: &str, value: &str| validate("m", [(key, value)].into_iter());
         assert_eq!(check("metrics", "a,b"), Ok(()));
-        assert_eq!(check("match", "client_id=x.*"), Ok(()));
+        for good in
+            ["client_id=x.*", "client_id=x=", "client_id= [a-z]{2}?\\*+ ", "client_source_port=90(?:92|93)"]
+        {
+            assert_eq!(check("match", good), Ok(()), "{good}");
+        }
+        for bad in
+            ["client_id=[", "client_id=*", "a=b=c", "client_id=a**", "client_id=(?P<n>a)", "client_id=(?=a)"]
+        {
+            let refused = Err(Invalid::Config(format!("Illegal client matching pattern: {bad}")));
+            assert_eq!(check("match", bad), refused);
+        }
+        for slow in ["client_id=((a{100}){100}){100}", r"client_id=(?i)\pL\pL\pL\pL\pL"] {
+            check("match", slow).unwrap_err();
+        }
         let request = |text: &str| Err(Invalid::Request(text.into()));
         assert_eq!(check("nope", "1"), request("Unknown client metrics configuration: nope"));
         assert_eq!(

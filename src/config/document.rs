@@ -3,6 +3,7 @@
 use super::broker_keys;
 use super::group_keys::{self, GroupKey};
 use super::key::{Default, Effect, Key, Mode};
+use super::reasons;
 use super::topic_keys::{self, TopicKey};
 
 const HEAD: &str = include_str!("document.md");
@@ -24,7 +25,7 @@ pub fn configuration() -> String {
         &mut out,
         "Broker keys without an effect yet",
         "These are read, checked, and reported by DescribeConfigs, so that files, tools and dashboards work; \
-         what they would change is not built, or needs no tuning here.",
+         what they would change is not built, or needs no tuning here: the last column says which.",
     );
     broker_table(&mut out, public(Effect::Accepted));
     heading(
@@ -55,14 +56,22 @@ fn heading(out: &mut String, title: &str, text: &str) {
 }
 
 fn broker_table<'a>(out: &mut String, keys: impl Iterator<Item = &'a Key>) {
-    out.push_str("| Key | Type | Default | Valid | Dynamic | |\n|---|---|---|---|---|---|\n");
+    let keys: Vec<&Key> = keys.collect();
+    let is_without = |key: &Key| key.effect == Effect::Accepted;
+    let has_reasons = keys.iter().any(|key| is_without(key));
+    let (head, line) = if has_reasons { (" Why not |", "---|") } else { ("", "") };
+    out.push_str(&format!(
+        "| Key | Type | Default | Valid | Dynamic | |{head}\n|---|---|---|---|---|---|{line}\n"
+    ));
     for key in keys {
         let mode = match key.mode {
             Mode::ReadOnly | Mode::Topic | Mode::Group => "",
             Mode::PerBroker => "broker",
             Mode::ClusterWide => "cluster",
         };
-        out.push_str(&format!("{} | {mode} | {} |\n", common(key), key.documentation));
+        let why = reasons::of(key.name).filter(|_| is_without(key)).unwrap_or_default();
+        let reason = if has_reasons { format!(" {why} |") } else { String::new() };
+        out.push_str(&format!("{} | {mode} | {} |{reason}\n", common(key), key.documentation));
     }
 }
 

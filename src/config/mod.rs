@@ -22,6 +22,7 @@ mod notes;
 pub mod properties;
 pub mod providers;
 pub mod quorum;
+mod reasons;
 mod sections;
 pub mod topic;
 pub mod topic_keys;

@@ -60,6 +60,4 @@ gauges! {
     current_leader(current_leader: i32): "kafka_server_raftmetrics_current_leader", "Node id of the active controller, -1 if none is known.";
     /// Leader epoch of the metadata quorum.
     current_epoch(current_epoch: i32): "kafka_server_raftmetrics_current_epoch", "Leader epoch of the metadata quorum.";
-    /// Log directories that failed.
-    offline_log_directory_count(offline_log_directory_count: u32): "kafka_log_logmanager_offlinelogdirectorycount", "Log directories of this broker that failed.";
 }

@@ -35,7 +35,7 @@ use crate::base::clock::Clock;
 pub use self::cleaner::{Cleaner, Cleaning, Uncleanable};
 pub use self::groups::{ConsumedPartition, ConsumerGroup};
 pub use self::requests::{Api, NO_ERROR};
-pub use self::state::{BrokerState, Partition, State};
+pub use self::state::{BrokerState, LogDirectory, Partition, State};
 pub use self::topics::Topic;
 
 /// Most topics with series of their own at a time; records of further topics count for the whole broker only.

@@ -60,6 +60,17 @@ pub struct Partition {
     pub in_sync_replica_count: usize,
 }
 
+/// One of the broker's log directories.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogDirectory {
+    /// Its path.
+    pub path: String,
+    /// Whether it failed.
+    pub is_offline: bool,
+    /// Whether it takes no new partitions.
+    pub is_cordoned: bool,
+}
+
 /// What is true of the broker at the moment of a scrape.
 #[derive(Clone, Debug, Default)]
 pub struct State {
@@ -91,8 +102,8 @@ pub struct State {
     pub current_leader: i32,
     /// Leader epoch of the metadata quorum.
     pub current_epoch: i32,
-    /// Log directories here that failed.
-    pub offline_log_directory_count: u32,
+    /// The log directories here.
+    pub log_directories: Vec<LogDirectory>,
     /// The log cleaner.
     pub cleaner: Cleaner,
     /// Id and `host:port` of each broker of the cluster.
@@ -133,6 +144,24 @@ const PARTITION_GAUGES: [PartitionGauge; 8] = [
     }),
 ];
 
+/// A gauge of log directories, of all together and of each: names, help, whether one counts.
+type DirectoryGauge = (&'static str, &'static str, &'static str, fn(&LogDirectory) -> bool);
+
+const DIRECTORY_GAUGES: [DirectoryGauge; 2] = [
+    (
+        "kafka_log_logmanager_offlinelogdirectorycount",
+        "kafka_log_logmanager_logdirectoryoffline",
+        "Log directories of this broker that failed.",
+        |directory| directory.is_offline,
+    ),
+    (
+        "kafka_log_logmanager_cordonedlogdirectorycount",
+        "kafka_log_logmanager_logdirectorycordoned",
+        "Log directories of this broker that take no new partitions.",
+        |directory| directory.is_cordoned,
+    ),
+];
+
 fn number(count: impl TryInto<i64>) -> i64 {
     count.try_into().unwrap_or(i64::MAX)
 }
@@ -142,6 +171,7 @@ impl State {
         self.write_brokers(text);
         self.write_connections(text);
         self.write_topics(text);
+        self.write_log_directories(text);
         self.write_partitions(text);
         self.cleaner.write(text);
         groups::write(&self.consumer_groups, self.consumed_partitions_without_series, text);
@@ -170,6 +200,17 @@ impl State {
         text.family(name, Kind::Gauge, "Partitions of a topic.");
         for (topic, partitions) in self.topics.iter().take(PARTITION_SERIES_MAX) {
             text.sample(name, &[("topic", topic)], partitions);
+        }
+    }
+
+    fn write_log_directories(&self, text: &mut Text) {
+        for (of_all, of_each, help, counts) in DIRECTORY_GAUGES {
+            text.family(of_all, Kind::Gauge, help);
+            text.sample(of_all, &[], self.log_directories.iter().filter(|one| counts(one)).count());
+            text.family(of_each, Kind::Gauge, help);
+            for directory in &self.log_directories {
+                text.sample(of_each, &[("logDirectory", &directory.path)], u8::from(counts(directory)));
+            }
         }
     }
 

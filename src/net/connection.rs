@@ -21,6 +21,7 @@ use tokio_util::io::poll_read_buf;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::eager::{Eager, Latest};
+use super::limits::Use;
 use super::output::Output;
 use crate::api::response::Outcome;
 use crate::api::{Api, Peer, Running, Started};
@@ -39,6 +40,8 @@ const EAGER_BYTES: usize = 256 << 10;
 const READ_BYTES_MIN: usize = 8 << 10;
 /// How long a frame may wait for the broker-wide memory budget before its connection is closed.
 const MEMORY_WAIT: Duration = Duration::from_secs(10);
+/// How long a connection that is to end may finish what it has under way.
+const CLOSE_WAIT: Duration = Duration::from_secs(1);
 /// Rounds that one poll may take before other connections get their turn.
 const ROUNDS_PER_POLL: usize = 64;
 /// The unit of the broker-wide memory budget.
@@ -68,7 +71,8 @@ type MemoryWait =
 pub(super) enum End {
     Client,
     Idle,
-    Shutdown,
+    /// The broker or the listener stops, or there are too many connections.
+    Closed,
     Protocol(&'static str),
     Io(io::Error),
 }
@@ -85,19 +89,27 @@ pub(super) struct Connection {
     permit: Option<OwnedSemaphorePermit>,
     memory_wait: Option<MemoryWait>,
     active_at: Instant,
+    used: Arc<Use>,
     eager: Eager,
     /// When the runtime last had its turn.
     polled_at: Instant,
     idle: Option<Pin<Box<Sleep>>>,
-    shutdown: Pin<Box<WaitForCancellationFutureOwned>>,
-    draining: bool,
+    close: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// It is to end, and is cut off then.
+    draining: Option<Pin<Box<Sleep>>>,
     /// Why the connection ends once what was answered is written.
     closing: Option<&'static str>,
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream, listener: Arc<str>, from: SocketAddr, shared: Arc<Shared>) -> Self {
-        let shutdown = Box::pin(shared.shutdown.clone().cancelled_owned());
+    pub(super) fn new(
+        stream: TcpStream,
+        listener: Arc<str>,
+        from: SocketAddr,
+        used: Arc<Use>,
+        shared: Arc<Shared>,
+    ) -> Self {
+        let close = Box::pin(used.close.clone().cancelled_owned());
         let idle = shared.idle.map(|after| Box::pin(tokio::time::sleep(after)));
         Self {
             stream,
@@ -112,10 +124,11 @@ impl Connection {
             permit: None,
             memory_wait: None,
             active_at: Instant::now(),
+            used,
             polled_at: Instant::now(),
             idle,
-            shutdown,
-            draining: false,
+            close,
+            draining: None,
             closing: None,
         }
     }
@@ -126,8 +139,15 @@ impl Connection {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        if !self.draining && self.shutdown.as_mut().poll(cx).is_ready() {
-            self.draining = true;
+        if self.draining.is_none() && self.close.as_mut().poll(cx).is_ready() {
+            self.draining = Some(Box::pin(tokio::time::sleep(CLOSE_WAIT)));
+        }
+        if let Some(end) = &mut self.draining
+            && end.as_mut().poll(cx).is_ready()
+            // The whole broker waits as long as it wants to.
+            && !self.shared.shutdown.is_cancelled()
+        {
+            return Poll::Ready(End::Closed);
         }
         self.polled_at = Instant::now();
         for _ in 0..ROUNDS_PER_POLL {
@@ -145,19 +165,21 @@ impl Connection {
     fn round(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
         let mut moved = self.poll_calls(cx);
         if !self.output.is_empty() {
+            // Before the client sees the answer: what it does next, on whichever connection, comes later.
+            let now = Instant::now();
             match self.output.poll_write(&mut self.stream, cx) {
                 Poll::Ready(Ok(wrote)) => {
                     moved |= wrote;
-                    self.active_at = Instant::now();
+                    self.note_use(now);
                 }
                 Poll::Ready(Err(error)) => return Err(End::Io(error)),
                 Poll::Pending => {}
             }
         }
-        if self.draining || self.closing.is_some() {
+        if self.draining.is_some() || self.closing.is_some() {
             // What was answered before still goes out.
             let finished = self.slots.is_empty() && self.output.is_empty();
-            let end = self.closing.map_or(End::Shutdown, End::Protocol);
+            let end = self.closing.map_or(End::Closed, End::Protocol);
             return if finished { Err(end) } else { Ok(moved) };
         }
         if self.has_room() {
@@ -171,6 +193,11 @@ impl Connection {
             }
         }
         Ok(moved)
+    }
+
+    fn note_use(&mut self, now: Instant) {
+        self.active_at = now;
+        self.used.note(now);
     }
 
     fn has_room(&self) -> bool {
@@ -223,7 +250,7 @@ impl Connection {
         match poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.input) {
             Poll::Ready(Ok(0)) => Err(End::Client),
             Poll::Ready(Ok(_)) => {
-                self.active_at = Instant::now();
+                self.note_use(Instant::now());
                 self.eager.arrived(self.active_at);
                 Ok(true)
             }
@@ -243,7 +270,7 @@ impl Connection {
                 .map_err(End::Io)?;
         let now = Instant::now();
         if came {
-            self.active_at = now;
+            self.note_use(now);
             return Ok(true);
         }
         self.eager.sleeps(now);
@@ -297,7 +324,7 @@ impl Connection {
     }
 
     fn start(&mut self, frame: Bytes, cx: &mut Context<'_>) {
-        self.active_at = Instant::now();
+        self.note_use(Instant::now());
         self.eager.request(&self.shared.latest);
         let bytes = frame.len();
         let permit = self.permit.take();

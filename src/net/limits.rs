@@ -1,13 +1,16 @@
 //! How many connections there may be, in total and from one address, and how fast they may come (`ConnectionQuotas`).
+//! Of those that are more than there may be, since the limit was lowered, the ones that were used longest ago are closed.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::rate::Rate;
 pub use super::rate::Window;
@@ -69,14 +72,58 @@ struct State {
     total: usize,
     listeners: HashMap<Arc<str>, usize>,
     by_ip: HashMap<IpAddr, usize>,
+    /// The connections that were admitted, by a number of their own, with their listeners.
+    admitted: HashMap<u64, (Arc<str>, Arc<Use>)>,
+    next: u64,
+}
+
+/// What the quota knows of an open connection, and has to tell it.
+pub(super) struct Use {
+    /// When bytes last went either way, in microseconds after `start`.
+    last_us: AtomicU64,
+    start: Instant,
+    /// The connection is to end.
+    pub(super) close: CancellationToken,
+}
+
+impl Use {
+    fn new(start: Instant, close: CancellationToken) -> Arc<Self> {
+        let new = Self { last_us: AtomicU64::new(0), start, close };
+        new.note(Instant::now());
+        Arc::new(new)
+    }
+
+    /// The connection was used.
+    pub(super) fn note(&self, now: Instant) {
+        let us = u64::try_from(now.duration_since(self.start).as_micros()).unwrap_or(u64::MAX);
+        self.last_us.store(us, Ordering::Relaxed);
+    }
 }
 
 impl State {
+    fn is_exempt(&self, listener: &str) -> bool {
+        self.limits.pace.exempt.as_deref() == Some(listener)
+    }
+
     fn has_room(&self, listener: &str) -> bool {
         let own = self.limits.listeners.get(listener);
         let count = self.listeners.get(listener).copied().unwrap_or(0);
-        let is_exempt = self.limits.pace.exempt.as_deref() == Some(listener);
-        (is_exempt || self.total < self.limits.total) && own.is_none_or(|max| count < *max)
+        (self.is_exempt(listener) || self.total < self.limits.total) && own.is_none_or(|max| count < *max)
+    }
+
+    /// Closes what is more than `max.connections`, of all listeners but the exempt one (`closeExcessConnections`).
+    fn close_excess(&self) {
+        let excess = self.total.saturating_sub(self.limits.total);
+        if excess == 0 {
+            return;
+        }
+        let all = self.admitted.values();
+        let (closing, mut open): (Vec<_>, Vec<_>) = all.partition(|(_, used)| used.close.is_cancelled());
+        open.retain(|(listener, _)| !self.is_exempt(listener));
+        open.sort_by_key(|(_, used)| used.last_us.load(Ordering::Relaxed));
+        for (_, used) in open.into_iter().take(excess.saturating_sub(closing.len())) {
+            used.close.cancel();
+        }
     }
 }
 
@@ -90,24 +137,27 @@ pub(super) struct Slot {
 pub(super) struct Counted {
     ip: IpAddr,
     slot: Slot,
+    id: u64,
+    pub(super) used: Arc<Use>,
 }
 
 impl Quota {
     pub(super) fn new(limits: Limits) -> Arc<Self> {
         let rates = Rates::new(&limits.pace);
-        let (listeners, by_ip) = (HashMap::new(), HashMap::new());
-        let state = State { limits, rates, total: 0, listeners, by_ip };
+        let (listeners, by_ip, admitted) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let state = State { limits, rates, total: 0, listeners, by_ip, admitted, next: 0 };
         Arc::new(Self { state: Mutex::new(state), changed: Notify::new(), start: Instant::now() })
     }
 
-    /// Holds the connections that come from now on to `limits`. Those that are open stay, and a rate that is not
-    /// changed goes on.
+    /// Holds the connections that come from now on to `limits`. Of those that are open only as many as the total is
+    /// exceeded by are closed, as in Kafka; and a rate that is not changed goes on.
     pub(super) fn set_limits(&self, limits: Limits) {
         let mut state = self.state.lock();
         if state.limits.pace != limits.pace {
             state.rates = Rates::new(&limits.pace);
         }
         state.limits = limits;
+        state.close_excess();
         drop(state);
         self.changed.notify_waiters();
     }
@@ -123,8 +173,9 @@ impl Quota {
 
     fn too_early(&self, listener: &str) -> Duration {
         let now = self.start.elapsed();
-        let State { limits, rates, .. } = &mut *self.state.lock();
-        let is_exempt = limits.pace.exempt.as_deref() == Some(listener);
+        let mut state = self.state.lock();
+        let is_exempt = state.is_exempt(listener);
+        let rates = &mut state.rates;
         let broker = rates.broker.as_mut().filter(|_| !is_exempt);
         let of_all = broker.map_or(Duration::ZERO, |rate| rate.record(now));
         let own = rates.listeners.get_mut(listener).map_or(Duration::ZERO, |rate| rate.record(now));
@@ -156,8 +207,8 @@ impl Quota {
 }
 
 impl Slot {
-    /// Counts a connection from `ip`, or refuses it.
-    pub(super) fn admit(self, ip: IpAddr) -> Option<Counted> {
+    /// Counts a connection from `ip`, which ends when `close` says so, or refuses it.
+    pub(super) fn admit(self, ip: IpAddr, close: CancellationToken) -> Option<Counted> {
         let mut state = self.quota.state.lock();
         let max = state.limits.overrides.get(&ip).copied().unwrap_or(state.limits.per_ip);
         let count = state.by_ip.get(&ip).copied().unwrap_or(0);
@@ -166,8 +217,14 @@ impl Slot {
             return None;
         }
         state.by_ip.insert(ip, count + 1);
+        let used = Use::new(self.quota.start, close);
+        let id = state.next;
+        state.next += 1;
+        state.admitted.insert(id, (self.listener.clone(), used.clone()));
+        // The exempt listener takes more than there is room for, at the others' cost.
+        state.close_excess();
         drop(state);
-        Some(Counted { ip, slot: self })
+        Some(Counted { ip, slot: self, id, used })
     }
 }
 
@@ -186,6 +243,7 @@ impl Drop for Slot {
 impl Drop for Counted {
     fn drop(&mut self) {
         let mut state = self.slot.quota.state.lock();
+        state.admitted.remove(&self.id);
         if let Some(count) = state.by_ip.get_mut(&self.ip) {
             *count -= 1;
             if *count == 0 {
@@ -264,10 +322,33 @@ mod tests {
     async fn an_address_gets_its_limit_back_when_a_connection_ends() {
         let ip: IpAddr = "127.0.0.1".parse().unwrap();
         let quota = Quota::new(limits(None));
-        let first = slot(&quota, "CLIENTS").await.admit(ip).unwrap();
-        assert!(slot(&quota, "CLIENTS").await.admit(ip).is_none());
+        let admit = async || slot(&quota, "CLIENTS").await.admit(ip, CancellationToken::new());
+        let first = admit().await.unwrap();
+        assert!(admit().await.is_none());
         drop(first);
-        assert!(slot(&quota, "CLIENTS").await.admit(ip).is_some());
+        assert!(admit().await.is_some());
         assert_eq!(quota.state.lock().total, 0);
+    }
+
+    #[tokio::test]
+    async fn a_lowered_total_closes_those_that_were_used_longest_ago() {
+        let (ip, quota) = ("127.0.0.1".parse().unwrap(), Quota::new(limits(None)));
+        let many = |total| Limits { total, per_ip: 10, ..limits(None) };
+        quota.set_limits(many(4));
+        let mut open = Vec::new();
+        for (listener, used_after) in [("INTERNAL", 1), ("CLIENTS", 4), ("CLIENTS", 2), ("CLIENTS", 3)] {
+            let one = slot(&quota, listener).await.admit(ip, CancellationToken::new()).unwrap();
+            one.used.note(quota.start + Duration::from_secs(used_after));
+            open.push(one);
+        }
+        let closed = |open: &[Counted]| open.iter().map(|c| c.used.close.is_cancelled()).collect::<Vec<_>>();
+        quota.set_limits(many(3));
+        assert_eq!(closed(&open), [false, false, true, false]);
+        quota.set_limits(many(3));
+        assert_eq!(closed(&open), [false, false, true, false], "one is enough, and is on its way");
+        open.remove(2);
+        assert_eq!(closed(&open), [false; 3]);
+        open.push(slot(&quota, "INTERNAL").await.admit(ip, CancellationToken::new()).unwrap());
+        assert_eq!(closed(&open), [false, false, true, false], "a peer takes the place of a client");
     }
 }

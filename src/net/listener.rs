@@ -49,11 +49,19 @@ pub struct Server {
     shared: Arc<Shared>,
     quota: Arc<Quota>,
     accepting: CancellationToken,
-    /// What stops each listener that is served, and the tasks that hold its sockets.
-    listeners: Mutex<BTreeMap<Arc<str>, (CancellationToken, TaskTracker)>>,
+    /// The listeners that are served.
+    listeners: Mutex<BTreeMap<Arc<str>, Served>>,
     tasks: TaskTracker,
     /// Open connections of each listener.
     open: Mutex<BTreeMap<Arc<str>, Arc<AtomicUsize>>>,
+}
+
+/// What ends a listener.
+struct Served {
+    accepting: CancellationToken,
+    connections: CancellationToken,
+    /// The tasks that hold its sockets.
+    acceptors: TaskTracker,
 }
 
 /// A bound listener that does not accept yet.
@@ -159,9 +167,11 @@ impl Server {
     /// Starts accepting on `bound`.
     pub fn serve(&self, bound: Bound) {
         let open = self.open.lock().entry(bound.name.clone()).or_default().clone();
-        let stop = self.accepting.child_token();
+        let (stop, close) = (self.accepting.child_token(), self.shared.shutdown.child_token());
         let acceptors = TaskTracker::new();
-        self.listeners.lock().insert(bound.name.clone(), (stop.clone(), acceptors.clone()));
+        let served =
+            Served { accepting: stop.clone(), connections: close.clone(), acceptors: acceptors.clone() };
+        self.listeners.lock().insert(bound.name.clone(), served);
         for socket in bound.sockets {
             let acceptor = Acceptor {
                 socket,
@@ -171,6 +181,7 @@ impl Server {
                 quota: self.quota.clone(),
                 tasks: self.tasks.clone(),
                 open: open.clone(),
+                close: close.clone(),
             };
             let stop = stop.clone();
             self.tasks.spawn(acceptors.track_future(async move {
@@ -184,11 +195,13 @@ impl Server {
         self.listeners.lock().keys().cloned().collect()
     }
 
-    /// Accepts nothing more on a listener; afterwards its port is free. Its connections stay until their clients leave.
+    /// Accepts nothing more on a listener; afterwards its port is free. Its connections end when what they have under
+    /// way is answered (`SocketServer.removeListeners`).
     pub async fn stop_serving(&self, listener: &str) {
         let served = self.listeners.lock().remove(listener);
-        if let Some((stop, acceptors)) = served {
-            stop.cancel();
+        if let Some(Served { accepting, connections, acceptors }) = served {
+            accepting.cancel();
+            connections.cancel();
             acceptors.close();
             acceptors.wait().await;
         }
@@ -219,6 +232,8 @@ struct Acceptor {
     quota: Arc<Quota>,
     tasks: TaskTracker,
     open: Arc<AtomicUsize>,
+    /// Ends its connections.
+    close: CancellationToken,
 }
 
 /// A connection that counts as open.
@@ -246,7 +261,7 @@ impl Acceptor {
                     self.quota.pace(&self.name).await;
                     // At a limit the next connections wait in the backlog.
                     let slot = self.quota.slot(&self.name).await;
-                    let Some(counted) = slot.admit(from.ip()) else {
+                    let Some(counted) = slot.admit(from.ip(), self.close.child_token()) else {
                         debug!(%from, "too many connections from this address");
                         continue;
                     };
@@ -254,7 +269,8 @@ impl Acceptor {
                         debug!(%from, %error, "socket options refused");
                         continue;
                     }
-                    let connection = Connection::new(stream, self.name.clone(), from, self.shared.clone());
+                    let (name, used) = (self.name.clone(), counted.used.clone());
+                    let connection = Connection::new(stream, name, from, used, self.shared.clone());
                     let open = Open::new(&self.open);
                     self.tasks.spawn(async move {
                         let end = connection.run().await;
@@ -285,7 +301,7 @@ impl Acceptor {
 
 fn report(from: SocketAddr, end: &End) {
     match end {
-        End::Client | End::Shutdown => {}
+        End::Client | End::Closed => {}
         End::Idle => debug!(%from, "idle connection closed"),
         End::Protocol(why) => debug!(%from, why, "connection closed"),
         End::Io(error) => debug!(%from, %error, "connection lost"),

@@ -6,6 +6,7 @@ pub mod batch;
 pub mod builder;
 pub mod compress;
 pub mod delete_groups;
+pub mod describe_configs;
 pub mod describe_log_dirs;
 pub mod fetch_response;
 pub mod field;

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use self::header::{check_envelope, check_header};
 use self::rewrite::{check_rewritten_size, in_place, plain_records, recompress, stamp};
 use self::walk::Walk;
-use super::batch::{Batch, BatchHeader, HEADER_LEN};
+use super::batch::{Batch, HEADER_LEN};
 use super::compress::{self, Codec, Compression, Contexts};
 use super::record;
 use crate::base::id::TopicPartition;
@@ -175,14 +175,19 @@ fn reject(reason: Reason, message: impl Into<String>) -> Rejection {
     Rejection { reason, message: message.into(), record_errors: Vec::new() }
 }
 
-/// Checks the `records` of one partition in a Produce request.
+/// Does the work of writing a batch anew, which takes from microseconds to seconds, for records of so many bytes as they
+/// came, compressed or not.
+pub type Rewriting<'a> = dyn Fn(Codec, usize, &mut dyn FnMut()) + 'a;
+
+/// Checks the `records` of one partition in a Produce request. What has to be written anew is, within `rewriting`.
 pub fn validate_produce(
     bytes: Bytes,
     rules: &Rules,
     arrival: &Arrival<'_>,
     scratch: &mut Scratch,
+    rewriting: &Rewriting<'_>,
 ) -> Result<Validated, Rejection> {
-    let validated = validate(bytes, rules, arrival, scratch);
+    let validated = validate(bytes, rules, arrival, scratch, rewriting);
     scratch.trim();
     validated
 }
@@ -192,6 +197,7 @@ fn validate(
     rules: &Rules,
     arrival: &Arrival<'_>,
     scratch: &mut Scratch,
+    rewriting: &Rewriting<'_>,
 ) -> Result<Validated, Rejection> {
     let header = check_envelope(&bytes, rules, arrival)?;
     let codec = Codec::from_id(header.codec())
@@ -212,21 +218,16 @@ fn validate(
     let batch = if target.codec() == codec && walked.offsets_in_order {
         in_place(bytes, &header, stamped)
     } else {
-        let plain = plain_records(&header, records, &walked, rules, &mut scratch.window);
-        let batch = plain.and_then(|plain| recompress(stamped, target, &plain));
-        let batch = batch.map_err(|failure| failure.reject(arrival.tp))?;
+        let mut rewritten = None;
+        rewriting(codec, records.len(), &mut || {
+            let plain = plain_records(&header, records, &walked, rules, &mut scratch.window);
+            rewritten = Some(plain.and_then(|plain| recompress(stamped, target, &plain)));
+        });
+        let batch = rewritten.expect("the work is done").map_err(|failure| failure.reject(arrival.tp))?;
         check_rewritten_size(&batch, rules, arrival.tp)?;
         batch
     };
     Ok(Validated { log_append_time_ms, record_count: batch.header.record_count, batch })
-}
-
-/// Whether the topic has `records` in another codec than the one they come in, and they may be more than `plain_max`
-/// bytes: compressed ones always, however few their bytes are.
-pub fn is_long_to_recompress(records: &Bytes, rules: &Rules, plain_max: usize) -> bool {
-    let (Ok(header), Some(target)) = (BatchHeader::parse(records), rules.compression) else { return false };
-    let is_compressed = header.codec() != Codec::None.id();
-    header.codec() != target.codec().id() && (is_compressed || records.len() > plain_max)
 }
 
 /// Why the records cannot be read or written.

@@ -1,14 +1,24 @@
-//! RE2's syntax (RE2/J, which Kafka uses) in terms of the `regex` crate's.
+//! RE2's syntax (RE2/J, which Kafka uses) in terms of the `regex` crate's, for names of topics, which are ASCII.
 //!
 //! They are nearly the same. RE2 quotes with `\Q` and `\E`; a brace that is no count stands for itself; in brackets
-//! `[`, `&&`, `--` and `~~` mean nothing. RE2 refuses operators upon operators and large counts. What the crate
-//! takes beyond RE2 (`(?x)`, `\u0041`) is taken here too: no topic's name depends on it.
+//! `[`, `&&`, `--` and `~~` mean nothing. RE2 refuses operators upon operators and large counts.
+//!
+//! What is made here is for the crate without Unicode: `(?i)\p{Any}` costs it 18 ms each time. Properties become what they
+//! have of ASCII, and every other character one that no name has.
 
 use std::str::Chars;
 
 /// Largest count that RE2 takes.
 const COUNT_MAX: u32 = 1000;
 
+/// Properties that one expression may name: each is compiled, for some 100 µs.
+const PROPERTIES_MAX: usize = 16;
+/// Stands for every character that is not ASCII, in ranges too.
+pub(super) const BEYOND_ASCII: u8 = 0x7F;
+
+const BAD_CLASS: &str = "invalid character class range";
+const BAD_ESCAPE: &str = "invalid escape sequence";
+const BAD_FLAG: &str = "invalid or unsupported Perl syntax";
 pub(super) const BAD_COUNT: &str = "invalid repeat count";
 pub(super) const NESTED: &str = "invalid nested repetition operator";
 
@@ -25,14 +35,17 @@ enum After {
 
 /// Puts an expression in the crate's words; or what RE2 has against it that the crate has not.
 pub(super) fn translated(regex: &str) -> Result<String, &'static str> {
+    if regex.matches(r"\p").count() + regex.matches(r"\P").count() > PROPERTIES_MAX {
+        return Err(BAD_CLASS);
+    }
     let mut out = String::with_capacity(regex.len());
     let mut after = After::Other;
     let mut chars = regex.chars();
     while let Some(c) = chars.next() {
         let before = std::mem::replace(&mut after, After::Other);
         match c {
-            '\\' => escape(&mut chars, &mut out),
-            '[' => class(&mut chars, &mut out),
+            '\\' => escape(&mut chars, &mut out, Place::Outside)?,
+            '[' => class(&mut chars, &mut out)?,
             '{' => match count(chars.as_str())? {
                 Some(_) if before != After::Other => return Err(NESTED),
                 Some(len) => {
@@ -51,38 +64,94 @@ pub(super) fn translated(regex: &str) -> Result<String, &'static str> {
             '(' if chars.as_str().starts_with('?') => {
                 out.push_str("(?");
                 chars.next();
+                let mut flags = chars.as_str().chars().take_while(|c| !matches!(c, ':' | ')'));
+                let is_name = ["P<", "<"].iter().any(|start| chars.as_str().starts_with(start));
+                if !is_name && flags.any(|flag| !matches!(flag, 'i' | 'm' | 's' | 'U' | '-')) {
+                    return Err(BAD_FLAG);
+                }
             }
-            other => out.push(other),
+            // Thousands of groups that capture take a tenth of a second.
+            '(' => out.push_str("(?:"),
+            other => literal(other, &mut out),
         }
     }
     Ok(out)
 }
 
+/// Whether an escape is in brackets.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Outside,
+    Class,
+}
+
+fn literal(c: char, out: &mut String) {
+    if c.is_ascii() { out.push(c) } else { code(BEYOND_ASCII, out) }
+}
+
+fn code(byte: u8, out: &mut String) {
+    out.push_str(&format!(r"\x{byte:02X}"));
+}
+
 /// After a backslash.
-fn escape(chars: &mut Chars<'_>, out: &mut String) {
+fn escape(chars: &mut Chars<'_>, out: &mut String, place: Place) -> Result<(), &'static str> {
     match chars.next() {
         Some('Q') => {
             let (quoted, rest) = chars.as_str().split_once(r"\E").unwrap_or((chars.as_str(), ""));
-            out.push_str(&regex::escape(quoted));
+            regex::escape(quoted).chars().for_each(|c| literal(c, out));
             *chars = rest.chars();
         }
+        Some(kind @ ('p' | 'P')) => {
+            let members = property(&format!(r"\{kind}{}", argument(chars)))?;
+            let (open, close) = if place == Place::Class { ("", "") } else { ("[", "]") };
+            out.extend([open, &members, close]);
+        }
+        Some('x') => {
+            let digits = match argument(chars) {
+                braced if braced.starts_with('{') => braced,
+                first => format!("{first}{}", chars.next().unwrap_or_default()),
+            };
+            let number = u32::from_str_radix(digits.trim_matches(['{', '}']), 16).map_err(|_| BAD_ESCAPE)?;
+            let c = char::from_u32(number).ok_or(BAD_ESCAPE)?;
+            code(u8::try_from(c).ok().filter(u8::is_ascii).unwrap_or(BEYOND_ASCII), out);
+        }
+        Some('u' | 'U') => return Err(BAD_ESCAPE),
+        Some(next) if !next.is_ascii() => literal(next, out),
         next => {
             out.push('\\');
             out.extend(next);
-            if matches!(next, Some('p' | 'P' | 'x')) && chars.as_str().starts_with('{') {
-                for c in chars.by_ref() {
-                    out.push(c);
-                    if c == '}' {
-                        break;
-                    }
-                }
-            }
         }
     }
+    Ok(())
+}
+
+/// A character, or all in braces, which are part of it.
+fn argument(chars: &mut Chars<'_>) -> String {
+    let mut argument = String::new();
+    for c in chars.by_ref() {
+        argument.push(c);
+        if c == '}' || !argument.starts_with('{') {
+            break;
+        }
+    }
+    argument
+}
+
+/// The members of a property in ASCII, and [`BEYOND_ASCII`].
+fn property(property: &str) -> Result<String, &'static str> {
+    let regex = regex::Regex::new(property).map_err(|_| BAD_CLASS)?;
+    let mut members = String::new();
+    code(BEYOND_ASCII, &mut members);
+    for byte in 0..BEYOND_ASCII {
+        if regex.is_match(char::from(byte).encode_utf8(&mut [0; 4])) {
+            code(byte, &mut members);
+        }
+    }
+    Ok(members)
 }
 
 /// After a bracket, to its end.
-fn class(chars: &mut Chars<'_>, out: &mut String) {
+fn class(chars: &mut Chars<'_>, out: &mut String) -> Result<(), &'static str> {
     out.push('[');
     for first in ['^', ']'] {
         if let Some(rest) = chars.as_str().strip_prefix(first) {
@@ -93,8 +162,11 @@ fn class(chars: &mut Chars<'_>, out: &mut String) {
     let mut last = '[';
     while let Some(c) = chars.next() {
         match c {
-            ']' => return out.push(']'),
-            '\\' => escape(chars, out),
+            ']' => {
+                out.push(']');
+                break;
+            }
+            '\\' => escape(chars, out, Place::Class)?,
             '[' if chars.as_str().starts_with(':') => {
                 out.push('[');
                 for c in chars.by_ref() {
@@ -106,10 +178,11 @@ fn class(chars: &mut Chars<'_>, out: &mut String) {
             }
             '[' | '&' | '~' => out.extend(['\\', c]),
             '-' if last == '-' => out.push_str(r"\-"),
-            other => out.push(other),
+            other => literal(other, out),
         }
         last = c;
     }
+    Ok(())
 }
 
 /// How many characters of `rest` make a count with its closing brace; none if it is not one.

@@ -1,12 +1,12 @@
 //! Subscriptions by regular expression: their syntax, and which topics they stand for (`TopicRegexResolver`).
 //!
 //! Kafka takes RE2's syntax, see [`re2`]. Matching takes time linear in the name; the size of what an expression
-//! compiles to is bounded.
+//! compiles to is bounded, and so is the time, since it is compiled in the group's shard: `docs/decisions.md` has the figures.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use regex::{Regex, RegexBuilder};
+use regex::bytes::{Regex, RegexBuilder};
 
 use super::{Refused, re2};
 use crate::group::Code;
@@ -50,17 +50,39 @@ pub(super) fn validate(regex: &str) -> Result<(), Refused> {
     })
 }
 
-/// An expression in RE2's syntax that stands for whole names; what is wrong with it otherwise, in RE2/J's words.
-pub fn compiled(regex: &str) -> Result<Regex, String> {
+/// An expression that stands for whole names.
+#[derive(Debug)]
+pub struct Pattern(Regex);
+
+impl Pattern {
+    /// Whether the whole `name` matches. Characters that are not ASCII are all alike.
+    pub fn is_match(&self, name: &str) -> bool {
+        if name.is_ascii() {
+            return self.0.is_match(name.as_bytes());
+        }
+        let alike = |c: char| u8::try_from(c).ok().filter(u8::is_ascii).unwrap_or(re2::BEYOND_ASCII);
+        self.0.is_match(&name.chars().map(alike).collect::<Vec<u8>>())
+    }
+}
+
+/// An expression in RE2's syntax; what is wrong with it otherwise, in RE2/J's words.
+pub fn compiled(regex: &str) -> Result<Pattern, String> {
     if regex.len() > REGEX_BYTES_MAX {
         return Err("expression is too long".to_owned());
     }
     let regex = re2::translated(regex)?;
     let build = |regex: &str| {
-        RegexBuilder::new(regex).size_limit(COMPILED_BYTES_MAX).dfa_size_limit(COMPILED_BYTES_MAX).build()
+        RegexBuilder::new(regex)
+            .unicode(false)
+            .size_limit(COMPILED_BYTES_MAX)
+            .dfa_size_limit(COMPILED_BYTES_MAX)
+            .build()
     };
     // On its own first: in a group, parentheses that do not match could.
-    build(&regex).and_then(|_| build(&format!(r"\A(?:{regex})\z"))).map_err(|error| in_words_of_re2(&error))
+    build(&regex)
+        .and_then(|_| build(&format!(r"\A(?:{regex})\z")))
+        .map(Pattern)
+        .map_err(|error| in_words_of_re2(&error))
 }
 
 /// The texts of RE2/J, as far as they say the same.
@@ -124,6 +146,11 @@ mod tests {
             (r"\p{Foo}", "invalid character class range"),
             ("(?P<n", "invalid named capture"),
             (r"\k<n>", "invalid escape sequence"),
+            (r"\u0041", "invalid escape sequence"),
+            (r"\x{110000}", "invalid escape sequence"),
+            ("(?x) a", "invalid or unsupported Perl syntax"),
+            ("(?i-u)a", "invalid or unsupported Perl syntax"),
+            (r"\pL\pL\pL\pL\pL\pL\pL\pL\pL\pL\pL\pL\pL\pL\pL\pL\pL", "invalid character class range"),
         ] {
             assert_eq!(compiled(regex).unwrap_err(), words, "{regex}");
         }
@@ -147,6 +174,12 @@ mod tests {
             ("x{,2}", "x{,2}"),
             ("x{2}?", "xx"),
             (r"\pL\x{41}", "bA"),
+            (r"(?i)\p{Lu}\x6c[\P{Greek}]", "alx"),
+            (r"[^\p{Greek}é-ü]+", "a1"),
+            (r"é|\Qü\E|\x{e9}|a", "a"),
+            ("[a-é]{3}", "abz"),
+            ("é.", "éà"),
+            (r"(?s:.)\w\d", "-_7"),
             ("[[:alpha:]_]+", "a_b"),
             ("a+?", "aa"),
             ("(?:a|b)*", "abab"),
@@ -161,6 +194,9 @@ mod tests {
             (r"\Qa.b\E", "axb"),
             ("[a&&a]", "b"),
             ("(?m)^a$", "a\nb"),
+            (r"\p{Greek}", "a"),
+            ("[é]", "e"),
+            (r"\P{L}", "a"),
             ("a|b", "ab"),
         ] {
             assert!(!matches(regex, name), "{regex} {name}");

@@ -70,7 +70,7 @@ fn validate_at(bytes: Bytes, rules: &Rules, produce_version: i16) -> Result<Vali
     let tp = TopicPartition::new("t", 0);
     let mut scratch = Scratch::new();
     let arrival = Arrival { tp: &tp, produce_version, now_ms: NOW };
-    let validated = validate_produce(bytes, rules, &arrival, &mut scratch);
+    let validated = validate_produce(bytes, rules, &arrival, &mut scratch, &|_, _, work| work());
     assert!(scratch.window.capacity() <= WINDOW_KEPT);
     if let Ok(validated) = &validated {
         // What is appended is what a reader will check.
@@ -159,7 +159,7 @@ fn a_scratch_serves_on_after_a_broken_or_a_large_stream() {
     let whole = Batch::split_from(&mut good.clone()).unwrap();
     let broken = assemble(whole.header, &whole.records()[..30]);
     for bytes in [&broken.bytes, &good, &broken.bytes, &unhex(JAVA[4].1), &unhex(JAVA[1].1), &good] {
-        let validated = validate_produce(bytes.clone(), &RULES, &arrival, &mut scratch);
+        let validated = validate_produce(bytes.clone(), &RULES, &arrival, &mut scratch, &|_, _, work| work());
         assert_eq!(validated.is_ok(), *bytes != broken.bytes, "{validated:?}");
     }
 }
@@ -226,6 +226,29 @@ fn wrong_offset_deltas_are_repaired() {
             read(&validated).into_iter().map(|(offset, timestamp, ..)| (offset, timestamp)).collect();
         assert_eq!(offsets, [(0, NOW + 1), (1, NOW + 2), (2, NOW + 3)], "{codec}");
     }
+}
+
+#[test]
+fn all_that_is_written_anew_is_written_where_the_caller_wants() {
+    let arrival = Arrival { tp: &TopicPartition::new("t", 0), produce_version: 13, now_ms: NOW };
+    let rewritten = |bytes: &Bytes, rules: &Rules| {
+        let seen = std::cell::Cell::new(None);
+        let rewriting = |codec: Codec, len: usize, work: &mut dyn FnMut()| {
+            seen.set(Some((codec, len)));
+            work();
+        };
+        validate_produce(bytes.clone(), rules, &arrival, &mut Scratch::new(), &rewriting).unwrap();
+        seen.get()
+    };
+    let records = [[12, 0, 2, 0, 1, 0, 0], [12, 0, 4, 0, 1, 0, 0], [12, 0, 6, 10, 1, 0, 0]].concat();
+    let out_of_order = compress::compress(Compression::Zstd(3), &records).unwrap();
+    let sent = three(Compression::Zstd(3));
+    let len = Some((Codec::Zstd, out_of_order.len()));
+    assert_eq!(rewritten(&assemble(sent.header, &out_of_order).bytes, &RULES), len, "in the same codec");
+    let len = Some((Codec::Zstd, sent.records().len()));
+    assert_eq!(rewritten(&sent.bytes, &Rules { compression: Some(Compression::None), ..RULES }), len);
+    let stamped = Rules { timestamp_type: TimestampType::LogAppendTime, ..RULES };
+    assert_eq!(rewritten(&sent.bytes, &stamped), None, "a header");
 }
 
 #[test]
@@ -399,7 +422,8 @@ fn a_bomb_is_too_large_and_takes_little_memory() {
         let mut scratch = Scratch::new();
         let tp = TopicPartition::new("t", 0);
         let arrival = Arrival { tp: &tp, produce_version: 13, now_ms: NOW };
-        let rejection = validate(bytes.clone(), &rules, &arrival, &mut scratch).unwrap_err();
+        let rejection =
+            validate(bytes.clone(), &rules, &arrival, &mut scratch, &|_, _, work| work()).unwrap_err();
         assert_eq!(rejection.reason, Reason::MessageTooLarge, "{codec}");
         let capacity = scratch.window.capacity();
         assert!(capacity <= 256 * 1024, "{codec} {capacity}");
