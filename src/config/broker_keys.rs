@@ -258,7 +258,7 @@ pub const PUBLIC: &[Key] = keys! {
     "num.io.threads": Int, Text("8"), AtLeast(1), High, ClusterWide, Accepted, "Threads that serve requests.";
     "num.network.threads": Int, Text("3"), AtLeast(1), High, ClusterWide, Accepted, "Threads that serve a listener's connections.";
     "num.partitions": Int, Text("1"), AtLeast(1), Medium, ReadOnly, Honoured, "Partitions of a topic that is created without a count of its own.";
-    "num.recovery.threads.per.data.dir": Int, Text("2"), AtLeast(1), High, ClusterWide, Honoured, "Threads per log directory that open logs at the start.";
+    "num.recovery.threads.per.data.dir": Int, Text("2"), AtLeast(1), High, ClusterWide, Honoured, "Threads per log directory that open logs at the start; eight times as many close them.";
     "num.replica.alter.log.dirs.threads": Int, Null, Any, High, ReadOnly, Honoured, "Threads that move replicas between log directories; if not set, one per log directory.";
     "num.replica.fetchers": Int, Text("1"), AtLeast(1), High, ClusterWide, Accepted, "Threads that copy from one leader.";
     "offset.metadata.max.bytes": Int, Text("4096"), Any, High, ReadOnly, Honoured, "Longest metadata text of a committed offset.";

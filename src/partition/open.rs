@@ -118,31 +118,42 @@ pub(super) fn all(parts: &Parts, image: &Image, threads: usize) -> All {
         let topic = &one.name.topic;
         settings.entry(topic.clone()).or_insert_with(|| (parts.settings)(image, topic));
     }
-    let next = AtomicUsize::new(0);
     let all = Mutex::new(All { unfinished, ..All::default() });
-    std::thread::scope(|scope| {
-        for _ in 0..threads.clamp(1, found.len().max(1)) {
-            scope.spawn(|| {
-                while let Some(found) = found.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let key = (found.topic_id, found.name.partition);
-                    let opened = if places.get(&key) == Some(&1) {
-                        settings.get(&found.name.topic).and_then(|settings| open(parts, found, settings.clone()))
-                    } else {
-                        error!(tp = %found.name, "replica is offline: it lies in more than one log directory");
-                        None
-                    };
-                    match opened {
-                        Some(replica) => all.lock().replicas.push(replica),
-                        None => {
-                            found.directory.keep(&found.name, found.checkpoints.of(&found.name));
-                            all.lock().unopened.insert(key);
-                        }
-                    }
-                }
-            });
+    for_each(&found, threads, |found| {
+        let key = (found.topic_id, found.name.partition);
+        let opened = if places.get(&key) == Some(&1) {
+            settings.get(&found.name.topic).and_then(|settings| open(parts, found, settings.clone()))
+        } else {
+            error!(tp = %found.name, "replica is offline: it lies in more than one log directory");
+            None
+        };
+        match opened {
+            Some(replica) => all.lock().replicas.push(replica),
+            None => {
+                found.directory.keep(&found.name, found.checkpoints.of(&found.name));
+                all.lock().unopened.insert(key);
+            }
         }
     });
     all.into_inner()
+}
+
+/// Does `work` for each of `items` on that many threads, this one among them; on fewer if the system gives no more.
+pub(super) fn for_each<T: Sync>(items: &[T], threads: usize, work: impl Fn(&T) + Sync) {
+    let next = AtomicUsize::new(0);
+    let take = || {
+        while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+            work(item);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads.clamp(1, items.len().max(1)) {
+            if std::thread::Builder::new().name("logs".to_owned()).spawn_scoped(scope, &take).is_err() {
+                break;
+            }
+        }
+        take();
+    });
 }
 
 impl Checkpoints {

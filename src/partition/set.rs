@@ -64,6 +64,9 @@ pub struct Parts {
     pub metrics: Metrics,
 }
 
+/// How many close logs where one opens them: closing waits for syncs, which share commits of the file system.
+const CLOSERS_PER_THREAD: usize = 8;
+
 /// All replicas on this node.
 pub struct Set {
     pub(super) parts: Parts,
@@ -80,6 +83,8 @@ pub struct Set {
     trash: trash::Trash,
     /// Told when a replica is where the metadata does not know it, and when a directory has failed.
     directories_changed: Notify,
+    /// How many open logs at a time.
+    threads: usize,
     /// Tells all who wait that something is on its way out.
     leaves: Notify,
 }
@@ -133,6 +138,7 @@ impl Set {
             moves: moves::Moves::default(),
             trash: trash::Trash::default(),
             directories_changed: Notify::new(),
+            threads,
             leaves: Notify::new(),
         };
         let all: Vec<TopicId> = image.topics.iter().map(|t| t.id).collect();
@@ -386,9 +392,7 @@ impl Set {
 
     /// Syncs and closes every log and writes the checkpoints.
     pub fn close_logs(&self) {
-        for replica in self.all() {
-            replica.close();
-        }
+        open::for_each(&self.all(), self.threads * CLOSERS_PER_THREAD, |replica| replica.close());
         self.checkpoint(true);
         for directory in &self.parts.directories {
             if !directory.log_directory().is_offline()
