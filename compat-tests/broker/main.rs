@@ -16,6 +16,7 @@ mod coordinator_view;
 mod corruption;
 mod create_partitions;
 mod create_topics;
+mod damage;
 mod data_directory;
 mod delegation_tokens;
 mod delete_records;

@@ -220,9 +220,11 @@ impl Directory {
         Ok(())
     }
 
-    /// Takes note of what a checkpoint file holds.
+    /// Takes note of what a checkpoint file holds. One that says nothing may be broken, and is to be written again.
     pub(super) fn has_read_cleaned(&self, offsets: &Offsets) {
-        self.written.lock()[3] = Some(hash(offsets));
+        let file = self.log_directory.path().join(OffsetFile::CleanedUpTo.name());
+        let is_useless = offsets.is_empty() && self.log_directory.disk().exists(&file).unwrap_or(true);
+        self.written.lock()[3] = (!is_useless).then(|| hash(offsets));
     }
 
     /// Has the committer sync everything that was marked for later.
