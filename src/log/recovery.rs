@@ -436,7 +436,7 @@ impl Opener {
     fn cut(&mut self, segments: &mut Vec<Arc<Segment>>, end_offset: i64, stop: &Stop) -> Result<(), Error> {
         let io = self.io();
         let bad = segments[stop.at].clone();
-        if end_offset < self.opening.recovery_point {
+        if end_offset < self.opening.recovery_point || matches!(stop.flaw, Flaw::OldFormat(_)) {
             return Err(self.damaged(&bad, stop.position, end_offset, stop.flaw));
         }
         let keep = if bad.base_offset == end_offset || stop.position > 0 { stop.at + 1 } else { stop.at };
