@@ -96,6 +96,7 @@ fn what_can_be_made_again_is_whatever_has_become_of_it() {
         // Each file by its name, in a line of its own.
         broker.expect_complaint(".snapshot");
         broker.expect_complaint("leader-epoch-checkpoint");
+        broker.expect_complaint("made anew");
         broker.restart();
         is_served(&broker, &topic, 10);
     }

@@ -47,6 +47,16 @@ impl Drop for Mount {
 
 #[test]
 fn a_full_disk_fails_the_partitions_on_it_and_no_others() {
+    fill("1073741824");
+}
+
+#[test]
+fn a_disk_that_is_full_when_a_segment_is_rolled_is_no_other_case() {
+    fill("1048576");
+}
+
+/// Fills a small disk with batches of two thirds of a MiB, in segments of so many bytes.
+fn fill(segment_bytes: &str) {
     let temp = tempfile::tempdir().unwrap();
     let roomy = temp.path().join("roomy");
     let Some(small) = Mount::new(temp.path().join("small"), "size=20m") else { return };
@@ -55,7 +65,7 @@ fn a_full_disk_fails_the_partitions_on_it_and_no_others() {
     let Some(mut broker) = Broker::start_in(&roomy, &[&dirs, &metadata]) else { return };
     broker.expect_complaint("log directory is offline");
     let mut client = broker.connect();
-    let topic = client.create("filling", 4);
+    let topic = client.create_with("filling", 4, &[("segment.bytes", segment_bytes)]);
     let on_small = |partition: &i32| small.dir.join(format!("{}-{partition}", topic.name())).exists();
     let (full, fine): (Vec<i32>, Vec<i32>) = (0..4).partition(on_small);
     assert_eq!((full.len(), fine.len()), (2, 2), "partitions are spread over the directories");

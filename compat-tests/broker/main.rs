@@ -17,6 +17,7 @@ mod cordoned_log_dirs;
 mod corruption;
 mod create_partitions;
 mod create_topics;
+mod damage;
 mod data_directory;
 mod delegation_tokens;
 mod delete_records;

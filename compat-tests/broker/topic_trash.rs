@@ -46,8 +46,8 @@ fn restored(broker: &Broker, words: &[&str]) {
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{}", ended.out);
 }
 
-fn delete_records(client: &mut Client, topic: &TopicName, offset: i64) {
-    let partition = DeleteRecordsPartition::default().with_partition_index(0).with_offset(offset);
+pub fn delete_records(client: &mut Client, topic: &TopicName, index: i32, offset: i64) {
+    let partition = DeleteRecordsPartition::default().with_partition_index(index).with_offset(offset);
     let topic = DeleteRecordsTopic::default().with_name(topic.clone()).with_partitions(vec![partition]);
     let request = DeleteRecordsRequest::default().with_topics(vec![topic]).with_timeout_ms(10_000);
     assert_eq!(client.call(&request, 2).topics[0].partitions[0].error_code, 0);
@@ -68,7 +68,7 @@ fn filled(client: &mut Client) -> Created {
     let topic = client.create_with("kept", 2, &[("retention.ms", "987654321"), ("segment.bytes", "1048576")]);
     client.append(&topic.name, 0, &Records::of(["gone"]));
     client.append(&topic.name, 0, &Records::of(["first"]));
-    delete_records(client, &topic.name, 1);
+    delete_records(client, &topic.name, 0, 1);
     let txn = client.init(topic.name());
     client.append_in(&txn, &topic.name, 0, &txn.batch(0, &["second"]));
     client.finish(&txn, true);

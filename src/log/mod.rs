@@ -17,6 +17,7 @@ pub mod journal;
 mod leftovers;
 #[expect(clippy::module_inception, reason = "the log itself")]
 mod log;
+mod mend;
 pub mod meta_properties;
 mod names;
 pub mod producers;

@@ -9,6 +9,8 @@ use super::index::Anchor;
 use super::log::Log;
 use super::segment::Segment;
 use super::txn_index::AbortedTxn;
+use super::walk::invalid;
+use crate::wire::batch::BatchError;
 
 /// A run of batches in a file.
 #[derive(Clone)]
@@ -24,6 +26,12 @@ pub struct Slice {
 }
 
 impl Slice {
+    /// Whether the file ends before the slice does.
+    fn is_cut_off(&self) -> io::Result<bool> {
+        let len = u64::try_from(self.len).unwrap_or(u64::MAX);
+        Ok(self.file.len()? < self.position.saturating_add(len))
+    }
+
     /// The bytes. Fails with `UnexpectedEof` if the log was truncated meanwhile.
     pub fn read(&self) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; self.len];
@@ -68,6 +76,22 @@ pub struct ReadPlan {
     behind: Behind,
     bytes_max: usize,
     whole_first_batch: bool,
+    is_gapless: bool,
+}
+
+/// Records are not there, and nobody has taken them away.
+#[derive(Debug, thiserror::Error)]
+#[error("the records from offset {from} up to {found} are missing")]
+struct Missing {
+    from: i64,
+    found: i64,
+}
+
+/// Where a batch is, and its first offset unless memory vouches for that.
+struct First {
+    base_offset: Option<i64>,
+    position: u64,
+    len: u64,
 }
 
 impl Log {
@@ -100,7 +124,18 @@ impl Log {
             Behind::Entry(offsets.lookup_behind(from, bytes_max).filter(|_| is_active))
         });
         let segments = self.segments.clone();
-        Ok(Some(ReadPlan { segments, at, from, start, up_to, end, behind, bytes_max, whole_first_batch }))
+        Ok(Some(ReadPlan {
+            segments,
+            at,
+            from,
+            start,
+            up_to,
+            end,
+            behind,
+            bytes_max,
+            whole_first_batch,
+            is_gapless: false,
+        }))
     }
 
     /// Where in the active segment the batch is that ends at or above `offset`.
@@ -113,6 +148,14 @@ impl Log {
 }
 
 impl ReadPlan {
+    /// Takes offsets that are missing for damage, in a log that was never compacted: its reader is not to go on behind
+    /// them as if nothing had been there.
+    #[must_use]
+    pub fn gapless(mut self) -> Self {
+        self.is_gapless = true;
+        self
+    }
+
     /// Finds the bytes. Reads headers at most, without any lock of the log. None if there is nothing to read.
     pub fn resolve(&self) -> io::Result<Option<Slice>> {
         for (at, segment) in self.segments.iter().enumerate().skip(self.at) {
@@ -121,8 +164,19 @@ impl ReadPlan {
             }
             let end = self.end_in(at, segment)?;
             let start = if at == self.at { self.start } else { Place::Near(Anchor::START) };
-            if let Some((position, len)) = self.first_batch(segment, start, end)? {
-                return self.slice(at, position, len, end);
+            if let Some(First { base_offset, position, len }) = self.first_batch(segment, start, end)? {
+                let from = self.from;
+                if let Some(found) = base_offset.filter(|base_offset| self.is_gapless && *base_offset > from)
+                {
+                    return Err(invalid(Missing { from, found }));
+                }
+                let slice = self.slice(at, position, len, end)?;
+                // What is announced to a client has to be there when it is sent. Readers of the end, whom memory has
+                // told where it is, are spared the question.
+                if base_offset.is_some() && slice.as_ref().map_or(Ok(false), Slice::is_cut_off)? {
+                    return Err(invalid(BatchError::Truncated));
+                }
+                return Ok(slice);
             }
         }
         Ok(None)
@@ -145,14 +199,21 @@ impl ReadPlan {
         Ok(segment.locate(self.up_to, anchor, size)?.map_or(size, |found| found.position))
     }
 
-    fn first_batch(&self, segment: &Segment, start: Place, end: u64) -> io::Result<Option<(u64, u64)>> {
+    fn first_batch(&self, segment: &Segment, start: Place, end: u64) -> io::Result<Option<First>> {
         let anchor = match start {
-            Place::Batch { position, len } => return Ok((position < end).then_some((position, len))),
+            Place::Batch { position, len } => {
+                return Ok((position < end).then_some(First { base_offset: None, position, len }));
+            }
             Place::End(_) => return Ok(None),
             Place::Near(anchor) => anchor,
             Place::Unknown => segment.anchor(self.from)?,
         };
-        Ok(segment.locate(self.from, anchor, end)?.map(|found| (found.position, found.len())))
+        let found = segment.locate(self.from, anchor, end)?;
+        Ok(found.map(|found| First {
+            base_offset: Some(found.header.base_offset),
+            position: found.position,
+            len: found.len(),
+        }))
     }
 
     /// The aborted transactions that overlap the slice, and maybe some more up to the next index entry, in the order of

@@ -8,6 +8,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use tracing::warn;
+
 use super::active::Active;
 use super::append::marker_of;
 use super::disk::Disk;
@@ -21,7 +23,7 @@ use super::scan::{Flaw, Scan, Step};
 use super::segment::Segment;
 use super::settings::Settings;
 use super::tail::Durable;
-use super::{checkpoint, leftovers, replay};
+use super::{checkpoint, leftovers, mend, replay};
 use crate::base::id::TopicId;
 use crate::wire::batch::HEADER_LEN;
 
@@ -129,6 +131,12 @@ impl Opener {
         if log.end_offset < self.opening.recovery_point {
             return Err(self.short(log.end_offset));
         }
+        // A scan has made those of the segments that it went over.
+        let Opening { clean, recovery_point, .. } = self.opening;
+        let below = log.segments.partition_point(|s| s.base_offset <= recovery_point).saturating_sub(1);
+        let segments = (&log.segments[..], if clean { log.segments.len() } else { below });
+        let range = (log.start_offset, log.end_offset);
+        mend::transaction_indexes(&*self.disk, &self.dir, segments, range).map_err(self.io())?;
         if log.end_offset < self.opening.log_start_offset {
             // All records were deleted (DeleteRecords), and the power cut took the rest.
             let segments = log.segments.clone();
@@ -200,7 +208,9 @@ impl Opener {
                 epochs.truncate_from_end(offset);
                 Ok(epochs)
             }
-            Ok(_) | Err(checkpoint::Error::Corrupt { .. }) => {
+            Ok(_) => replay::epochs_below(segments, offset).map_err(self.io()),
+            Err(error @ checkpoint::Error::Corrupt { .. }) => {
+                warn!(%error, "leader epochs are made anew");
                 replay::epochs_below(segments, offset).map_err(self.io())
             }
             Err(e @ checkpoint::Error::Io { .. }) => Err(e.into()),
@@ -241,14 +251,20 @@ impl Opener {
             let (anchor, max) = (files.last().map_err(&io)?, files.last_time().map_err(&io)?);
             let mut indexes = Indexes::new(base_offset);
             indexes.max = max;
-            if let (None, end_offset) = self.scan_from(segment, anchor, &mut indexes)? {
+            if let (None, end_offset) = self.scan_from(segment, anchor, &mut indexes)?
+                && anchor.last_offset.is_none_or(|last_offset| last_offset < end_offset)
+            {
                 return Ok((Active::cold(indexes.max, self.now_ms), end_offset));
             }
         }
         // The index may be wrong instead of the log.
         let mut indexes = Indexes::new(base_offset);
         match self.scan_from(segment, Anchor::START, &mut indexes)? {
-            (None, end_offset) => Ok((Active::hot(indexes, self.now_ms), end_offset)),
+            (None, end_offset) => {
+                let file = segment.path(Kind::OffsetIndex);
+                warn!(file = %file.display(), "index is broken and made anew");
+                Ok((Active::hot(indexes, self.now_ms), end_offset))
+            }
             (Some((position, flaw)), offset) => Err(self.damaged(segment, position, offset, flaw)),
         }
     }
@@ -420,7 +436,7 @@ impl Opener {
     fn cut(&mut self, segments: &mut Vec<Arc<Segment>>, end_offset: i64, stop: &Stop) -> Result<(), Error> {
         let io = self.io();
         let bad = segments[stop.at].clone();
-        if end_offset < self.opening.recovery_point {
+        if end_offset < self.opening.recovery_point || matches!(stop.flaw, Flaw::OldFormat(_)) {
             return Err(self.damaged(&bad, stop.position, end_offset, stop.flaw));
         }
         let keep = if bad.base_offset == end_offset || stop.position > 0 { stop.at + 1 } else { stop.at };

@@ -4,6 +4,8 @@ use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tracing::warn;
+
 use super::append::marker_of;
 use super::disk::{Disk, File, Mode};
 use super::epochs::{EpochEntry, LeaderEpochs};
@@ -47,6 +49,7 @@ pub(super) fn producers_at(
             producers = Some(ProducerStates::restore(entries, offset, now_ms, producer_id_expiration_ms));
             break;
         } else {
+            warn!(file = %path.display(), "producer snapshot is broken and not used");
             disk.remove_file(&path)?;
         }
     }
@@ -59,6 +62,35 @@ pub(super) fn producers_at(
     })?;
     producers.set_end_offset(end_offset);
     Ok(producers)
+}
+
+/// The transactions that end in the last of the segments, which ends at `end_offset`.
+pub(super) fn ended_in(
+    disk: &dyn Disk,
+    dir: &Path,
+    segments: &[Arc<Segment>],
+    (start_offset, end_offset): (i64, i64),
+) -> io::Result<Vec<CompletedTxn>> {
+    let Some(last) = segments.last() else { return Ok(Vec::new()) };
+    let mut producers = ProducerStates::new(start_offset);
+    for (offset, path) in Log::snapshots(disk, dir)?.into_iter().rev() {
+        if offset <= last.base_offset
+            && let Some(entries) = read_snapshot(disk, &path)?
+        {
+            // A transaction may be older than its producer is remembered.
+            producers = ProducerStates::restore(entries, offset, 0, i64::MAX);
+            break;
+        }
+    }
+    let mut ended = Vec::new();
+    let from = producers.end_offset().max(start_offset);
+    walk_all(segments, from, end_offset, |log, found| {
+        let marker = marker_of(&found.header, &control_records(log, found)?).ok().flatten();
+        let txn = apply(&mut producers, &found.header, marker.as_ref());
+        ended.extend(txn.filter(|txn| txn.last_offset >= last.base_offset));
+        Ok(())
+    })?;
+    Ok(ended)
 }
 
 /// Writes the snapshot of the producers' end offset and gives its path. Not durable.

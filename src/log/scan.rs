@@ -1,10 +1,14 @@
 //! Reads a segment from end to end and checks every byte of it: what recovery trusts.
 
 use std::io;
+use std::ops::Range;
+
+use crc_fast::CrcAlgorithm;
 
 use super::disk::File;
 use super::walk::Found;
-use crate::wire::batch::{BatchError, BatchHeader, CRC_FROM, HEADER_LEN, crc32c};
+use crate::base::reader::Reader;
+use crate::wire::batch::{BatchError, BatchHeader, CRC_FROM, HEADER_LEN};
 
 /// How much is read at once: few calls, and it stays in a core's cache until its CRC is computed.
 const READ_BYTES: usize = 256 * 1024;
@@ -15,6 +19,9 @@ pub enum Flaw {
     /// No batch, or one with a wrong CRC.
     #[error(transparent)]
     Batch(#[from] BatchError),
+    /// A sound message of a format from before Apache Kafka 0.11: nothing that a crash leaves, and nothing that is read.
+    #[error("message format {0} is not read")]
+    OldFormat(i8),
     /// Offsets do not grow, or some are missing that may not be.
     #[error("base offset {base_offset} is below {expected}")]
     BaseOffset {
@@ -110,13 +117,13 @@ impl<'a> Scan<'a> {
         self.fill(HEADER_LEN)?;
         let header = match BatchHeader::parse(self.rest()) {
             Ok(header) => header,
-            Err(e) => return Ok(Step::Bad(e.into())),
+            Err(e) => return Ok(Step::Bad(self.old_format()?.map_or(e.into(), Flaw::OldFormat))),
         };
         let found = Found { position: self.position, header };
         if let Some(flaw) = self.flaw_of(&found) {
             return Ok(Step::Bad(flaw));
         }
-        let computed = self.crc(found.header.total_len())?;
+        let computed = self.checksum(CrcAlgorithm::Crc32Iscsi, CRC_FROM..found.header.total_len())?;
         if computed != header.crc {
             return Ok(Step::Bad(BatchError::BadCrc { stored: header.crc, computed }.into()));
         }
@@ -178,13 +185,39 @@ impl<'a> Scan<'a> {
         self.buf.get(from..).unwrap_or(&[])
     }
 
-    fn crc(&mut self, len: usize) -> io::Result<u32> {
+    /// The format of the message at the position, if it is one of magic 0 or 1 with a CRC that is right.
+    ///
+    /// ```text
+    /// 0 offset i64    8 length i32    12 crc of 16..  u32    16 magic i8    17 attributes, timestamp, key, value
+    /// ```
+    fn old_format(&mut self) -> io::Result<Option<i8>> {
+        const LENGTH_AT: usize = 8;
+        const CRC_AT: usize = 12;
+        const MAGIC_AT: usize = 16;
+        // Magic, attributes, and the lengths of key and value.
+        const BODY_LEN_MIN: usize = 1 + 1 + 4 + 4;
+        let mut reader = Reader::new(self.rest().get(LENGTH_AT..=MAGIC_AT).unwrap_or(&[]));
+        let (Ok(length), Ok(crc), Ok(magic @ 0..=1)) = (reader.i32(), reader.u32(), reader.i8()) else {
+            return Ok(None);
+        };
+        let len = usize::try_from(length).ok().and_then(|length| length.checked_add(CRC_AT));
+        let left = usize::try_from(self.end - self.position).unwrap_or(usize::MAX);
+        let Some(len) = len.filter(|len| (MAGIC_AT + BODY_LEN_MIN..=left).contains(len)) else {
+            return Ok(None);
+        };
+        let computed = self.checksum(CrcAlgorithm::Crc32IsoHdlc, MAGIC_AT..len)?;
+        Ok((computed == crc).then_some(magic))
+    }
+
+    /// The checksum of some of the bytes from `position` on, the first of which are in the buffer.
+    fn checksum(&mut self, algorithm: CrcAlgorithm, of: Range<usize>) -> io::Result<u32> {
+        let Range { start, end: len } = of;
         self.fill(len)?;
-        if let Some(batch) = self.rest().get(..len) {
-            return Ok(crc32c(&batch[CRC_FROM..]));
+        if let Some(whole) = self.rest().get(start..len) {
+            return Ok(u32::try_from(crc_fast::checksum(algorithm, whole)).unwrap_or(u32::MAX));
         }
-        let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
-        digest.update(&self.rest()[CRC_FROM..]);
+        let mut digest = crc_fast::Digest::new(algorithm);
+        digest.update(&self.rest()[start..]);
         let mut done = self.rest().len();
         let mut chunk = vec![0; READ_BYTES];
         while done < len {

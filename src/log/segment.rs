@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::disk::{Disk, File, Mode};
 use super::index::{Anchor, IndexFiles, Indexes, TimeEntry};
@@ -321,6 +321,8 @@ impl Segment {
             None => {
                 let mut built = self.index(&*log, DEFAULT_INTERVAL_BYTES)?;
                 built.complete();
+                let (offsets, times) = (self.path(Kind::OffsetIndex), self.path(Kind::TimeIndex));
+                warn!(offsets = %offsets.display(), times = %times.display(), "index is missing or broken and made anew");
                 IndexFiles::write(&*self.disk, &self.dir(), self.base_offset, &built)?;
                 self.misled.store(false, Ordering::Relaxed);
                 let opened = IndexFiles::open(&*self.disk, &self.dir(), self.base_offset, self.size())?;
@@ -487,6 +489,16 @@ impl Segment {
         }
         let Some(file) = self.aborted_file()? else { return Ok(false) };
         txn_index::collect(&*file, from, up_to, found).map_err(txn_index_error)
+    }
+
+    /// All entries of the transaction index; none if there is no index, or one that no broker writes.
+    pub(super) fn aborted_entries(&self) -> io::Result<Option<Vec<AbortedTxn>>> {
+        let Some(file) = self.aborted_file()? else { return Ok(None) };
+        match txn_index::entries(&*file) {
+            Ok(entries) => Ok(Some(entries)),
+            Err(txn_index::Error::Corrupt(_)) => Ok(None),
+            Err(txn_index::Error::Io(e)) => Err(e),
+        }
     }
 
     /// False if it is known that there is no transaction index.

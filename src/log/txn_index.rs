@@ -173,6 +173,18 @@ pub fn collect(file: &dyn File, from: i64, up_to: i64, found: &mut Vec<AbortedTx
     Ok(complete)
 }
 
+/// All entries; a torn one at the end is corrupt.
+pub fn entries(file: &dyn File) -> Result<Vec<AbortedTxn>, Error> {
+    let len = file.len()?;
+    let whole = len - len % ENTRY_BYTES;
+    let mut entries = Vec::new();
+    walk(file, 0..whole, |_, txn| {
+        entries.push(txn);
+        Ok(true)
+    })?;
+    if whole < len { Err(Error::Corrupt(whole)) } else { Ok(entries) }
+}
+
 /// The first of `count` entries that ends at or above `offset`.
 fn first_ending_at(file: &dyn File, count: u64, offset: i64) -> Result<u64, Error> {
     let (mut low, mut high) = (0, count);

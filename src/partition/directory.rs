@@ -268,9 +268,11 @@ impl Directory {
         CHECKPOINTS.into_iter().any(|file| self.owes(file))
     }
 
-    /// Takes note of what a checkpoint file holds.
+    /// Takes note of what a checkpoint file holds. One that says nothing may be broken, and is to be written again.
     pub(super) fn has_read_cleaned(&self, offsets: &Offsets) {
-        self.written.lock()[place_of(OffsetFile::CleanedUpTo)].hash = Some(hash(offsets));
+        let file = self.log_directory.path().join(OffsetFile::CleanedUpTo.name());
+        let is_useless = offsets.is_empty() && self.log_directory.disk().exists(&file).unwrap_or(true);
+        self.written.lock()[place_of(OffsetFile::CleanedUpTo)].hash = (!is_useless).then(|| hash(offsets));
     }
 
     /// Whether something was marked for later, or synced since the last checkpoint.

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -36,6 +36,8 @@ pub(super) struct Found {
     checkpoints: Arc<Checkpoints>,
     pub(super) name: TopicPartition,
     pub(super) topic_id: TopicId,
+    /// Whether the directory says that it is another topic's than its name does.
+    is_misnamed: bool,
 }
 
 impl Found {
@@ -49,7 +51,11 @@ impl Found {
         let [recovery_points, log_starts, high_watermarks] =
             marks.map(|mark| Offsets::from([(name.clone(), mark)]));
         let checkpoints = Checkpoints { recovery_points, log_starts, high_watermarks, clean: false };
-        Self { directory, checkpoints: Arc::new(checkpoints), name, topic_id }
+        Self { directory, checkpoints: Arc::new(checkpoints), name, topic_id, is_misnamed: false }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.log_directory().path().join(self.name.to_string())
     }
 
     /// What its directory's checkpoints say.
@@ -121,7 +127,11 @@ pub(super) fn all(parts: &Parts, image: &Image, threads: usize) -> All {
     let all = Mutex::new(All { unfinished, ..All::default() });
     for_each(&found, threads, |found| {
         let key = (found.topic_id, found.name.partition);
-        let opened = if places.get(&key) == Some(&1) {
+        let opened = if found.is_misnamed {
+            let file = found.path().join(PARTITION_METADATA_FILE);
+            error!(tp = %found.name, file = %file.display(), "replica is offline: its file names another topic");
+            None
+        } else if places.get(&key) == Some(&1) {
             settings.get(&found.name.topic).and_then(|settings| open(parts, found, settings.clone()))
         } else {
             error!(tp = %found.name, "replica is offline: it lies in more than one log directory");
@@ -148,7 +158,7 @@ pub(super) fn for_each<T: Sync>(items: &[T], threads: usize, work: impl Fn(&T) +
     };
     std::thread::scope(|scope| {
         for _ in 1..threads.clamp(1, items.len().max(1)) {
-            if std::thread::Builder::new().name("logs".to_owned()).spawn_scoped(scope, &take).is_err() {
+            if std::thread::Builder::new().name("logs".to_owned()).spawn_scoped(scope, take).is_err() {
                 break;
             }
         }
@@ -209,8 +219,20 @@ fn consider(
     }
     let metadata = checkpoint::read_partition_metadata(&**disk, &path.join(PARTITION_METADATA_FILE));
     let known = image.topics.by_name(&dir.tp.topic);
+    let mut is_misnamed = false;
     let topic_id = match metadata {
-        Ok(Some(id)) => id,
+        Ok(Some(id)) if image.topics.by_id(id).is_some_and(|topic| topic.name != dir.tp.topic) => {
+            is_misnamed = true;
+            known?.id
+        }
+        Ok(Some(id)) => match known {
+            Some(topic) if differs_by_a_letter(id, topic.id) => {
+                let file = path.join(PARTITION_METADATA_FILE);
+                warn!(tp = %dir.tp, file = %file.display(), %id, "topic id is misspelt, the topic's is taken");
+                topic.id
+            }
+            Some(_) | None => id,
+        },
         // The file is made durable with the first flush: a replica without it never held a durable record.
         Ok(None) => known?.id,
         Err(error) => {
@@ -223,7 +245,15 @@ fn consider(
         set_aside(parts, directory, &path, &dir.tp);
         return None;
     }
-    Some(Found { directory: directory.clone(), checkpoints: checkpoints.clone(), name: dir.tp, topic_id })
+    let (directory, checkpoints) = (directory.clone(), checkpoints.clone());
+    Some(Found { directory, checkpoints, name: dir.tp, topic_id, is_misnamed })
+}
+
+/// Whether one letter makes the difference between two ids: no two that were drawn are so near, a flipped bit leaves
+/// one that is. Taken for the id of an earlier topic it would have the replica set aside, and an empty one made.
+fn differs_by_a_letter(one: TopicId, other: TopicId) -> bool {
+    let (one, other) = (one.to_string(), other.to_string());
+    one.bytes().zip(other.bytes()).filter(|(a, b)| a != b).count() == 1
 }
 
 fn set_aside(parts: &Parts, directory: &Directory, path: &Path, tp: &TopicPartition) {
@@ -237,15 +267,15 @@ fn set_aside(parts: &Parts, directory: &Directory, path: &Path, tp: &TopicPartit
 
 /// Opens one replica; what is wrong with it is logged.
 pub(super) fn open(parts: &Parts, found: &Found, settings: Settings) -> Option<Arc<Replica>> {
-    let Found { directory, checkpoints, name, topic_id } = found;
+    let Found { directory, checkpoints, name, topic_id, is_misnamed: _ } = found;
     let [_, _, high_watermark] = checkpoints.of(name);
     let opening = found.opening();
     let disk = directory.log_directory().disk().clone();
-    let path = directory.log_directory().path().join(name.to_string());
+    let path = found.path();
     match Log::open(disk, &path, settings.log, opening, parts.clock.now_ms()) {
         Ok((mut log, recovered)) => {
             report(name, &recovered, log.end_offset());
-            if log.topic_id().is_none()
+            if log.topic_id() != Some(*topic_id)
                 && let Err(error) = log.set_topic_id(*topic_id)
             {
                 error!(tp = %name, %error, "partition.metadata cannot be written");

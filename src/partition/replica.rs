@@ -466,10 +466,10 @@ impl Replica {
         let plan = if spec.offset >= up_to {
             None
         } else {
-            state
-                .log
-                .plan_read(spec.offset, spec.bytes_max, up_to, spec.whole_first_batch)
-                .map_err(|_| failed(Error::OffsetOutOfRange))?
+            let plan = state.log.plan_read(spec.offset, spec.bytes_max, up_to, spec.whole_first_batch);
+            let plan = plan.map_err(|_| failed(Error::OffsetOutOfRange))?;
+            let may_have_gaps = state.settings.log.compact || self.cleaned_up_to().is_some();
+            if may_have_gaps { plan } else { plan.map(ReadPlan::gapless) }
         };
         Ok(Fetched { plan, marks, diverging: None })
     }

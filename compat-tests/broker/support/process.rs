@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use super::apache_kafka::ApacheKafka;
@@ -11,6 +11,9 @@ use super::{Client, eventually, has_come};
 
 /// How long a test waits for something that must happen; only ever reached by a failure.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The line behind which everything is served.
+const STARTED: &str = "Kafka Server started";
 
 /// Whether the tests run against Apache Kafka, or another broker, instead of barnabas.
 pub fn tests_kafka() -> bool {
@@ -89,6 +92,11 @@ impl Broker {
         Some(Self::launch(dir, program))
     }
 
+    /// Barnabas over directories of the test, not started yet; `None` if another broker is under test.
+    pub fn unstarted(dir: &Path, overrides: &[&str]) -> Option<Self> {
+        (!tests_kafka()).then(|| Self::of(dir, Program::Barnabas(Invocation::over(dir, overrides))))
+    }
+
     /// Apache Kafka over `dir`, whatever is under test.
     pub fn apache_kafka_in(lib: &str, dir: &Path) -> Self {
         Self::launch(dir, Program::Kafka(ApacheKafka::new(lib, dir, &[])))
@@ -101,7 +109,13 @@ impl Broker {
     }
 
     fn launch(dir: &Path, program: Program) -> Self {
-        let mut broker = Self {
+        let mut broker = Self::of(dir, program);
+        broker.restart();
+        broker
+    }
+
+    fn of(dir: &Path, program: Program) -> Self {
+        Self {
             running: None,
             host: "127.0.0.1".to_owned(),
             port: 0,
@@ -113,9 +127,7 @@ impl Broker {
             complaints: vec![],
             expected: vec![],
             _temp: None,
-        };
-        broker.restart();
-        broker
+        }
     }
 
     /// The same for what is expected of barnabas alone.
@@ -160,7 +172,24 @@ impl Broker {
             has_come("Apache Kafka answers", || ApacheKafka::answers(&address));
             return;
         }
-        self.await_log("Kafka Server started");
+        self.await_log(STARTED);
+        self.note_ports();
+    }
+
+    /// The same where the broker may refuse to start: whether it is there.
+    pub fn try_restart(&mut self) -> bool {
+        let Program::Barnabas(invocation) = &self.program else { return false };
+        let mut command = invocation.command();
+        self.end();
+        self.running = Some(Running::spawn(&mut command));
+        let started = self.find_log(STARTED).is_ok();
+        if started {
+            self.note_ports();
+        }
+        started
+    }
+
+    fn note_ports(&mut self) {
         self.metrics_port = self.ports_of("serving metrics").first().copied().unwrap_or_default();
         self.ports = self.ports_of("listening");
         self.port = self.ports[0];
@@ -172,7 +201,7 @@ impl Broker {
         let mut command = invocation.command();
         self.end();
         self.running = Some(Running::spawn(&mut command));
-        while !self.seen.iter().any(|line| line.contains(text) || line.contains("Kafka Server started")) {
+        while !self.seen.iter().any(|line| line.contains(text) || line.contains(STARTED)) {
             let line = self.running.as_ref().expect("just started").log.recv_timeout(PATIENCE);
             self.seen.push(line.expect("the start goes on"));
         }
@@ -185,15 +214,31 @@ impl Broker {
 
     /// Waits for a log line that contains `text`.
     pub fn await_log(&mut self, text: &str) -> String {
+        self.find_log(text)
+            .unwrap_or_else(|why| panic!("no line with {text:?} ({why}); log:\n{}", self.seen.join("\n")))
+    }
+
+    fn find_log(&mut self, text: &str) -> Result<String, RecvTimeoutError> {
         loop {
             if let Some(line) = self.seen.iter().find(|line| line.contains(text)) {
-                return line.clone();
+                return Ok(line.clone());
             }
-            match self.running.as_ref().expect("not stopped").log.recv_timeout(PATIENCE) {
-                Ok(line) => self.seen.push(line),
-                Err(why) => panic!("no line with {text:?} ({why}); log:\n{}", self.seen.join("\n")),
+            let line = self.running.as_ref().expect("not stopped").log.recv_timeout(PATIENCE)?;
+            self.seen.push(line);
+        }
+    }
+
+    /// Everything that the process has logged so far; all of it once it has ended.
+    pub fn logged(&mut self) -> &[String] {
+        let has_ended = !self.is_running();
+        if let Some(running) = &self.running {
+            if has_ended {
+                self.seen.extend(running.log.iter());
+            } else {
+                self.seen.extend(running.log.try_iter());
             }
         }
+        &self.seen
     }
 
     fn child(&mut self) -> &mut Child {

@@ -314,7 +314,7 @@ impl Client {
 }
 
 /// Drops what a consumer drops: markers, and records between the beginning of an aborted transaction and its marker.
-fn visible(records: &[u8], aborted: &[(i64, i64)]) -> Vec<(i64, String)> {
+pub fn visible(records: &[u8], aborted: &[(i64, i64)]) -> Vec<(i64, String)> {
     let headers = super::headers_in(records);
     let markers: Vec<(i64, i64)> =
         headers.iter().filter(|h| h.is_control()).map(|h| (h.producer_id, h.base_offset)).collect();

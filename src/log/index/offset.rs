@@ -31,12 +31,13 @@ impl OffsetIndex {
         self.entries.iter().flat_map(|(o, p)| [o.to_be_bytes(), p.to_be_bytes()].concat()).collect()
     }
 
-    /// Adds the batch at `position`; one that the format cannot express is left out.
+    /// Adds the batch at `position`; one that the format cannot express, or that does not follow the entries of a broken
+    /// file, is left out.
     pub(crate) fn append(&mut self, last_offset: i64, position: u64) {
         if let (Ok(relative), Ok(position)) =
             (u32::try_from(last_offset - self.base_offset), u32::try_from(position))
+            && self.entries.last().is_none_or(|last| last.0 < relative && last.1 < position)
         {
-            debug_assert!(self.entries.last().is_none_or(|l| l.0 < relative && l.1 < position));
             self.entries.push((relative, position));
         }
     }

@@ -295,3 +295,59 @@ fn foreign_files_stay_and_leftovers_of_a_cleaner_are_finished() {
     }
     assert!(!names.keys().any(|n| n.ends_with(".cleaned") || n.ends_with(".deleted") || n.contains("99.")));
 }
+
+/// A message as brokers before Apache Kafka 0.11 have it, without a key.
+fn old_message(magic: u8, offset: i64, value: &[u8]) -> Vec<u8> {
+    let mut body = vec![magic, 0];
+    if magic == 1 {
+        body.extend(100_i64.to_be_bytes());
+    }
+    body.extend((-1_i32).to_be_bytes());
+    body.extend(u32::try_from(value.len()).unwrap().to_be_bytes());
+    body.extend(value);
+    let crc = u32::try_from(crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32IsoHdlc, &body)).unwrap();
+    let length = u32::try_from(4 + body.len()).unwrap();
+    [&offset.to_be_bytes()[..], &length.to_be_bytes(), &crc.to_be_bytes(), &body].concat()
+}
+
+#[test]
+fn messages_of_an_old_format_are_no_torn_end_and_stay_as_they_are() {
+    // Shorter than a header of today, and larger than what is read at once.
+    for (magic, len) in [(0, 3), (1, 3), (1, 100), (0, 300_000)] {
+        let (disk, _) = three_segments();
+        let old = [old_message(magic, 24, &vec![7; len]), old_message(magic, 25, b"x")].concat();
+        write_file(&disk, LAST, &old);
+        let unknown =
+            Opening { recovery_point: 0, log_start_offset: 0, clean: false, is_checkpointed: false };
+        for opening in
+            [unknown, Opening { is_checkpointed: true, ..unknown }, Opening { clean: true, ..unknown }]
+        {
+            let error = open(&kill(&disk), settings(), opening).err().expect("nobody reads it");
+            assert!(error.to_string().contains(&format!("message format {magic} is not read")), "{error}");
+            assert_eq!(read_file(&disk, LAST), old);
+        }
+        // With a wrong CRC it is as good as any other garbage.
+        let mut torn = old.clone();
+        *torn.last_mut().unwrap() ^= 1;
+        torn[17] ^= 1;
+        let disk = kill(&disk);
+        write_file(&disk, LAST, &torn);
+        assert_eq!(open(&disk, settings(), unknown).unwrap().0.end_offset(), 24);
+    }
+}
+
+#[test]
+fn messages_of_an_old_format_in_an_older_segment_are_refused_to_readers_and_the_rest_is_served() {
+    let (disk, _) = three_segments();
+    let middle = "00000000000000000012.log";
+    let old: Vec<u8> = (12..24).flat_map(|offset| old_message(1, offset, b"old")).collect();
+    write_file(&disk, middle, &old);
+    let (mut log, _) = recover(&kill(&disk), settings(), 36).unwrap();
+    for (offset, is_read) in [(0, true), (11, true), (12, false), (23, false), (24, true), (35, true)] {
+        let plan = log.plan_read(offset, 1, 36, true).unwrap().unwrap();
+        let read = plan.resolve().map(|slice| slice.is_some()).map_err(|e| e.kind());
+        assert_eq!(read, if is_read { Ok(true) } else { Err(std::io::ErrorKind::InvalidData) }, "{offset}");
+    }
+    assert!(log.plan_offset_for_timestamp(150).resolve().is_err());
+    append(&mut log, 1, 500);
+}

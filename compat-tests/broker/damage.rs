@@ -1,0 +1,424 @@
+//! Every kind of file times every kind of damage, after a clean stop and after `kill -9`: what is derived is made anew,
+//! what is not is never silently wrong, and whatever happens happens to the damaged partition alone.
+//!
+//! `DAMAGE_SEEDS=n` plays the matrix with n seeds; each failure names its own.
+
+mod harm;
+mod world;
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use barnabas::base::random::Random;
+
+use self::harm::Harm;
+use self::world::{Batches, Left, Picture, Stop, World, partition_dir, topic, unstarted};
+use super::support::{Broker, Client, Records};
+
+/// The directory of the metadata log.
+const METADATA: &str = "__cluster_metadata-0";
+/// Brokers at work at the same time.
+const AT_ONCE: usize = 4;
+
+/// What damage to a file may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rule {
+    /// The file is made anew and nothing else changes.
+    Derived,
+    /// The partition may be offline or end early, but never with other records.
+    Log(&'static str, i32),
+    /// As with those, but the file is left as it is.
+    Unneeded,
+    /// A log that ends below its recovery point has lost records, or the recovery point is wrong: it is offline then.
+    RecoveryPoints,
+    /// Nobody else knows what the file says: records that were deleted may come back, and nothing else changes.
+    LogStarts,
+    /// The broker may refuse to start, with the file's name or its directory's; else nothing changes.
+    Vital,
+}
+
+/// Where a file is under the home of both log directories, and what it may be mistaken for.
+type Find = fn(&Path) -> Option<(PathBuf, Option<PathBuf>)>;
+
+/// A file of the matrix.
+#[derive(Clone, Copy, Debug)]
+struct File {
+    name: &'static str,
+    find: Find,
+    rule: Rule,
+}
+
+/// The files with this ending, in order.
+fn ending(dir: &Path, end: &str) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(end)))
+        .collect();
+    found.sort();
+    found
+}
+
+/// The `at`-th file of a partition, counted from the end if negative, and the same of another partition.
+fn of_partition(
+    home: &Path,
+    partition: (&str, i32),
+    end: &str,
+    at: isize,
+) -> Option<(PathBuf, Option<PathBuf>)> {
+    let pick = |partition| {
+        let files = ending(&partition_dir(home, partition), end);
+        let at = if at < 0 { files.len().checked_sub(at.unsigned_abs())? } else { at.unsigned_abs() };
+        files.get(at).cloned()
+    };
+    let other = if partition == ("plain", 1) { ("plain", 0) } else { ("plain", 1) };
+    Some((pick(partition)?, pick(other)))
+}
+
+/// A file of the directory with the metadata, and the same of the other one.
+fn of_directory(home: &Path, name: &str) -> Option<(PathBuf, Option<PathBuf>)> {
+    let [one, two] = ["one", "two"].map(|dir| home.join(dir).join(name));
+    one.exists().then_some((one, Some(two)))
+}
+
+fn of_metadata(home: &Path, end: &str, at: isize) -> Option<(PathBuf, Option<PathBuf>)> {
+    let files = ending(&home.join("one/__cluster_metadata-0"), end);
+    let at = if at < 0 { files.len().checked_sub(at.unsigned_abs())? } else { at.unsigned_abs() };
+    Some((files.get(at)?.clone(), None))
+}
+
+const fn file(name: &'static str, rule: Rule, find: Find) -> File {
+    File { name, find, rule }
+}
+
+const OF_PARTITIONS: [File; 9] = [
+    file("closed index", Rule::Derived, |home| of_partition(home, ("plain", 0), ".index", 1)),
+    file("active index", Rule::Derived, |home| of_partition(home, ("plain", 0), ".index", -1)),
+    file("closed timeindex", Rule::Derived, |home| of_partition(home, ("plain", 0), ".timeindex", 1)),
+    file("active timeindex", Rule::Derived, |home| of_partition(home, ("plain", 0), ".timeindex", -1)),
+    file("txnindex", Rule::Derived, |home| of_partition(home, ("txn", 0), ".txnindex", 0)),
+    file("snapshot", Rule::Derived, |home| of_partition(home, ("plain", 0), ".snapshot", -1)),
+    file("older snapshot", Rule::Derived, |home| of_partition(home, ("plain", 0), ".snapshot", -2)),
+    file("epochs", Rule::Derived, |home| of_partition(home, ("plain", 0), "leader-epoch-checkpoint", 0)),
+    file("partition.metadata", Rule::Derived, |home| of_partition(home, ("txn", 0), "partition.metadata", 0)),
+];
+const OF_LOGS: [File; 4] = [
+    file("closed log", Rule::Log("plain", 0), |home| of_partition(home, ("plain", 0), ".log", 1)),
+    file("active log", Rule::Log("plain", 0), |home| of_partition(home, ("plain", 0), ".log", -1)),
+    file("closed log of transactions", Rule::Log("txn", 0), |home| of_partition(home, ("txn", 0), ".log", 1)),
+    file("only log", Rule::Log("calm", 0), |home| of_partition(home, ("calm", 0), ".log", 0)),
+];
+const OF_DIRECTORIES: [File; 7] = [
+    file("recovery points", Rule::RecoveryPoints, |home| {
+        of_directory(home, "recovery-point-offset-checkpoint")
+    }),
+    file("high watermarks", Rule::Derived, |home| of_directory(home, "replication-offset-checkpoint")),
+    file("log starts", Rule::LogStarts, |home| {
+        let dir = partition_dir(home, ("plain", 1));
+        let file = dir.parent()?.join("log-start-offset-checkpoint");
+        Some((file, None))
+    }),
+    file("cleaned", Rule::Derived, |home| {
+        let dir = partition_dir(home, ("compacted", 0));
+        Some((dir.parent()?.join("cleaner-offset-checkpoint"), None))
+    }),
+    file("clean stop", Rule::Derived, |home| of_directory(home, ".kafka_cleanshutdown")),
+    file("meta.properties", Rule::Vital, |home| of_directory(home, "meta.properties")),
+    file("journal", Rule::Derived, |home| of_directory(home, ".barnabas-journal")),
+];
+const OF_METADATA: [File; 5] = [
+    file("metadata log", Rule::Vital, |home| of_metadata(home, ".log", -1)),
+    file("metadata snapshot", Rule::Vital, |home| of_metadata(home, ".checkpoint", -1)),
+    file("quorum-state", Rule::Vital, |home| of_metadata(home, "quorum-state", 0)),
+    file("metadata recovery point", Rule::Vital, |home| of_metadata(home, "recovery-point", 0)),
+    file("trash", Rule::Unneeded, |home| {
+        let dirs = ["one", "two"].map(|dir| home.join(dir));
+        let strays = dirs.iter().flat_map(|dir| ending(dir, "-stray")).map(|dir| dir.join("topic.trash"));
+        strays.into_iter().next().map(|file| (file, None))
+    }),
+];
+
+/// One field of the matrix.
+#[derive(Clone, Copy, Debug)]
+struct Cell {
+    file: File,
+    harm: Harm,
+    stop: Stop,
+    /// Whether the broker that was stopped is there again when it happens.
+    is_running: bool,
+    seed: u64,
+}
+
+impl std::fmt::Display for Cell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { file, harm, stop, is_running, seed } = self;
+        write!(f, "{} {harm:?} {stop:?}, running: {is_running} (seed {seed})", file.name)
+    }
+}
+
+fn seeds() -> u64 {
+    std::env::var("DAMAGE_SEEDS").map_or(1, |n| n.parse().expect("DAMAGE_SEEDS is a number"))
+}
+
+/// Plays every kind of damage to some files while no broker runs.
+fn play(files: &[File]) {
+    let mut cells = Vec::new();
+    for seed in 0..seeds() {
+        for file in files {
+            for stop in [Stop::Clean, Stop::Killed] {
+                let is_running = false;
+                cells.extend(Harm::ALL.map(|harm| Cell { file: *file, harm, stop, is_running, seed }));
+            }
+        }
+    }
+    play_all(&cells);
+}
+
+/// Plays cells, several at once, and tells all that went wrong.
+fn play_all(cells: &[Cell]) {
+    let Some(world) = World::new() else { return };
+    let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some(cell) = cells.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let tried = std::panic::catch_unwind(|| cell.play(&world));
+                    let why = tried.unwrap_or_else(|panic| {
+                        let said = panic.downcast_ref::<String>().cloned();
+                        Err(said.unwrap_or_else(|| "the test panicked".to_owned()))
+                    });
+                    if let Err(why) = why {
+                        wrong.lock().unwrap().push(format!("{cell}: {why}"));
+                    }
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().unwrap();
+    assert!(wrong.is_empty(), "{} of {} went wrong:\n{}", wrong.len(), cells.len(), wrong.join("\n"));
+}
+
+impl Cell {
+    fn play(&self, world: &World) -> Result<(), String> {
+        let (home, left) = (world.copy(self.stop), world.left(self.stop));
+        let Some((path, other)) = (self.file.find)(home.path()) else { return Ok(()) };
+        let inside = path.strip_prefix(home.path()).unwrap();
+        if self.is_beyond_notice() {
+            return Ok(());
+        }
+        let random = Random::seeded(self.seed);
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let mut broker = unstarted(home.path()).unwrap();
+        if self.is_running && !broker.try_restart() {
+            return Err("nothing has happened yet".to_owned());
+        }
+        if !path.exists() || !self.harm.apply(&path, &world.early().join(inside), other.as_deref(), &random) {
+            return Ok(());
+        }
+        if !self.is_running && !broker.try_restart() {
+            return self.refused(&mut broker, &name);
+        }
+        self.is_as_it_should_be(&mut broker, left, true)?;
+        let lines = self.lines(&mut broker, &name)?;
+        let files = if self.harm == Harm::Swapped { 2 } else { 1 };
+        if lines.len() > files || (lines.is_empty() && !self.is_running && self.must_be_told()) {
+            return Err(format!("{} lines: {lines:#?}", lines.len()));
+        }
+        self.end(&mut broker);
+        self.lines(&mut broker, &name)?;
+        if !broker.try_restart() {
+            return Err(format!("the second start fails: {:#?}", broker.logged()));
+        }
+        self.is_as_it_should_be(&mut broker, left, false)?;
+        let again = self.lines(&mut broker, &name)?;
+        if self.file.rule == Rule::Derived
+            && !self.is_running
+            && self.excused().is_empty()
+            && !again.is_empty()
+        {
+            return Err(format!("complains again: {again:#?}"));
+        }
+        self.end(&mut broker);
+        self.lines(&mut broker, &name).map(|_| ())
+    }
+
+    /// Damage that leaves a file as a broker might have written it: here a transaction index of fewer aborts.
+    fn is_beyond_notice(&self) -> bool {
+        self.file.name == "txnindex" && matches!(self.harm, Harm::Gone | Harm::Stale | Harm::Swapped)
+    }
+
+    /// Damage that leaves no file of the kind: the broker says so when it makes the file anew.
+    fn must_be_told(&self) -> bool {
+        let is_binary = ["index", "snapshot"].iter().any(|end| self.file.name.ends_with(end));
+        let is_plain = self.harm == Harm::Garbage || (self.harm == Harm::CutByOne && is_binary);
+        let is_always_rebuilt = self.stop == Stop::Killed && self.file.name.contains("active");
+        // The newest snapshot of a broker that was killed lies where the scan makes it anew.
+        let is_checked = !["clean stop", "journal", "older snapshot"].contains(&self.file.name)
+            && (self.file.name, self.stop) != ("snapshot", Stop::Killed);
+        self.file.rule == Rule::Derived && is_plain && is_checked && !is_always_rebuilt
+    }
+
+    fn end(&self, broker: &mut Broker) {
+        match self.stop {
+            Stop::Clean => drop(broker.stop()),
+            Stop::Killed => broker.kill(),
+        }
+    }
+
+    /// A start that is refused is refused with the file's name and code 1, and again the next time.
+    fn refused(&self, broker: &mut Broker, name: &str) -> Result<(), String> {
+        let code = broker.wait();
+        let lines = broker.logged().join("\n");
+        if self.file.rule != Rule::Vital
+            || code != Some(1)
+            || !(lines.contains(name) || lines.contains(METADATA))
+        {
+            return Err(format!("refused with {code:?}: {lines}"));
+        }
+        if broker.try_restart() { Err("refused once and not again".to_owned()) } else { Ok(()) }
+    }
+
+    /// Warnings and errors that name the file. Panics of the broker are errors of the cell.
+    fn lines(&self, broker: &mut Broker, name: &str) -> Result<Vec<String>, String> {
+        let all = broker.logged();
+        if let Some(panic) = all.iter().find(|line| line.contains("panicked at")) {
+            return Err(panic.clone());
+        }
+        let complains = |line: &&String| ["] WARN", "] ERROR"].iter().any(|mark| line.contains(mark));
+        Ok(all.iter().filter(complains).filter(|line| line.contains(name)).cloned().collect())
+    }
+
+    /// Whether all that the damage does not excuse is there; goes on writing.
+    fn is_as_it_should_be(&self, broker: &mut Broker, left: &Left, is_first: bool) -> Result<(), String> {
+        let mut client = broker.connect();
+        let is_short = |line: &String| line.contains("below its recovery point");
+        if self.file.rule == Rule::RecoveryPoints && broker.logged().iter().any(is_short) {
+            return Ok(());
+        }
+        let seen = Picture::of(broker, &mut client);
+        let excused = self.excused();
+        // Above the recovery point a log ends where it makes no sense any more.
+        let is_cut = self.stop == Stop::Killed && broker.logged().iter().any(|l| l.contains("tail cut off"));
+        for (partition, (batches, trouble)) in &seen.partitions {
+            let (expected, _) = &left.picture.partitions[partition];
+            if excused.contains(partition) {
+                if self.harm != Harm::Swapped {
+                    never_wrong(batches, trouble.is_some() || is_cut || !is_first, expected)?;
+                }
+                continue;
+            }
+            let mut found = batches.clone();
+            if self.file.rule == Rule::LogStarts && *partition == world::STARTED_LATE {
+                found = found.split_off(expected.first_key_value().unwrap().0);
+            }
+            if !is_first {
+                // What this test has written at the end of the first start.
+                found.pop_last();
+            }
+            if trouble.is_some() || found != *expected {
+                return Err(format!("{partition:?}: {trouble:?} {}", differ(&found, expected)));
+            }
+        }
+        if !excused.contains(&("txn", 0))
+            && is_first
+            && seen.committed_values != left.picture.committed_values
+        {
+            return Err(format!("committed: {:?}", seen.committed_values));
+        }
+        if seen.last_values != left.picture.last_values || seen.offset != left.picture.offset {
+            return Err(format!("{:?} {}", seen.last_values, seen.offset));
+        }
+        // A sound snapshot of another partition is as good as this one's.
+        let is_foreign = self.harm == Harm::Swapped && self.file.name.contains("snapshot");
+        if is_first && !excused.contains(&("plain", 0)) && !is_foreign {
+            let again = client.produce(&topic("plain"), 0, left.sent.0.clone());
+            if (again.error_code, again.base_offset) != (0, left.sent.1) {
+                return Err(format!("the producer's state: {again:?}"));
+            }
+        }
+        if is_first { go_on(&mut client, &excused) } else { Ok(()) }
+    }
+
+    /// The partitions that need not be as they were.
+    fn excused(&self) -> Vec<(&'static str, i32)> {
+        match self.file.rule {
+            Rule::Log(name, partition) if self.harm == Harm::Swapped => vec![(name, partition), ("plain", 1)],
+            Rule::Log(name, partition) => vec![(name, partition)],
+            // Whether the files were exchanged or the directories, nobody can tell.
+            Rule::Derived if self.harm == Harm::Swapped && self.file.name == "partition.metadata" => {
+                vec![("txn", 0), ("plain", 1)]
+            }
+            Rule::Derived | Rule::Unneeded | Rule::RecoveryPoints | Rule::LogStarts | Rule::Vital => vec![],
+        }
+    }
+}
+
+/// Everything that is whole can be written to.
+fn go_on(client: &mut Client, excused: &[(&str, i32)]) -> Result<(), String> {
+    for (name, partition) in world::PARTITIONS {
+        let written = client.produce(&topic(name), partition, Records::of(["more"]).bytes());
+        if written.error_code != 0 && !excused.contains(&(name, partition)) {
+            return Err(format!("{name}-{partition} takes no more: {written:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// What is read of a damaged log is a beginning of what was there, perhaps followed by what came later.
+fn never_wrong(found: &Batches, is_told: bool, expected: &Batches) -> Result<(), String> {
+    let known = found.values().zip(expected.values()).take_while(|(a, b)| is_same(a, b)).count();
+    // No checksum covers the base offset: a reader is where it says, and goes on from there.
+    let is_misplaced = found.keys().zip(expected.keys()).take(known).any(|(a, b)| a != b);
+    let is_beginning = found.len() - known <= 1 || is_misplaced;
+    if !is_beginning || (!is_told && !is_misplaced && known < expected.len()) {
+        return Err(format!("wrong: {}", differ(found, expected)));
+    }
+    Ok(())
+}
+
+/// Whether two batches are the same in all that their checksum and their length vouch for.
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    const EPOCH_TO: usize = 16;
+    one.len() == other.len() && one[EPOCH_TO..] == other[EPOCH_TO..]
+}
+
+fn differ(found: &Batches, expected: &Batches) -> String {
+    let offsets = |batches: &Batches| batches.keys().copied().collect::<Vec<_>>();
+    let same = found.iter().zip(expected).take_while(|(a, b)| a == b).count();
+    format!("the first {same} batches of {:?} are as in {:?}", offsets(found), offsets(expected))
+}
+
+#[test]
+fn damage_to_derived_files_of_a_partition() {
+    play(&OF_PARTITIONS);
+}
+
+#[test]
+fn damage_to_logs() {
+    play(&OF_LOGS);
+}
+
+#[test]
+fn damage_to_files_of_a_log_directory() {
+    play(&OF_DIRECTORIES);
+}
+
+#[test]
+fn damage_under_a_running_broker() {
+    let harms = [Harm::Empty, Harm::Cut, Harm::CutByOne, Harm::Flip, Harm::ZeroPage, Harm::DoublePage];
+    let is_read_later = |file: &File| !["txnindex", "partition.metadata"].contains(&file.name);
+    let mut cells = Vec::new();
+    for seed in 0..seeds() {
+        for file in OF_LOGS.into_iter().chain(OF_PARTITIONS).filter(is_read_later) {
+            let stop = Stop::Clean;
+            cells.extend(harms.map(|harm| Cell { file, harm, stop, is_running: true, seed }));
+        }
+    }
+    play_all(&cells);
+}
+
+#[test]
+fn damage_to_metadata() {
+    play(&OF_METADATA);
+}
