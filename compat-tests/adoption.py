@@ -25,6 +25,7 @@ ROOT = HERE.parent
 OLD_KAFKA = "4.1.1"
 KAFKA = target.KAFKA_VERSION
 COMMAND_TIMEOUT_S = 150
+LOG_LINES = 60
 
 # Small, so that a start and a compaction take little; what the harness sets already stays.
 SETTINGS = {
@@ -86,7 +87,7 @@ class Client:
     def __init__(self, scratch, lib, classes, bootstrap):
         self.errors = open(scratch / "client.log", "ab")
         self.process = subprocess.Popen(
-            [*target.Kafka.java, f"-Dlog4j2.configurationFile={HERE / 'kafka' / 'log4j2.properties'}",
+            [*target.Kafka.java, "-Dlog.level=INFO", f"-Dlog4j2.configurationFile={HERE / 'kafka' / 'log4j2.properties'}",
              "-cp", f"{classes}:{lib}/*", "Adoption", bootstrap],
             cwd=scratch, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True)
 
@@ -105,6 +106,11 @@ class Client:
             late.cancel()
         if not said or said[-1] != "ok":
             raise RuntimeError("; ".join(said[-12:]) or f"no answer to {command}")
+
+    def last_words(self):
+        """What the members that stay told last of coordinators and rebalances."""
+        lines = Path(self.errors.name).read_text(errors="replace").splitlines()
+        return [line for line in lines if "groupId=staying-" in line and "fetch" not in line][-LOG_LINES:]
 
     def close(self):
         self.process.stdin.close()
@@ -139,7 +145,8 @@ def one_way(name, args, libs, classes, scratch):
             broker.stop() if end == "TERM" else broker.kill(signal.SIGKILL)
         return name, None, time.monotonic() - began
     except Exception as why:
-        return name, f"{at}: {why}", time.monotonic() - began
+        log = client.last_words() if client else []
+        return name, "\n  ".join([f"{at}: {why}", *log]), time.monotonic() - began
     finally:
         if client:
             client.close()

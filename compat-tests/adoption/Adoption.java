@@ -279,7 +279,10 @@ public class Adoption {
 
         @Override
         public void run() {
-            try (Consumer<String, String> consumer = consumer(Map.of("group.id", group, "group.protocol", protocol))) {
+            // A client that starts over from its bootstrap servers forgets the topics, and joins anew if it finds the
+            // coordinator before it finds them again.
+            try (Consumer<String, String> consumer = consumer(Map.of(
+                    "group.id", group, "group.protocol", protocol, "metadata.recovery.strategy", "none"))) {
                 consumer.subscribe(List.of("plain"), new ConsumerRebalanceListener() {
                     @Override
                     public void onPartitionsRevoked(Collection<TopicPartition> partitions) {

@@ -308,3 +308,51 @@ fn damaged_meta_properties_are_refused_with_their_name() {
     assert_eq!(ended.code, Some(1));
     assert!(ended.err.contains("meta.properties"), "{ended:?}");
 }
+
+#[test]
+fn replicas_without_their_metadata_or_their_identity_begin_no_new_cluster() {
+    let Some(mut broker) = Broker::barnabas(&[]) else { return };
+    let topic = broker.connect().create("orphans", 1);
+    ended_well(broker.stop());
+    let refused = |what: &str| {
+        let ended = Invocation::over(&broker.dir, &[]).run();
+        assert_eq!(ended.code, Some(1));
+        assert!(ended.err.contains(what) && ended.err.contains(&format!("{}-0", topic.name())), "{ended:?}");
+    };
+    let (log, properties) = (broker.dir.join("__cluster_metadata-0"), broker.dir.join("meta.properties"));
+    let aside = |path: &std::path::Path| path.with_extension("aside");
+    for (path, what) in [(&log, "no metadata log"), (&properties, "no meta.properties")] {
+        fs::rename(path, aside(path)).unwrap();
+        refused(what);
+        assert!(!path.exists(), "nothing is made anew");
+        fs::rename(aside(path), path).unwrap();
+    }
+    let content = fs::read(&properties).unwrap();
+    fs::write(&properties, "").unwrap();
+    let ended = Invocation::over(&broker.dir, &[]).run();
+    assert!(ended.err.contains("meta.properties: cluster.id is missing"), "{ended:?}");
+    fs::write(&properties, content).unwrap();
+    broker.restart();
+    assert_eq!(broker.connect().list_offset(&topic.name, 0, -1).error_code, 0);
+}
+
+#[test]
+fn damage_within_the_metadata_log_is_named_and_nothing_is_cut_off() {
+    let Some(mut broker) = Broker::barnabas(&[]) else { return };
+    let mut client = broker.connect();
+    for name in ["one", "two", "three"] {
+        client.create(name, 1);
+    }
+    broker.kill();
+    let log = broker.dir.join("__cluster_metadata-0/00000000000000000000.log");
+    let mut bytes = fs::read(&log).unwrap();
+    let at = bytes.windows(3).position(|window| window == b"one").unwrap();
+    bytes[at] ^= 1;
+    fs::write(&log, &bytes).unwrap();
+    for _ in 0..2 {
+        let ended = Invocation::over(&broker.dir, &[]).run();
+        assert_eq!(ended.code, Some(1));
+        assert!(ended.err.contains("00000000000000000000.log at byte ") && ended.err.contains("offset "));
+        assert_eq!(fs::read(&log).unwrap(), bytes);
+    }
+}

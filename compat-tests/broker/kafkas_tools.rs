@@ -93,6 +93,28 @@ fn dump_log_segments_decodes_the_metadata_log() {
     }
 }
 
+#[test]
+fn the_metadata_shell_reads_a_snapshot() {
+    let Ok(lib) = std::env::var("KAFKA_LIB") else { return };
+    let often = "metadata.log.max.record.bytes.between.snapshots=100";
+    let Some(mut broker) = Broker::barnabas(&[often]) else { return };
+    let mut client = broker.connect();
+    let topic = client.create("shown", 3);
+    let dir = broker.dir.join("__cluster_metadata-0");
+    let newest = || files(&dir, &["checkpoint"]).pop();
+    let before = newest();
+    eventually("there is a newer snapshot", || {
+        client.create("more", 1);
+        (newest() != before).then_some(())
+    });
+    assert_eq!(broker.stop(), Some(0));
+    let snapshot = newest().unwrap().display().to_string();
+    let partition = format!("/image/topics/byName/{}/2", topic.name());
+    let arguments = ["--snapshot", &snapshot, "cat", &partition];
+    let said = kafka(&lib, "org.apache.kafka.shell.MetadataShell", &arguments);
+    assert!(said.contains("PartitionRegistration(replicas=[1]"), "{said}");
+}
+
 /// Appends to the topic through whichever broker this is, and checks everything that is in it.
 fn reads_all_and_appends(broker: &Broker, topic: &TopicName, before: i64) {
     let mut client = broker.connect();

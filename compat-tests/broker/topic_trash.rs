@@ -10,6 +10,7 @@ use kafka_protocol::messages::{
     CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeConfigsRequest, TopicName,
 };
 
+use super::group_configs::{BROKER, DELETE, SET, change};
 use super::support::{
     Broker, Client, Created, Ended, Invocation, Records, eventually, has_come, text, values_in,
 };
@@ -158,6 +159,45 @@ fn the_trash_is_emptied_when_its_time_is_over() {
     has_come("the directories are gone", || set_aside(&broker, &topic) == 0);
     let refused = restore(&broker, &[topic.name()]);
     assert!(refused.code == Some(1) && refused.err.contains("is not in the trash"), "{refused:?}");
+}
+
+#[test]
+fn the_trash_is_purged_by_name_by_id_or_as_a_whole() {
+    let Some(broker) = Broker::barnabas(&[AN_HOUR]) else { return };
+    let mut client = broker.connect();
+    let deleted: Vec<Created> = (0..3).map(|_| filled(&mut client)).collect();
+    for topic in &deleted {
+        assert_eq!(delete(&mut client, topic.name()), 0);
+    }
+    let address = format!("127.0.0.1:{}", broker.port);
+    let purge = |words: &[&str]| topics(&[&["purge"], words, &["--bootstrap-server", &address]].concat());
+    let id_of = |topic: &Created| barnabas::base::id::uuid_to_text(topic.id);
+    let other = purge(&[deleted[0].name(), "--id", &id_of(&deleted[1])]);
+    assert!(other.code == Some(1) && other.err.contains("is not in the trash"), "{other:?}");
+    assert_eq!(purge(&[deleted[0].name(), "--id", &id_of(&deleted[0])]).code, Some(0));
+    has_come("the directories are gone", || set_aside(&broker, &deleted[0]) == 0);
+    assert_eq!(list(&broker).lines().count(), 2);
+    let dirs = format!("log.dirs={}", broker.dir.display());
+    let all = purge(&["--all", "--override", &dirs]);
+    assert_eq!((all.code, all.out.lines().count()), (Some(0), 2), "{all:?}");
+    assert_eq!(list(&broker), "");
+    assert_eq!(restore(&broker, &[deleted[1].name()]).code, Some(1));
+}
+
+#[test]
+fn topics_are_kept_from_the_moment_that_the_time_is_set_and_let_go_when_it_is_taken_back() {
+    let Some(broker) = Broker::barnabas(&[]) else { return };
+    let mut client = broker.connect();
+    let topic = filled(&mut client);
+    let (key, hour) = AN_HOUR.split_once('=').unwrap();
+    assert_eq!(change(&mut client, BROKER, "", key, SET, hour).0, 0);
+    assert_eq!(delete(&mut client, topic.name()), 0);
+    restored(&broker, &[topic.name()]);
+    is_whole(&mut client, &topic);
+    assert_eq!(delete(&mut client, topic.name()), 0);
+    assert_eq!(list(&broker).lines().count(), 1);
+    assert_eq!(change(&mut client, BROKER, "", key, DELETE, "").0, 0);
+    has_come("the directories are gone", || set_aside(&broker, &topic) == 0);
 }
 
 #[test]

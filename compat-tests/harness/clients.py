@@ -49,6 +49,7 @@ class Outcome:
     verdict: str  # PASS, FAIL or SKIP
     reason: str = ""
     seconds: float = 0.0
+    may_repeat: bool = False  # a slow machine may be the reason
     output: list = field(default_factory=list)
 
 
@@ -140,7 +141,8 @@ class Run:
         timer.cancel()
         self.process.stdin.close()
         verdict, reason = self.judge(code, timed_out.is_set())
-        return Outcome(self.client.name, self.scenario, verdict, reason, time.monotonic() - began, self.output)
+        may_repeat = timed_out.is_set() or scenarios.of_transcripts(self.scenario)
+        return Outcome(self.client.name, self.scenario, verdict, reason, time.monotonic() - began, may_repeat, self.output)
 
     def environment(self):
         env = environment(self.client.out, self.cache, self.client.folder, self.fast)

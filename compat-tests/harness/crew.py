@@ -28,6 +28,10 @@ class Ended(Exception):
     """A program ended, or never answered."""
 
 
+class Finding(AssertionError):
+    """What was stored, delivered or committed is wrong. A scenario with one is never played again."""
+
+
 def now_us():
     return time.time_ns() // 1000
 
@@ -226,13 +230,13 @@ class Crew:
 def outcome(client, scenario, scene, play):
     """Plays a scenario on its scene, and says what came of it."""
     began = time.monotonic()
-    verdict, reason = "PASS", ""
+    verdict, reason, found = "PASS", "", False
     try:
         play(scene)
     except Unsupported as told:
         verdict, reason = "SKIP", str(told)
     except (AssertionError, Refused, Ended, RuntimeError, OSError) as failure:
-        verdict, reason = "FAIL", f"{failure}"[:600]
+        verdict, reason, found = "FAIL", f"{failure}"[:600], isinstance(failure, Finding)
     finally:
         scene.crew.end()
-    return clients.Outcome(client.name, scenario, verdict, reason, time.monotonic() - began)
+    return clients.Outcome(client.name, scenario, verdict, reason, time.monotonic() - began, may_repeat=not found)

@@ -137,7 +137,8 @@ class Scene:
         before = self.records_seen()
         time.sleep(seconds)
         more = self.records_seen()[len(before):]
-        assert not more, f"{len(more)} records too many, first by {more[0].member}: {more[0].partitions[0]} {more[0].first}"
+        if more:
+            raise crew.Finding(f"{len(more)} records too many, first by {more[0].member}: {more[0].partitions[0]} {more[0].first}")
 
     def records_seen(self):
         return [event for event in list(self.crew.events) if event.kind == "records"]
@@ -175,14 +176,15 @@ class Scene:
             raise crew.Unsupported(self.skipped)
         ends = self.ends()
         for partition, end in self.acknowledged.items():
-            assert ends[partition] >= end, f"{partition} ends at {ends[partition]}, acknowledged was {end}"
+            if ends[partition] < end:
+                raise crew.Finding(f"{partition} ends at {ends[partition]}, acknowledged was {end}")
         keeping = {member.name for member in self.crew.members.values() if member.process.client.keeps_positions}
         problems = []
         for group in sorted(set(self.group_of.values())):
             events = [event for event in self.crew.events if self.group_of.get(event.member) == group]
             problems += history.check(events, {} if group in self.partial else ends, group in self.exactly_once, keeping)
         if problems:
-            raise AssertionError(f"history: {len(problems)} problems, first: {problems[0]}")
+            raise crew.Finding(f"history: {len(problems)} problems, first: {problems[0]}")
 
 
 def outcome(client, play, scenario, target, suffix, scratch, cache, fast):

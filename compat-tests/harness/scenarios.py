@@ -66,7 +66,7 @@ TIME_LIMIT_RESTART_S = 120
 
 def restarts(scenario):
     """Such a scenario has a broker of its own."""
-    return scenario.startswith(("restart", "transcript-")) or scenario.endswith("-restart")
+    return scenario.startswith("restart") or of_transcripts(scenario) or scenario.endswith("-restart")
 
 
 def long(scenario):
@@ -80,6 +80,10 @@ def played(scenario):
 
 def of_transactions(scenario):
     return scenario.startswith("txn-")
+
+
+def of_transcripts(scenario):
+    return scenario.startswith("transcript-")
 
 
 def of_streams(scenario):

@@ -162,7 +162,8 @@ class Stage:
         problems = []
         for partition in range(self.partitions):
             problems += check(partition, self.transactions, self.values(partition))
-        assert not problems, f"{len(problems)} problems, first: {problems[0]}"
+        if problems:
+            raise crew.Finding(f"{len(problems)} problems, first: {problems[0]}")
         for member, isolation in self.followers:
             self.check_followed(member, isolation)
 
@@ -179,8 +180,8 @@ class Stage:
             told = followed()
             if told != wanted:
                 at = next((i for i, pair in enumerate(zip(told, wanted)) if pair[0] != pair[1]), min(len(told), len(wanted)))
-                raise AssertionError(f"{member.name} was given other records of {name}, from record {at} on: "
-                                     f"{told[at:at + 3]}, wanted {wanted[at:at + 3]}")
+                raise crew.Finding(f"{member.name} was given other records of {name}, from record {at} on: "
+                                   f"{told[at:at + 3]}, wanted {wanted[at:at + 3]}")
 
 
 def check(partition, transactions, committed):

@@ -99,6 +99,10 @@ def samples(results, target, row, metric):
     return [s[metric] for s in results["samples"] if s["target"] == target and s["row"] == row and metric in s]
 
 
+def rounds_of(results, row):
+    return {s["round"] for s in results["samples"] if s["row"] == row}
+
+
 def figure(values, metric):
     """The median with its unit; the range behind it if there is more than one round."""
     unit, _, decimals = METRICS[metric]
@@ -118,7 +122,11 @@ def render(results):
     """The table as Markdown, and the ratios that are below their floors."""
     lines = ["| | Apache Kafka 4.3.1 | barnabas | ratio |", "|---|---|---|---|"]
     below = []
+    rounds = max((len(rounds_of(results, row)) for row in ROWS), default=0)
     for row, (title, floors) in ROWS.items():
+        count = len(rounds_of(results, row))
+        if count < rounds:
+            title += f" ({count} round{'s' if count > 1 else ''})"
         seen = list(dict.fromkeys(m for s in results["samples"] if s["row"] == row for m in s if m in METRICS))
         if not seen:
             continue
@@ -135,8 +143,9 @@ def render(results):
                     below.append(f"{title}, {METRICS[metric][0]}: {got:.2f}× is less than {floors[metric]}×")
         lines.append(f"| {title} | {' · '.join(cells['kafka'])} | {' · '.join(cells['barnabas'])} | {' · '.join(cells['ratio']) or '–'} |")
     pinned = "broker and load pinned to one CPU each" if results["pinned"] else "broker and load share the CPUs"
-    head = f"{results['machine']}; {pinned}; {results['mode']} mode, {results['rounds']} rounds in turns: median (range)."
-    return f"{head}\n\n" + "\n".join(lines) + "\n", below
+    head = f"{results['machine']}; {pinned}; {results['mode']} mode, {rounds} round{'s' if rounds > 1 else ''} in turns: median (range)."
+    failures = [f"Failed: {f['target']}, {f['group']}, round {f['round'] + 1}: {f['error']}" for f in results.get("failures", [])]
+    return "\n".join([head, "", *lines, *(["", *failures] if failures else [])]) + "\n", below
 
 
 def write_docs(path, text):

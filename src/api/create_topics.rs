@@ -69,7 +69,7 @@ async fn restore(
 ) -> Vec<CreatableTopicResult> {
     let mut results = Vec::with_capacity(topics.len());
     for topic in topics {
-        results.push(match restore_topic::restore(context, &topic, validate_only).await {
+        results.push(match restore_topic::carry_out(context, &topic, validate_only).await {
             Ok((created, overrides)) => made(context, topic.name, &created, &overrides, version),
             Err(error) => failed(topic.name, &error, version),
         });

@@ -27,7 +27,7 @@ pub(super) async fn handle(
     context: Arc<Context>,
     request: Request<DeleteRecordsRequest>,
 ) -> DeleteRecordsResponse {
-    let topics: Vec<(_, Vec<Deleted>)> = request
+    let mut topics: Vec<(_, Vec<Deleted>)> = request
         .body
         .topics
         .into_iter()
@@ -38,8 +38,13 @@ pub(super) async fn handle(
         .collect();
     if topics.iter().flat_map(|(_, partitions)| partitions).any(|(_, replica)| replica.is_ok()) {
         let partitions = context.partitions.clone();
-        // A panic in there shows in the low watermarks' directories being offline, or is retried with the next one.
-        drop(tokio::task::spawn_blocking(move || partitions.checkpoint_log_starts()).await);
+        let written = tokio::task::spawn_blocking(move || partitions.checkpoint_log_starts()).await;
+        if !written.unwrap_or(false) {
+            let deleted = topics.iter_mut().flat_map(|(_, partitions)| partitions);
+            deleted.filter(|(_, replica)| replica.is_ok()).for_each(|(_, replica)| {
+                *replica = Err(Code::KafkaStorageError);
+            });
+        }
     }
     let topics = topics.into_iter().map(|(name, partitions)| {
         let partitions = partitions.into_iter().map(|(index, replica)| answer(index, replica));

@@ -69,7 +69,7 @@ pub(super) async fn handle(
 /// Has written down what a restore needs, before the deletion is decided; gives the topics. What the broker keeps for
 /// itself is not worth it: its coordinators begin anew.
 async fn mark_for_trash(context: &Arc<Context>, topics: &[DeleteTopicState]) -> Vec<TopicId> {
-    if context.config.values.long("barnabas.topic.trash.ms") == 0 {
+    if context.partitions.trash_kept_ms() == 0 {
         return Vec::new();
     }
     let image = context.quorum.image();

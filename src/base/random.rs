@@ -40,6 +40,11 @@ impl Random {
         self.0.lock().random_range(0..high)
     }
 
+    /// A positive `i64`, never 0, with as much again above it.
+    pub fn positive_i64(&self) -> i64 {
+        self.0.lock().random_range(1..=i64::MAX / 2)
+    }
+
     /// A positive `i32`, never 0.
     pub fn positive_i32(&self) -> i32 {
         self.0.lock().random_range(1..=i32::MAX)

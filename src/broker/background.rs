@@ -18,14 +18,18 @@ const SYNC_INTERVAL: Duration = Duration::from_millis(SYNC_INTERVAL_MS.cast_unsi
 /// How long a file that nobody uses stays open, at least.
 const IDLE_FILE_INTERVAL: Duration = Duration::from_secs(60);
 
-/// How often files are looked for whose `file.delete.delay.ms` is over.
+/// How often files are looked for whose `file.delete.delay.ms` is over, or their time in the trash.
 const REMOVAL_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) fn start(partitions: &Arc<Set>, config: &Config, clock: &Clock, stop: &CancellationToken) {
     let syncing = partitions.clone();
     every(SYNC_INTERVAL, SYNC_INTERVAL, stop, move || {
         let partitions = syncing.clone();
-        blocking(move || partitions.sync_and_checkpoint())
+        async move {
+            if partitions.has_to_sync() {
+                blocking(move || partitions.sync_and_checkpoint()).await;
+            }
+        }
     });
     let closing = partitions.clone();
     every(IDLE_FILE_INTERVAL, IDLE_FILE_INTERVAL, stop, move || {
@@ -38,16 +42,14 @@ pub(super) fn start(partitions: &Arc<Set>, config: &Config, clock: &Clock, stop:
         let (partitions, now_ms) = (expiring.clone(), now.now_ms());
         blocking(move || partitions.remove_expired_producers(now_ms))
     });
-    let (emptying, now) = (partitions.clone(), clock.clone());
-    let kept_ms = config.values.long("barnabas.topic.trash.ms");
-    let interval = ms(kept_ms).clamp(REMOVAL_INTERVAL, IDLE_FILE_INTERVAL);
-    every(interval, interval, stop, move || {
+    let (filling, emptying, now) = (partitions.clone(), partitions.clone(), clock.clone());
+    let wanted = move || {
+        let partitions = filling.clone();
+        async move { partitions.trash_fills().await }
+    };
+    every_while(wanted, REMOVAL_INTERVAL, stop, move || {
         let (partitions, now_ms) = (emptying.clone(), now.now_ms());
-        async move {
-            if partitions.has_trash() {
-                blocking(move || partitions.empty_trash(now_ms, kept_ms)).await;
-            }
-        }
+        blocking(move || partitions.empty_trash(now_ms, partitions.trash_kept_ms()))
     });
     let deleting = partitions.clone();
     let first = ms(config.values.long("log.initial.task.delay.ms"));
@@ -55,8 +57,12 @@ pub(super) fn start(partitions: &Arc<Set>, config: &Config, clock: &Clock, stop:
         let partitions = deleting.clone();
         blocking(move || partitions.delete_old_segments())
     });
-    let removing = partitions.clone();
-    every(REMOVAL_INTERVAL, REMOVAL_INTERVAL, stop, move || {
+    let (leaving, removing) = (partitions.clone(), partitions.clone());
+    let wanted = move || {
+        let partitions = leaving.clone();
+        async move { partitions.files_leave().await }
+    };
+    every_while(wanted, REMOVAL_INTERVAL, stop, move || {
         let partitions = removing.clone();
         async move {
             if partitions.has_directories_to_remove() {
@@ -92,6 +98,28 @@ fn every<F: Future<Output = ()> + Send>(
         let mut ticks = interval_at(tokio::time::Instant::now() + first, period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            work().await;
+        }
+    });
+}
+
+/// Does `work` a `period` after each time that `wanted` has come back: without a timer while it waits.
+fn every_while<W: Future<Output = ()> + Send, F: Future<Output = ()> + Send>(
+    mut wanted: impl FnMut() -> W + Send + 'static,
+    period: Duration,
+    stop: &CancellationToken,
+    mut work: impl FnMut() -> F + Send + 'static,
+) {
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        loop {
+            let due = async {
+                wanted().await;
+                tokio::time::sleep(period).await;
+            };
+            if stop.run_until_cancelled(due).await.is_none() {
+                return;
+            }
             work().await;
         }
     });

@@ -14,11 +14,11 @@ use crate::base::random::Random;
 use crate::config::broker::Config;
 use crate::controller;
 use crate::log::checkpoint;
-use crate::log::directory::{Claimed, CleanShutdown, LogDirectory, OpenError};
+use crate::log::directory::{Claimed, CleanShutdown, LogDirectory, OpenError, PartitionDir, Purpose};
 use crate::log::disk::{Disk, StdDisk};
 use crate::log::meta_properties;
 use crate::partition::Directory;
-use crate::raft;
+use crate::raft::{self, Inspected};
 
 /// Every directory of this node. Those that cannot be used are among them, offline.
 pub(super) struct Directories {
@@ -49,6 +49,31 @@ fn only_io<T>(result: Result<T, OpenError>) -> Result<Result<T, io::Error>> {
         }))) => Ok(Err(source)),
         Err(other) => Err(other.into()),
     }
+}
+
+/// Refuses to begin a new cluster where there are replicas, whose metadata must have been lost, and to give a directory
+/// with replicas a new identity. Nothing is written.
+pub(super) fn check_new(disk: &dyn Disk, config: &Config, inspected: &Inspected) -> Result<()> {
+    for dir in &config.logs.dirs {
+        // A directory that cannot be read is judged when it is claimed.
+        let Ok(entries) = disk.list(dir) else { continue };
+        let replica = entries.iter().filter(|entry| entry.is_dir && entry.name != raft::PARTITION_DIR);
+        let replica = replica.filter_map(|entry| PartitionDir::parse(&entry.name));
+        let Some(replica) = { replica }.find(|replica| replica.purpose == Purpose::Current) else { continue };
+        let (shown, name) = (super::shown(dir), replica.name);
+        if inspected.is_empty() {
+            let metadata = super::shown(&config.logs.metadata_dir);
+            bail!(
+                "{shown} holds {name}, but there is no metadata log in {metadata}: put {} back from a copy (or correct \
+                 metadata.log.dir); to begin a new cluster, remove what is in the log directories",
+                raft::PARTITION_DIR
+            );
+        }
+        if !entries.iter().any(|entry| entry.name == meta_properties::FILE) {
+            bail!("{shown} holds {name}, but no {}: put it back from a copy", meta_properties::FILE);
+        }
+    }
+    Ok(())
 }
 
 impl Directories {
@@ -102,7 +127,7 @@ impl Directories {
             if !directory.is_offline() {
                 markers.push(marker);
             }
-            let directory = Directory::start(directory, marker.is_some(), clock.clone())?;
+            let directory = Directory::start(directory, marker.is_some(), clock.clone(), random)?;
             if dir == metadata {
                 metadata_directory = Some(directory.log_directory().clone());
             }

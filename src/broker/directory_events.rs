@@ -27,7 +27,7 @@ const MOVE_RATE: &str = "replica.alter.log.dirs.io.max.bytes.per.second";
 /// Takes over what a change of the configuration says of directories.
 pub(super) fn follow(config: &Config, image: &Image, partitions: &Set) {
     cordon(config, partitions.directories());
-    limit_moves(config.node_id, image, partitions);
+    begin(config, image, partitions);
     partitions.note_directories_changed();
 }
 
@@ -41,11 +41,22 @@ pub(super) fn cordon(config: &Config, directories: &[Arc<Directory>]) {
     }
 }
 
-/// Takes over how fast replicas may be moved.
-pub(super) fn limit_moves(node: NodeId, image: &Image, partitions: &Set) {
+/// Takes over how long deleted topics are kept, and how fast replicas may be moved.
+pub(super) fn begin(config: &Config, image: &Image, partitions: &Set) {
+    partitions.keep_trash(config.values.long("barnabas.topic.trash.ms"));
+    limit_moves(config.node_id, image, partitions);
+}
+
+fn limit_moves(node: NodeId, image: &Image, partitions: &Set) {
     let of = |name: &str| image.configs.overrides(ResourceKind::Broker, name).remove(MOVE_RATE);
     let rate = of(&node.to_string()).or_else(|| of("")).and_then(|rate| rate.parse::<u64>().ok());
     partitions.limit_moves(rate.filter(|rate| i64::try_from(*rate).is_ok_and(|rate| rate != i64::MAX)));
+}
+
+/// How many replicas move at a time (`KafkaConfig.getNumReplicaAlterLogDirsThreads`).
+pub(super) fn move_threads(config: &Config) -> usize {
+    let set = config.values.maybe_int("num.replica.alter.log.dirs.threads");
+    set.map_or(config.logs.dirs.len(), |threads| usize::try_from(threads).unwrap_or(0).max(1))
 }
 
 /// Tells the controller what is to be told.

@@ -61,15 +61,16 @@ pub async fn run(config: Config, loggers: Loggers) -> Result<()> {
     let metrics = metrics::install(clock.clone())?;
     // Before a directory is touched: a port that is taken must not cost the clean-shutdown marker.
     let mut bound = sockets::bind_listeners(&config)?;
-    // What this version does not know, or what others vote on, is left as it is.
-    raft::inspect(&StdDisk, &config.logs.metadata_dir, config.node_id.0)?;
+    // What this version does not know, what others vote on, and what is damaged, is left as it is.
+    let inspected = raft::inspect(&StdDisk, &config.logs.metadata_dir, config.node_id.0)?;
+    directories::check_new(&StdDisk, &config, &inspected)?;
     let directories = Arc::new(Directories::open(&config, &clock, &random)?);
     info!(cluster = %directories.cluster_id, node = %config.node_id, dirs = ?config.logs.dirs, "starting");
     let stop = CancellationToken::new();
     let pages = BrokerPages::new(metrics.clone());
     serve_pages(&config, &pages, &stop)?;
 
-    let loaded = Quorum::load(directories.quorum_parts(&config, &clock))
+    let loaded = Quorum::load(directories.quorum_parts(&config, &clock), inspected)
         .context("the metadata log cannot be loaded")?;
     let live = Live::new(&config, &loaded.image());
     let effective = live.follow();
@@ -79,7 +80,7 @@ pub async fn run(config: Config, loggers: Loggers) -> Result<()> {
     directory_events::cordon(&started, &directories.all);
     let partitions =
         open_partitions(&config, threads, &directories, &clock, &random, &metrics, &loaded.image());
-    directory_events::limit_moves(config.node_id, &loaded.image(), &partitions);
+    directory_events::begin(&started, &loaded.image(), &partitions);
     let (groups, transactions) = coordinators(&config, &directories, &clock, &partitions);
     let quorum = loaded.run(subscriber(live, partitions.clone(), groups.clone(), transactions.clone()))?;
 
@@ -163,6 +164,7 @@ fn open_partitions(
     let parts = partition::Parts {
         node,
         directories: directories.all.clone(),
+        move_threads: directory_events::move_threads(config),
         settings: Box::new(settings),
         clock: clock.clone(),
         random: random.clone(),

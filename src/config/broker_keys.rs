@@ -49,7 +49,7 @@ pub fn described() -> impl Iterator<Item = &'static Key> {
 
 /// Keys that Apache Kafka does not have.
 pub const OWN: &[Key] = keys! {
-    "barnabas.topic.trash.ms": Long, Text("0"), AtLeast(0), Medium, ReadOnly, Honoured, "How long the data of a deleted topic is kept, so that `barnabas topics restore` can bring it back; with 0 it is removed at once.";
+    "barnabas.topic.trash.ms": Long, Text("0"), AtLeast(0), Medium, ClusterWide, Honoured, "How long the data of a deleted topic is kept, so that `barnabas topics restore` can bring it back; with 0 it is removed at once.";
     "metrics.consumer.group.partitions.max": Int, Text("10000"), AtLeast(0), Medium, ReadOnly, Honoured, "Partitions of consumer groups that have series for committed offset and lag, at most; 0 switches the metrics of consumer groups off.";
     "metrics.listener": String, Text("localhost:9404"), Any, Medium, ReadOnly, Honoured, "Where metrics and health are served over HTTP, as `host:port`; empty switches both off.";
     "write.caching": Boolean, Text("false"), Any, High, ClusterWide, Honoured, "Whether acks=all is answered from the page cache, as Kafka does, instead of after fdatasync.";
@@ -259,7 +259,7 @@ pub const PUBLIC: &[Key] = keys! {
     "num.network.threads": Int, Text("3"), AtLeast(1), High, ClusterWide, Accepted, "Threads that serve a listener's connections.";
     "num.partitions": Int, Text("1"), AtLeast(1), Medium, ReadOnly, Honoured, "Partitions of a topic that is created without a count of its own.";
     "num.recovery.threads.per.data.dir": Int, Text("2"), AtLeast(1), High, ClusterWide, Honoured, "Threads per log directory that open logs at the start.";
-    "num.replica.alter.log.dirs.threads": Int, Null, Any, High, ReadOnly, Accepted, "Threads that move replicas between log directories.";
+    "num.replica.alter.log.dirs.threads": Int, Null, Any, High, ReadOnly, Honoured, "Threads that move replicas between log directories; if not set, one per log directory.";
     "num.replica.fetchers": Int, Text("1"), AtLeast(1), High, ClusterWide, Accepted, "Threads that copy from one leader.";
     "offset.metadata.max.bytes": Int, Text("4096"), Any, High, ReadOnly, Honoured, "Longest metadata text of a committed offset.";
     "offsets.commit.timeout.ms": Int, Text("5000"), AtLeast(1), High, ReadOnly, Honoured, "Longest wait for a commit of offsets to be replicated.";

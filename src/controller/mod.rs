@@ -98,14 +98,14 @@ pub struct Controller {
 }
 
 impl Controller {
-    /// A controller that has replayed what `image` holds.
-    pub fn new(settings: Settings, image: Image) -> Self {
+    /// A controller that has replayed what `image` holds, and then the beginning of `transaction`.
+    pub fn resume(settings: Settings, image: Image, transaction: Transaction) -> Self {
         let names = Names::of(&image.topics);
         let mut sessions = Sessions::new(settings.session_timeout_ms, settings.node_id);
         for broker in image.cluster.brokers.values() {
             sessions.registered(broker.id, image.provenance.offset);
         }
-        Self { settings, delta: Delta::new(image), transaction: Transaction::default(), names, sessions }
+        Self { settings, delta: Delta::new(image), transaction, names, sessions }
     }
 
     /// The cluster after every record replayed so far.

@@ -24,6 +24,9 @@ impl Controller {
         if topics.by_name(name).is_some() || topics.by_id(request.id).is_some() {
             return Err(Error::new(Kind::TopicAlreadyExists, format!("Topic '{name}' already exists.")));
         }
+        if request.partitions.is_empty() {
+            return Err(Kind::InvalidPartitions.into());
+        }
         if request.partitions.len() > REQUEST_RECORDS_MAX {
             return Err(isr::too_large());
         }
@@ -39,7 +42,13 @@ impl Controller {
         records.extend(self.config_records(&resource, &changes, true)?);
         let replicas = vec![request.broker_id];
         self.check_assignment(&replicas, None)?;
+        let broker = self.image().cluster.broker(request.broker_id);
         for (index, before) in (0..).zip(&request.partitions) {
+            if !broker.is_some_and(|broker| broker.has_online(before.directory)) {
+                let why =
+                    format!("Partition {index} of topic '{name}' is in no log directory that is online.");
+                return Err(Error::new(Kind::InvalidReplicaAssignment, why));
+            }
             let partition = Partition {
                 directories: vec![before.directory],
                 // Beyond those in the log, and those that clients remember.

@@ -14,7 +14,9 @@ use crate::machine::Driver;
 use crate::machine::story::{Log, Words, stories};
 use crate::meta::configs::Entries;
 use crate::meta::topics::LEADER_STAYS;
+use crate::meta::transaction::Transaction;
 use crate::meta::{Configs, Endpoint, LeaderRecoveryState, Resource, ResourceKind, features, quotas};
+use crate::wire::kraft::PartitionRecord;
 
 /// Rules with a few keys.
 struct Rules;
@@ -98,7 +100,7 @@ fn resource(text: &str) -> Resource {
 
 impl Run {
     fn new() -> Self {
-        let controller = Controller::new(settings(), Image::empty());
+        let controller = Controller::resume(settings(), Image::empty(), Transaction::default());
         let driver = Driver::new(controller, Log::default(), i64::MAX);
         Self { driver, now_ms: 0, topics_made: 0 }
     }
@@ -302,14 +304,7 @@ impl Run {
         #[expect(clippy::wildcard_enum_match_arm, reason = "the stories have no other records")]
         match record {
             Record::Topic(topic) => format!("topic {}", topic.name),
-            Record::Partition(new) => format!(
-                "partition {}-{} replicas {:?} isr {:?} leader {}",
-                self.name(new.topic_id),
-                new.partition_id,
-                new.replicas,
-                new.isr,
-                new.leader
-            ),
+            Record::Partition(new) => self.show_partition(new),
             Record::PartitionChange(change) => {
                 let mut text = format!("change {}-{}", self.name(change.topic_id), change.partition_id);
                 if change.leader != LEADER_STAYS {
@@ -391,10 +386,27 @@ impl Run {
         }
     }
 
+    fn show_partition(&self, new: &PartitionRecord) -> String {
+        let mut text = format!(
+            "partition {}-{} replicas {:?} isr {:?} leader {}",
+            self.name(new.topic_id),
+            new.partition_id,
+            new.replicas,
+            new.isr,
+            new.leader
+        );
+        if new.partition_epoch > 0 {
+            let directories: Vec<u128> = new.directories.iter().map(|id| id.as_u128() - 1000).collect();
+            let (leader, partition) = (new.leader_epoch, new.partition_epoch);
+            write!(text, " epochs {leader} {partition} in {directories:?}").unwrap();
+        }
+        text
+    }
+
     /// The log, and a snapshot, give the image that the controller has; partitions keep their invariants.
     fn check(&mut self) {
         let log = std::mem::take(&mut self.driver.sink_mut().0);
-        let mut replayed = Controller::new(settings(), Image::empty());
+        let mut replayed = Controller::resume(settings(), Image::empty(), Transaction::default());
         for (offset, record) in (0..).zip(&log) {
             let mut bytes = Vec::new();
             record.encode(&mut bytes);
@@ -465,6 +477,28 @@ fn administration(words: &Words<'_>) -> Input {
             validate_only: words.has("validate"),
         }
         .into_input(),
+        "restore" => {
+            let partition = |text: &str| {
+                let numbers = ids(text);
+                DeletedPartition {
+                    directory: directory(numbers[2]),
+                    leader_epoch: numbers[0],
+                    partition_epoch: numbers[1],
+                }
+            };
+            let configs = entries(words).into_iter().filter_map(|(key, value)| Some((key, value?)));
+            RestoreTopic {
+                name: words.plain[1].into(),
+                id: TopicId(Uuid::from_u128(words.number("id", 90))),
+                configs: configs.collect(),
+                partitions: words
+                    .text("of")
+                    .map_or_else(Vec::new, |text| text.split(';').map(partition).collect()),
+                broker_id: words.number("on", 1),
+                validate_only: words.has("validate"),
+            }
+            .into_input()
+        }
         "scram" => {
             let user = Arc::from(words.plain[1]);
             let (deletions, upsertions) = match words.text("iterations") {
@@ -629,4 +663,5 @@ stories! {
     partitions_move_to_other_replicas: "reassignments.txt",
     features_go_up_and_down: "features.txt",
     a_failed_directory_takes_its_own_partitions_only: "directories.txt",
+    a_deleted_topic_comes_back_as_it_was: "restore.txt",
 }

@@ -82,9 +82,15 @@ pub fn is_disk_failure(error: &io::Error) -> bool {
 }
 
 /// Whether no file could be opened because too many are open: nothing was written then, and later it may work.
-pub(super) fn is_out_of_descriptors(error: &io::Error) -> bool {
+pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
     let code = error.raw_os_error();
     [Errno::MFILE, Errno::NFILE].into_iter().any(|e| code == Some(e.raw_os_error()))
+}
+
+/// Whether the process lacks descriptors or memory, which says nothing of the disk. Only for what is written anew as a
+/// whole when it is tried again: after a failed sync nobody knows which bytes are on the device.
+pub(super) fn is_want_of_resources(error: &io::Error) -> bool {
+    is_out_of_descriptors(error) || error.kind() == io::ErrorKind::OutOfMemory
 }
 
 impl AppendError {

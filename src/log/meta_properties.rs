@@ -74,7 +74,7 @@ pub enum Error {
     },
 }
 
-/// The file's content. In version 0, from before KRaft, everything may be missing.
+/// The file's content. Version 0 is from before KRaft.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MetaProperties {
     /// 0, or 1 with KRaft.
@@ -115,8 +115,9 @@ impl MetaProperties {
         let cluster_id = fields.remove("cluster.id");
         if node_field == "node.id" {
             node_id.ok_or(("node.id", "is missing"))?;
-            cluster_id.as_ref().ok_or(("cluster.id", "is missing"))?;
         }
+        // Else a file that was emptied would give the directory to a new cluster.
+        cluster_id.as_ref().ok_or(("cluster.id", "is missing"))?;
         let directory_id: Option<DirectoryId> = match fields.remove("directory.id") {
             Some(id) => Some(id.parse().map_err(|_| ("directory.id", "is no uuid"))?),
             None => None,
@@ -246,15 +247,19 @@ mod tests {
     }
 
     #[test]
-    fn version_1_needs_cluster_and_node_and_version_0_nothing() {
+    fn a_file_names_its_cluster_and_in_version_1_its_node() {
         let parse = MetaProperties::parse;
         assert_eq!(parse("version=1\nnode.id=3"), Err(("cluster.id", "is missing")));
         assert_eq!(parse("version=1\ncluster.id=x"), Err(("node.id", "is missing")));
         assert_eq!(parse("version=2"), Err(("version", "is unknown")));
-        assert_eq!(parse("broker.id : 3").unwrap().node_id, Some(NodeId(3)));
+        assert_eq!(parse("broker.id : 3\ncluster.id=x").unwrap().node_id, Some(NodeId(3)));
         assert_eq!(parse("broker.id=three"), Err(("broker.id", "is no number")));
-        assert_eq!(parse("directory.id=AAAAAAAAAAAAAAAAAAAAYw"), Err(("directory.id", "is reserved")));
-        assert_eq!(parse(""), Ok(MetaProperties::default()));
+        assert_eq!(
+            parse("cluster.id=x\ndirectory.id=AAAAAAAAAAAAAAAAAAAAYw"),
+            Err(("directory.id", "is reserved"))
+        );
+        assert_eq!(parse(""), Err(("cluster.id", "is missing")));
+        assert_eq!(parse("\0\0\0"), Err(("cluster.id", "is missing")));
     }
 
     #[test]

@@ -109,19 +109,25 @@ impl Transfer {
         self.log.size_bytes()
     }
 
-    /// Copies what the segments have that the copy does not, and gives how many bytes that was. Nothing may replace
-    /// or remove segments from the first call to the last.
-    pub fn copy(&mut self, extent: &Extent, pace: &mut Pace<'_>) -> Result<u64, Error> {
-        let mut copied = 0;
+    /// How many bytes the segments have that the copy does not.
+    pub fn bytes_behind(&self, extent: &Extent) -> u64 {
+        let (at, copied) = self.at;
+        let left = extent.0.iter().filter(|segment| segment.base_offset >= at);
+        left.map(|s| if s.base_offset == at { s.size().saturating_sub(copied) } else { s.size() }).sum()
+    }
+
+    /// Copies what the segments have that the copy does not. Nothing may replace or remove segments from the first
+    /// call to the last.
+    pub fn copy(&mut self, extent: &Extent, pace: &mut Pace<'_>) -> Result<(), Error> {
         let from = self.at.0;
         for segment in extent.0.iter().filter(|segment| segment.base_offset >= from) {
             if self.at.0 != segment.base_offset {
                 self.enter(segment)?;
                 self.at = (segment.base_offset, 0);
             }
-            copied += self.copy_segment(segment, pace)?;
+            self.copy_segment(segment, pace)?;
         }
-        Ok(copied)
+        Ok(())
     }
 
     /// Begins the copy of a segment, with the producers that are known where it begins.
@@ -155,8 +161,7 @@ impl Transfer {
         Ok(())
     }
 
-    fn copy_segment(&mut self, segment: &Segment, pace: &mut Pace<'_>) -> Result<u64, Error> {
-        let begun = self.at.1;
+    fn copy_segment(&mut self, segment: &Segment, pace: &mut Pace<'_>) -> Result<(), Error> {
         while self.at.1 < segment.size() {
             let position = self.at.1;
             let at = |source| Error::Source { path: segment.path(Kind::Log), position, source };
@@ -178,7 +183,7 @@ impl Transfer {
                 return Err(Error::GivenUp);
             }
         }
-        Ok(self.at.1 - begun)
+        Ok(())
     }
 
     /// Makes durable what is copied.

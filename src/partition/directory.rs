@@ -14,11 +14,16 @@ use super::error::Error;
 use super::replica::Home;
 use crate::base::clock::Clock;
 use crate::base::id::TopicPartition;
+use crate::base::random::Random;
 use crate::log::checkpoint::Offsets;
 use crate::log::committer::{Committer, Journalling};
 use crate::log::directory::{LogDirectory, OffsetFile};
 use crate::log::journal::{self, Replayed};
 use crate::metrics::timers::{self, Timer};
+
+/// What is written together.
+const CHECKPOINTS: [OffsetFile; 3] =
+    [OffsetFile::RecoveryPoint, OffsetFile::LogStartOffset, OffsetFile::HighWatermark];
 
 /// A log directory in use.
 pub struct Directory {
@@ -40,8 +45,26 @@ pub struct Directory {
     /// Whether a log was synced since the checkpoints were written.
     has_progress: AtomicBool,
     removal: Mutex<Removal>,
-    /// Hashes of what the checkpoint files hold, so that an idle broker writes nothing.
-    written: Mutex<[Option<u64>; 4]>,
+    /// What the checkpoint files hold.
+    written: Mutex<[Written; 4]>,
+}
+
+/// What a checkpoint file holds.
+#[derive(Clone, Copy, Default)]
+struct Written {
+    /// Of its entries, if they are known to be there, so that an idle broker writes nothing.
+    hash: Option<u64>,
+    /// Whether it could not be written when it should have been.
+    is_owed: bool,
+}
+
+fn place_of(file: OffsetFile) -> usize {
+    match file {
+        OffsetFile::RecoveryPoint => 0,
+        OffsetFile::LogStartOffset => 1,
+        OffsetFile::HighWatermark => 2,
+        OffsetFile::CleanedUpTo => 3,
+    }
 }
 
 /// Directories of deleted replicas, and whether a thread removes them.
@@ -75,7 +98,12 @@ fn recover_journal(directory: &LogDirectory, was_clean: bool) -> io::Result<()> 
 
 impl Directory {
     /// Replays the journal if there is one and starts the committer of `log_directory`; `was_clean` is whether it had a clean-shutdown marker.
-    pub fn start(log_directory: LogDirectory, was_clean: bool, clock: Clock) -> io::Result<Arc<Self>> {
+    pub fn start(
+        log_directory: LogDirectory,
+        was_clean: bool,
+        clock: Clock,
+        random: &Random,
+    ) -> io::Result<Arc<Self>> {
         let log_directory = Arc::new(log_directory);
         if !log_directory.is_offline()
             && let Err(error) = recover_journal(&log_directory, was_clean)
@@ -83,7 +111,8 @@ impl Directory {
             warn!(dir = %log_directory.path().display(), %error, "journal cannot be replayed");
         }
         let failing = log_directory.clone();
-        let journalling = Journalling::lazy(log_directory.disk().clone(), log_directory.path().to_owned());
+        let (disk, dir) = (log_directory.disk().clone(), log_directory.path().to_owned());
+        let journalling = Journalling::lazy(disk, dir, random.clone());
         let committer = Committer::start(
             "committer",
             Some(journalling),
@@ -103,8 +132,7 @@ impl Directory {
             replicas: AtomicUsize::new(0),
             has_progress: AtomicBool::new(false),
             removal: Mutex::default(),
-            // Most directories never need the last one.
-            written: Mutex::new([None, None, None, Some(hash(&Offsets::new()))]),
+            written: Mutex::default(),
         }))
     }
 
@@ -175,6 +203,25 @@ impl Directory {
         }
     }
 
+    /// Raises where the log of a replica begins that is about to move here.
+    pub(super) fn raise_expected_start(&self, name: &TopicPartition, offset: i64) {
+        if let Some([_, log_start, _]) = self.incoming.lock().get_mut(name) {
+            *log_start = offset.max(*log_start);
+        }
+    }
+
+    /// The checkpoint entries, as they are in recovery points, log start offsets and high watermarks, of replicas that
+    /// are not in use here. To be taken before those of the replicas that are, for one may come to be.
+    pub(super) fn other_offsets(&self) -> [Offsets; 3] {
+        let mut offsets = self.kept.lock().clone();
+        for (name, marks) in self.incoming.lock().iter() {
+            for (offsets, mark) in offsets.iter_mut().zip(marks) {
+                offsets.entry(name.clone()).or_insert(*mark);
+            }
+        }
+        offsets
+    }
+
     /// Whether it takes no new replicas.
     pub fn is_cordoned(&self) -> bool {
         self.is_cordoned.load(Ordering::Relaxed)
@@ -192,37 +239,45 @@ impl Directory {
 
     /// Writes recovery points, log start offsets and high watermarks, each file only if it changed.
     pub(super) fn write_checkpoints(&self, offsets: [Offsets; 3]) -> io::Result<()> {
-        let files = [OffsetFile::RecoveryPoint, OffsetFile::LogStartOffset, OffsetFile::HighWatermark];
-        files.into_iter().zip(offsets).try_for_each(|(file, offsets)| self.write_checkpoint(file, offsets))
+        let written = CHECKPOINTS.into_iter().zip(offsets).map(|(file, of)| self.write_checkpoint(file, &of));
+        // Each of them is owed if it cannot be written.
+        written.collect::<Vec<_>>().into_iter().collect()
     }
 
     /// Writes one of the checkpoint files, if it changed.
-    pub(super) fn write_checkpoint(&self, file: OffsetFile, mut offsets: Offsets) -> io::Result<()> {
-        let at = match file {
-            OffsetFile::RecoveryPoint => 0,
-            OffsetFile::LogStartOffset => 1,
-            OffsetFile::HighWatermark => 2,
-            OffsetFile::CleanedUpTo => 3,
-        };
-        if let Some(kept) = self.kept.lock().get(at) {
-            offsets.extend(kept.iter().map(|(name, mark)| (name.clone(), *mark)));
+    pub(super) fn write_checkpoint(&self, file: OffsetFile, offsets: &Offsets) -> io::Result<()> {
+        let hash = Some(hash(offsets));
+        let written = &mut self.written.lock()[place_of(file)];
+        if written.hash == hash {
+            return Ok(());
         }
-        for (name, marks) in self.incoming.lock().iter() {
-            if let Some(mark) = marks.get(at) {
-                offsets.entry(name.clone()).or_insert(*mark);
-            }
-        }
-        let written = &mut self.written.lock()[at];
-        if *written != Some(hash(&offsets)) {
-            self.log_directory.write_offsets(file, &offsets)?;
-            *written = Some(hash(&offsets));
-        }
+        // Whatever is there after an error.
+        *written = Written { hash: None, is_owed: true };
+        self.log_directory.write_offsets(file, offsets)?;
+        *written = Written { hash, is_owed: false };
         Ok(())
+    }
+
+    /// Whether a checkpoint file could not be written when it should have been, and still is an older one.
+    pub(super) fn owes(&self, file: OffsetFile) -> bool {
+        self.written.lock()[place_of(file)].is_owed
+    }
+
+    /// Whether it owes one of those with recovery points, log start offsets and high watermarks.
+    pub(super) fn owes_checkpoints(&self) -> bool {
+        CHECKPOINTS.into_iter().any(|file| self.owes(file))
     }
 
     /// Takes note of what a checkpoint file holds.
     pub(super) fn has_read_cleaned(&self, offsets: &Offsets) {
-        self.written.lock()[3] = Some(hash(offsets));
+        self.written.lock()[place_of(OffsetFile::CleanedUpTo)].hash = Some(hash(offsets));
+    }
+
+    /// Whether something was marked for later, or synced since the last checkpoint.
+    pub(super) fn has_to_sync(&self) -> bool {
+        self.has_progress.load(Ordering::Acquire)
+            || !self.later.lock().is_empty()
+            || self.committer.has_postponed()
     }
 
     /// Has the committer sync everything that was marked for later.
@@ -240,7 +295,7 @@ impl Directory {
             return;
         }
         let (disk, path) = (self.log_directory.disk(), self.log_directory.path());
-        if let Err(error) = self.log_directory.guard(|| disk.sync_dir(path)) {
+        if let Err(error) = self.log_directory.guard_anew(|| disk.sync_dir(path)) {
             warn!(dir = %path.display(), %error, "deleted replicas are not removed");
             return;
         }

@@ -15,8 +15,10 @@ use super::settings::Settings;
 use crate::base::id::{TopicId, TopicPartition};
 use crate::log;
 use crate::log::directory::Purpose;
+use crate::log::error::is_out_of_descriptors;
 use crate::log::producers::{Guard, Origin};
 use crate::log::read::ReadPlan;
+use crate::log::trash::Trashed;
 use crate::log::{AppendError, Appended, Leading, Log, TimestampOffset};
 use crate::metrics;
 use crate::purgatory::{Arrivals, Countdown, Offsets, Signal, Wakes};
@@ -33,6 +35,8 @@ mod transactions;
 pub(super) use cleaning::{Done, Means};
 pub(super) use home::Home;
 pub use moving::FutureReplica;
+#[cfg(test)]
+pub(super) use moving::MoveError;
 pub(super) use moving::{Moving, REPLACES_FILE, Route};
 pub use transactions::{ActiveProducer, Own};
 
@@ -148,6 +152,8 @@ struct State {
     deleted: bool,
     /// The copy that will take its place.
     moving: Option<Arc<Moving>>,
+    /// Whether a copy may have taken its place: the next start looks which of the two counts.
+    may_have_moved: bool,
 }
 
 /// Whose batch is appended.
@@ -194,6 +200,14 @@ impl State {
     /// The leader's, else the newest that is known.
     fn high_watermark(&self) -> i64 {
         self.leader.as_ref().map_or(self.known_high_watermark, LeaderState::high_watermark)
+    }
+
+    fn checkpoint_marks(&self) -> CheckpointMarks {
+        CheckpointMarks {
+            recovery_point: self.log.flushed_offset(),
+            log_start: self.log.start_offset(),
+            high_watermark: self.high_watermark(),
+        }
     }
 
     /// The end of what this replica itself vouches for.
@@ -280,6 +294,7 @@ impl Replica {
             known_high_watermark,
             deleted: false,
             moving: None,
+            may_have_moved: false,
         };
         directory.add_replica();
         Arc::new_cyclic(|me| Self {
@@ -629,28 +644,55 @@ impl Replica {
         }
     }
 
-    /// Stops serving and renames the log's directory for a purpose. The caller makes that durable.
-    pub(super) fn delete(&self, purpose: Purpose, unique: Uuid) -> Result<PathBuf, log::Error> {
+    /// Stops serving and renames the log's directory, for the trash if there is something to be said of it there. Gives
+    /// the log directory, and the new name. The caller makes that durable.
+    pub(super) fn delete(
+        &self,
+        trashed: Option<&mut Trashed>,
+        unique: Uuid,
+    ) -> Result<(Arc<Directory>, PathBuf), log::Error> {
         // A sync under way would look for files that are gone.
         let _syncing = self.syncing.lock();
         let mut state = self.state.lock();
         state.deleted = true;
         state.forget_moving(&self.name);
         state.release_all();
+        let directory = self.directory();
+        let purpose = if trashed.is_some() { Purpose::Stray } else { Purpose::Delete };
+        if let Some(trashed) = trashed {
+            self.say_where_it_ends(&mut state, &directory, trashed);
+        }
         let set_aside = state.log.set_aside(purpose, unique)?;
         drop(state);
-        self.directory().remove_replica();
-        Ok(set_aside)
+        directory.remove_replica();
+        Ok((directory, set_aside))
+    }
+
+    /// Makes durable what came after the mark: the journal does not vouch for a log of another name.
+    fn say_where_it_ends(&self, state: &mut State, directory: &Directory, trashed: &mut Trashed) {
+        let log_directory = directory.log_directory();
+        if let Some(flush) = state.log.begin_flush() {
+            match flush.run() {
+                Ok(()) => drop(state.log.flushed(&flush)),
+                Err(why) if is_out_of_descriptors(&why) => {
+                    warn!(tp = %self.name, %why, "the newest records are not synced in the trash");
+                }
+                Err(why) => drop(log_directory.fail(why)),
+            }
+        }
+        let marks = state.checkpoint_marks();
+        (trashed.log_start_offset, trashed.recovery_point) = (marks.log_start, marks.recovery_point);
+        let path = log_directory.path().join(self.name.to_string());
+        let written =
+            log_directory.ensure_online().and_then(|()| trashed.write(&**log_directory.disk(), &path));
+        if let Err(error) = written {
+            warn!(tp = %self.name, %error, "the trash file is that of the mark");
+        }
     }
 
     /// What the checkpoint files hold of this replica.
     pub(super) fn checkpoint_marks(&self) -> CheckpointMarks {
-        let state = self.state.lock();
-        CheckpointMarks {
-            recovery_point: state.log.flushed_offset(),
-            log_start: state.log.start_offset(),
-            high_watermark: state.high_watermark(),
-        }
+        self.state.lock().checkpoint_marks()
     }
 
     /// Closes files that were not used since the last call.

@@ -14,7 +14,7 @@ use std::sync::{Arc, Weak};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::directory::Directory;
 use super::open;
@@ -23,8 +23,7 @@ use super::settings::Settings;
 use crate::base::clock::Clock;
 use crate::base::id::{DirectoryId, NodeId, TopicId, TopicPartition};
 use crate::base::random::Random;
-use crate::log::checkpoint::Offsets;
-use crate::log::directory::Purpose;
+use crate::log::directory::OffsetFile;
 use crate::log::{self, Log};
 use crate::meta::Image;
 use crate::meta::configs::ResourceKind;
@@ -53,6 +52,8 @@ pub struct Parts {
     pub node: NodeId,
     /// Where replicas may be.
     pub directories: Vec<Arc<Directory>>,
+    /// How many replicas move to another log directory at a time.
+    pub move_threads: usize,
     /// Log settings by topic.
     pub settings: SettingsOf,
     /// The clock.
@@ -79,6 +80,8 @@ pub struct Set {
     trash: trash::Trash,
     /// Told when a replica is where the metadata does not know it, and when a directory has failed.
     directories_changed: Notify,
+    /// Tells all who wait that something is on its way out.
+    leaves: Notify,
 }
 
 /// On a thread of its own: whoever met the error may hold a replica's lock.
@@ -98,7 +101,7 @@ impl Set {
     /// Opens every replica that `image` places here. After an unclean stop logs are recovered, several at a
     /// time. A replica that cannot be opened is left out.
     pub fn open(parts: Parts, image: &Image, threads: usize) -> Arc<Self> {
-        trash::settle(&parts);
+        let restored = trash::settle(&parts);
         let open::All { replicas, mut unopened, unfinished } = open::all(&parts, image, threads);
         let is_anything_offline = parts.directories.iter().any(|d| d.log_directory().is_offline());
         let mut topics: HashMap<TopicId, Replicas> = HashMap::new();
@@ -130,10 +133,11 @@ impl Set {
             moves: moves::Moves::default(),
             trash: trash::Trash::default(),
             directories_changed: Notify::new(),
+            leaves: Notify::new(),
         };
         let all: Vec<TopicId> = image.topics.iter().map(|t| t.id).collect();
         set.load_cleaned();
-        set.load_trash();
+        set.load_trash(restored);
         set.apply(image, &all);
         // What the files say of topics that are gone must not meet their successors.
         set.checkpoint(true);
@@ -270,6 +274,17 @@ impl Set {
         settings: Settings,
     ) -> Result<Arc<Replica>, log::Error> {
         let directory = self.place(name, partition);
+        if directory.owes_checkpoints() {
+            // What the files say of an earlier replica of the name would be believed of this one after a crash.
+            self.checkpoint(true);
+        }
+        if directory.owes_checkpoints() {
+            let path = directory.log_directory().path().to_owned();
+            return Err(log::Error::Io {
+                path,
+                source: io::Error::other("the checkpoints cannot be written"),
+            });
+        }
         let path = directory.log_directory().path().join(name.to_string());
         let disk = directory.log_directory().disk().clone();
         let log = Log::create(disk, &path, topic_id, settings.log, self.parts.clock.now_ms())?;
@@ -281,30 +296,31 @@ impl Set {
         info!(topic = %gone.name, partitions = gone.by_index.len(), "topic deleted");
         let mut marked =
             gone.by_index.values().next().map_or_else(HashMap::new, |r| self.take_marked(r.topic_id()));
-        for directory in &self.parts.directories {
-            let here = gone.by_index.values().filter(|r| Arc::ptr_eq(&r.directory(), directory));
-            let mut for_removal = Vec::new();
-            for replica in here {
-                let trashed = marked.remove(&replica.name().partition);
-                let purpose = if trashed.is_some() { Purpose::Stray } else { Purpose::Delete };
-                match (replica.delete(purpose, self.parts.random.uuid()), trashed) {
-                    (Ok(path), Some(trashed)) => self.put_into_trash(directory, path, trashed),
-                    (Ok(path), None) => for_removal.push(path),
-                    (Err(error), _) => error!(tp = %replica.name(), %error, "replica cannot be deleted"),
-                }
+        let mut for_removal = Vec::new();
+        // One that is about to move is where it is when its deletion says so.
+        for replica in gone.by_index.values() {
+            let mut trashed = marked.remove(&replica.name().partition);
+            match (replica.delete(trashed.as_mut(), self.parts.random.uuid()), trashed) {
+                (Ok((directory, path)), Some(trashed)) => self.put_into_trash(directory, path, trashed),
+                (Ok(deleted), None) => for_removal.push(deleted),
+                (Err(error), _) => error!(tp = %replica.name(), %error, "replica cannot be deleted"),
             }
-            directory.remove_set_aside(for_removal);
+        }
+        for directory in &self.parts.directories {
+            let here = for_removal.extract_if(.., |(of, _)| Arc::ptr_eq(of, directory));
+            directory.remove_set_aside(here.map(|(_, path)| path).collect());
         }
     }
 
     /// Writes the recovery points, log start offsets and high watermarks of every directory in which a log was
-    /// synced, or of all.
+    /// synced, or of all. What could not be written is [owed](Directory::owes_checkpoints) to the next call: who
+    /// relies on it has to ask.
     fn checkpoint(&self, always: bool) {
         self.checkpoint_each(|directory| {
-            if !(always || directory.take_progress()) {
+            if !(directory.take_progress() || always || directory.owes_checkpoints()) {
                 return Ok(());
             }
-            let mut offsets = [Offsets::new(), Offsets::new(), Offsets::new()];
+            let mut offsets = directory.other_offsets();
             for replica in self.replicas_in(directory) {
                 let marks = replica.checkpoint_marks();
                 let marks = [marks.recovery_point, marks.log_start, marks.high_watermark];
@@ -324,7 +340,12 @@ impl Set {
                 continue;
             }
             if let Err(error) = write(directory) {
-                error!(dir = %directory.log_directory().path().display(), %error, "checkpoints cannot be written");
+                let dir = directory.log_directory().path().display();
+                if directory.log_directory().is_offline() {
+                    error!(%dir, %error, "checkpoints cannot be written");
+                } else {
+                    warn!(%dir, %error, "checkpoints are written later");
+                }
             }
         }
     }
@@ -333,12 +354,20 @@ impl Set {
         self.all().into_iter().filter(move |replica| Arc::ptr_eq(&replica.directory(), directory))
     }
 
+    /// Whether [`Set::sync_and_checkpoint`] has something to do.
+    pub fn has_to_sync(&self) -> bool {
+        self.parts.directories.iter().any(|directory| directory.has_to_sync())
+    }
+
     /// Hands everything that was marked for later to the committers, and writes the checkpoints.
     pub fn sync_and_checkpoint(&self) {
         for directory in &self.parts.directories {
             directory.sync_later();
         }
         self.checkpoint(false);
+        if self.parts.directories.iter().any(|directory| directory.owes(OffsetFile::CleanedUpTo)) {
+            self.checkpoint_cleaned();
+        }
     }
 
     /// Closes files that were not used since the last call.
@@ -376,6 +405,7 @@ impl Set {
             let log_directory = directory.log_directory();
             if !log_directory.is_offline()
                 && directory.is_whole()
+                && !directory.owes_checkpoints()
                 && let Err(error) = log_directory.write_clean_shutdown(broker_epoch)
             {
                 error!(dir = %log_directory.path().display(), %error, "clean-shutdown marker cannot be written");

@@ -47,6 +47,7 @@ pub(crate) struct Disks {
     pub(crate) paths: Vec<PathBuf>,
     /// Whether the broker is taken to have stopped cleanly.
     pub(crate) are_clean: bool,
+    pub(crate) move_threads: usize,
     pub(crate) random: Random,
 }
 
@@ -55,7 +56,8 @@ impl Disks {
         let random = Random::seeded(7);
         let ids = (0..count).map(|_| DirectoryId(random.uuid())).collect();
         let paths = vec![PathBuf::from("/data"); count];
-        Self { disks: (0..count).map(|_| MemDisk::new()).collect(), ids, paths, are_clean: true, random }
+        let disks = (0..count).map(|_| MemDisk::new()).collect();
+        Self { disks, ids, paths, are_clean: true, move_threads: count, random }
     }
 
     /// One disk with several log directories.
@@ -75,11 +77,12 @@ impl Disks {
         let directories = self.disks.iter().zip(&self.ids).zip(&self.paths).map(|((disk, id), path)| {
             let shared: Arc<dyn Disk> = Arc::new(disk.clone());
             let directory = Claimed::claim(shared, path).unwrap().open("c", NODE, *id).unwrap();
-            Directory::start(directory, self.are_clean, clock.clone()).unwrap()
+            Directory::start(directory, self.are_clean, clock.clone(), &self.random).unwrap()
         });
         let parts = Parts {
             node: NODE,
             directories: directories.collect(),
+            move_threads: self.move_threads,
             settings: Box::new(move |image, topic| {
                 let mut settings = Settings::of_topic(&config, image, NODE, topic);
                 change(&mut settings);

@@ -35,6 +35,26 @@ impl BatchFile {
         Ok(Self { file, len, position: 0 })
     }
 
+    /// Bytes of the file.
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Where the next batch begins.
+    pub(super) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Goes on at another place.
+    pub(super) fn seek(&mut self, position: u64) {
+        self.position = position;
+    }
+
+    /// Reads bytes as they are; fewer only at the end of the file.
+    pub(super) fn read_at(&self, buf: &mut [u8], position: u64) -> io::Result<usize> {
+        self.file.read_at(buf, position)
+    }
+
     /// The next batch, whose CRC is right; none at the end.
     pub(super) fn next(&mut self) -> Result<Option<Batch>, Unreadable> {
         if self.position >= self.len {

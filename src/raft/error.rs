@@ -31,15 +31,36 @@ pub enum Error {
     /// A file that belongs to the log is broken.
     #[error(transparent)]
     Checkpoint(#[from] checkpoint::Error),
-    /// A batch of the log is not what a metadata log holds.
-    #[error("the metadata log {} is damaged at offset {offset}: {cause}", path.display())]
+    /// Bytes that were committed are not what they were. Nothing was written.
+    #[error(
+        "the metadata log is damaged: {} at byte {position} (offset {offset}): {cause}. It is no end that a power cut \
+         tore: {evidence}. Nothing was changed; put the file back from a copy",
+        path.display()
+    )]
     Damaged {
-        /// The log's directory.
+        /// The segment's file.
         path: PathBuf,
+        /// Where the bad batch begins.
+        position: u64,
         /// First offset of the batch.
         offset: i64,
         /// What is wrong.
         cause: Malformed,
+        /// What shows that it was committed.
+        evidence: Evidence,
+    },
+    /// Somebody wrote to the log between the two looks at it.
+    #[error(
+        "the metadata log {} ended at offset {inspected} when it was read, and ends at {opened} now; start again",
+        path.display()
+    )]
+    Changed {
+        /// The log's directory.
+        path: PathBuf,
+        /// Where it ended.
+        inspected: i64,
+        /// Where it ends.
+        opened: i64,
     },
     /// A record of the log contradicts those before it, or is from a newer version.
     #[error("the metadata log {} cannot be replayed at offset {offset}: {cause}", path.display())]
@@ -135,6 +156,30 @@ impl Error {
     pub(super) fn io(path: &Path, source: io::Error) -> Self {
         Self::Io { path: path.to_owned(), source }
     }
+}
+
+/// What shows that damaged bytes of the log had been committed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Evidence {
+    /// The log was closed.
+    #[error("the broker was shut down cleanly")]
+    CleanShutdown,
+    /// A checkpoint or a snapshot.
+    #[error("all below offset {0} is known to have been on the device")]
+    Synced(i64),
+    /// The batch itself is whole.
+    #[error("its checksum is right")]
+    SoundChecksum,
+    /// Something that was written later.
+    #[error("a sound batch comes after it, at byte {position} of {} (offset {offset})", path.display())]
+    SoundBatch {
+        /// The segment's file.
+        path: PathBuf,
+        /// Where the batch begins.
+        position: u64,
+        /// Its first offset.
+        offset: i64,
+    },
 }
 
 /// Why a running quorum has failed for good. Its log directory has to be taken offline.

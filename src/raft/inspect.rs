@@ -1,22 +1,27 @@
-//! Whether this version knows everything in a metadata log, asked before anything in the directory is written.
+//! What is in a metadata log, read once, before anything in its directory is written.
 //!
-//! A record that is not known must not be dropped, neither at a replay nor by the next snapshot, and a feature level
-//! that is not known may change what the known records mean. Such a directory is refused as it is, and so is one of a
-//! quorum of others.
+//! What this version does not know must not be dropped, neither at a replay nor by the next snapshot, and a feature level
+//! that is not known may change what the known records mean. Such a directory is refused as it is. So is one of a
+//! quorum of others, and one whose committed bytes are damaged: only an end that a power cut tore may be cut off.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use super::batch_file::BatchFile;
-use super::batches::{self, Entry};
-use super::error::Error;
+use tracing::warn;
+
+use super::batch_file::{BatchFile, Unreadable};
+use super::batches::{self, Entry, Malformed};
+use super::error::{Error, Evidence};
 use super::membership::{self, Membership};
 use super::quorum_state;
 use super::snapshot::{self, SnapshotId};
-use super::{BOOTSTRAP_FILE, PARTITION_DIR};
+use super::torn::{self, Flaw, Segment};
+use super::{BOOTSTRAP_FILE, PARTITION_DIR, sink};
+use crate::controller;
+use crate::log::directory;
 use crate::log::disk::Disk;
-use crate::meta::features;
+use crate::meta::transaction::Transaction;
+use crate::meta::{Delta, Image, Provenance, features};
+use crate::wire::batch::Batch;
 use crate::wire::kraft::Record;
 
 /// Ends the name of a segment, which begins with its base offset.
@@ -25,126 +30,335 @@ const KRAFT_VERSION: &str = "kraft.version";
 /// The highest `kraft.version`: voters that can change (KIP-853).
 const KRAFT_VERSION_MAX: i16 = 1;
 
+/// What a metadata log and its snapshots say.
+#[derive(Debug)]
+pub struct Inspected {
+    /// The snapshot that the replay began with.
+    pub(super) snapshot: Option<SnapshotId>,
+    /// The cluster after every record.
+    pub(super) image: Image,
+    /// The transaction that is open at the end.
+    pub(super) transaction: Transaction,
+    /// Who votes.
+    pub(super) membership: Membership,
+    /// The epoch in `quorum-state`.
+    pub(super) voted_epoch: i32,
+    /// Where the log ends, what a power cut has torn not counted.
+    pub(super) end_offset: i64,
+    /// Bytes of the batches after the snapshot.
+    pub(super) bytes: u64,
+    /// Whether it was this broker that stopped cleanly: then all of the log was synced.
+    pub(super) is_synced: bool,
+    /// What a new cluster begins with; nothing for one that is there already.
+    pub(super) bootstrap: Vec<Record>,
+}
+
+impl Inspected {
+    /// Whether there is neither a record nor a snapshot of any: the cluster is new.
+    pub fn is_empty(&self) -> bool {
+        self.end_offset == 0
+    }
+}
+
 /// Reads what is in the log directory `parent`, and writes nothing. Fails if there is something that this version
-/// does not know, or if others than `node_id` vote. Damage is left to the replay to judge.
-pub fn inspect(disk: &dyn Disk, parent: &Path, node_id: i32) -> Result<(), Error> {
-    let mut seen =
-        Seen { dir: parent.join(PARTITION_DIR), levels: BTreeMap::new(), membership: Membership::default() };
+/// does not know, if others than `node_id` vote, or if something that was committed is damaged or gone.
+pub fn inspect(disk: &dyn Disk, parent: &Path, node_id: i32) -> Result<Inspected, Error> {
+    let dir = parent.join(PARTITION_DIR);
+    let mut seen = Seen { disk, node_id, replay: Replay::of(Base::default(), &dir), dir };
     let bootstrap = parent.join(BOOTSTRAP_FILE);
     let exists = |path: &Path| disk.exists(path).map_err(|e| Error::io(path, e));
+    let (mut voted_epoch, mut is_own) = (quorum_state::NONE, false);
+    let is_clean = directory::was_shut_down_cleanly(disk, parent).map_err(|e| Error::io(parent, e))?;
     if exists(&seen.dir)? {
-        let voters = quorum_state::read(disk, &seen.dir)?.voters;
-        if !voters.is_empty() {
-            membership::check(voters, node_id)?;
-        }
-        let from = seen.snapshot(disk)?;
-        for segment in segments(disk, &seen.dir)? {
-            seen.segment(disk, &segment, from)?;
-        }
+        voted_epoch = seen.vote()?;
+        let noted = sink::read_recovery_point(disk, &seen.dir)?;
+        is_own = noted.is_some_and(|point| point.epoch == Some(voted_epoch.into()));
+        seen.log(noted.map_or(0, |point| point.offset), (is_own, is_clean))?;
     }
-    // A cluster that has records of its own does not look at the file again.
-    if seen.levels.is_empty() && exists(&bootstrap)? {
-        let mut records = Vec::new();
-        snapshot::read(disk, &bootstrap, |record| {
-            records.push(record);
-            Ok(())
-        })?;
-        records.iter().try_for_each(|record| seen.record(0, record))?;
-    }
-    seen.check()?;
-    seen.membership.check(node_id)
-}
-
-/// The segments in their order.
-fn segments(disk: &dyn Disk, dir: &Path) -> Result<Vec<PathBuf>, Error> {
-    let names = disk.list(dir).map_err(|e| Error::io(dir, e))?;
-    let is_segment = |name: &str| {
-        name.strip_suffix(LOG_SUFFIX).is_some_and(|offset| offset.bytes().all(|b| b.is_ascii_digit()))
+    let Replay { base, delta, transaction, membership, bytes, next, last, .. } = seen.replay;
+    let (image, _) = delta.finish(last);
+    check_levels(&seen.dir, &image, &membership)?;
+    membership.check(node_id)?;
+    let bootstrap = match (image.features.levels.is_empty(), exists(&bootstrap)?) {
+        (false, _) => Vec::new(),
+        (true, false) => controller::default_bootstrap(),
+        (true, true) => read_bootstrap(disk, &bootstrap)?,
     };
-    Ok(names.iter().filter(|entry| is_segment(&entry.name)).map(|entry| dir.join(&entry.name)).collect())
+    let (snapshot, end_offset, is_synced) = (base, next, is_clean && is_own);
+    Ok(Inspected {
+        snapshot,
+        image,
+        transaction,
+        membership,
+        voted_epoch,
+        end_offset,
+        bytes,
+        is_synced,
+        bootstrap,
+    })
 }
 
-/// What was read so far.
-struct Seen {
-    dir: PathBuf,
-    levels: BTreeMap<Arc<str>, i16>,
-    membership: Membership,
+/// The first records of a cluster, all of which are known.
+fn read_bootstrap(disk: &dyn Disk, path: &Path) -> Result<Vec<Record>, Error> {
+    let (mut records, mut delta) = (Vec::new(), Delta::new(Image::empty()));
+    snapshot::read(disk, path, |record| {
+        delta.replay(&record).map_err(|e| e.to_string())?;
+        records.push(record);
+        Ok(())
+    })?;
+    check_levels(path, delta.image(), &Membership::default())?;
+    Ok(records)
 }
 
-impl Seen {
-    /// Reads the newest snapshot that is sound, and gives the offset where it ends.
-    fn snapshot(&mut self, disk: &dyn Disk) -> Result<i64, Error> {
-        let names = disk.list(&self.dir).map_err(|e| Error::io(&self.dir, e))?;
-        let ids = names.iter().filter_map(|entry| SnapshotId::parse(&entry.name));
-        let mut ids: Vec<_> = ids.collect();
-        ids.sort_unstable();
-        for id in ids.into_iter().rev() {
-            let mut records = Vec::new();
-            let read = snapshot::read(disk, &id.path(&self.dir), |record| {
-                records.push(record);
-                Ok(())
-            });
-            let Ok(summary) = read else { continue };
-            records.iter().try_for_each(|record| self.record(id.end_offset - 1, record))?;
-            self.membership = summary.membership;
-            return Ok(id.end_offset);
+fn check_levels(path: &Path, image: &Image, membership: &Membership) -> Result<(), Error> {
+    let refuse = |feature: &str, level, known_max| {
+        let (path, feature) = (path.to_owned(), feature.to_owned());
+        Err(Error::Feature { path, feature, level, known_max })
+    };
+    for (name, level) in &image.features.levels {
+        let known = features::KNOWN.into_iter().find(|known| *known.name == **name);
+        let accepted = known.map_or(0..=0, |known| known.accepted);
+        if !accepted.contains(level) {
+            return refuse(name, *level, *accepted.end());
         }
-        Ok(0)
+    }
+    let level = membership.kraft_version;
+    if !(0..=KRAFT_VERSION_MAX).contains(&level) {
+        return refuse(KRAFT_VERSION, level, KRAFT_VERSION_MAX);
+    }
+    Ok(())
+}
+
+/// A directory that is being read.
+struct Seen<'a> {
+    disk: &'a dyn Disk,
+    node_id: i32,
+    dir: PathBuf,
+    replay: Replay,
+}
+
+impl Seen<'_> {
+    fn vote(&self) -> Result<i32, Error> {
+        let state = quorum_state::read(self.disk, &self.dir)?;
+        if !state.voters.is_empty() {
+            membership::check(state.voters, self.node_id)?;
+        }
+        Ok(state.epoch)
     }
 
-    fn segment(&mut self, disk: &dyn Disk, path: &Path, from: i64) -> Result<(), Error> {
-        let mut batches = BatchFile::open(disk, path).map_err(|e| Error::io(path, e))?;
-        // What is torn was never acknowledged, or is damage.
-        while let Ok(Some(batch)) = batches.next() {
-            let base_offset = batch.header.base_offset;
-            if batch.header.next_offset() <= from {
-                continue;
+    /// The snapshots, oldest first, and the segments in their order.
+    fn files(&self) -> Result<(Vec<SnapshotId>, Vec<Segment>), Error> {
+        let entries = self.disk.list(&self.dir).map_err(|e| Error::io(&self.dir, e))?;
+        let mut ids: Vec<_> = entries.iter().filter_map(|entry| SnapshotId::parse(&entry.name)).collect();
+        ids.sort_unstable();
+        let segment = |name: &str| {
+            let base_offset = name.strip_suffix(LOG_SUFFIX)?;
+            let base_offset = base_offset.parse().ok().filter(|base: &i64| *base >= 0)?;
+            Some(Segment { base_offset, path: self.dir.join(name) })
+        };
+        Ok((ids, entries.iter().filter_map(|entry| segment(&entry.name)).collect()))
+    }
+
+    /// Replays the newest sound snapshot and the log after it.
+    fn log(&mut self, recovery_point: i64, (is_own, is_clean): (bool, bool)) -> Result<(), Error> {
+        let (ids, segments) = self.files()?;
+        let start_offset = segments.first().map_or(0, |segment| segment.base_offset);
+        let base = self.base(&ids, start_offset)?;
+        let from = base.end_offset;
+        self.replay = Replay::of(base, &self.dir);
+        // What a sound snapshot holds is not read again.
+        let skipped = segments.partition_point(|segment| segment.base_offset <= from).saturating_sub(1);
+        let segments = &segments[skipped..];
+        let known = recovery_point.max(ids.last().map_or(0, |id| id.end_offset));
+        let first_offset = segments.first().map_or(0, |segment| segment.base_offset);
+        let (end_offset, flaw) = self.segments(segments, first_offset)?;
+        if let Some(flaw) = flaw {
+            let evidence = if is_clean {
+                Some(Evidence::CleanShutdown)
+            } else if flaw.offset < known {
+                Some(Evidence::Synced(known))
+            } else {
+                torn::evidence(self.disk, &segments[flaw.segment..], &flaw, is_own)?
+            };
+            if let Some(evidence) = evidence {
+                let Flaw { segment, position, offset, cause } = flaw;
+                let path = segments[segment].path.clone();
+                return Err(Error::Damaged { path, position, offset, cause, evidence });
             }
-            let entries = batches::decode(&batch, base_offset).map_err(|cause| {
-                let path = self.dir.clone();
-                Error::Damaged { path, offset: base_offset, cause }
-            })?;
-            for (offset, entry) in (base_offset..).zip(entries) {
-                match entry {
-                    Entry::Data(record) => self.record(offset, &record)?,
-                    Entry::Control(record) => self.membership.replay(record),
+        }
+        if end_offset < known {
+            let path = self.dir.clone();
+            return Err(crate::log::Error::Short { path, end_offset, recovery_point: known }.into());
+        }
+        self.replay.next = end_offset;
+        Ok(())
+    }
+
+    /// The newest snapshot that is sound, or nothing, if the log goes back so far.
+    fn base(&self, ids: &[SnapshotId], start_offset: i64) -> Result<Base, Error> {
+        let mut damaged = None;
+        for id in ids.iter().rev() {
+            match self.read_base(*id) {
+                Ok(base) if base.end_offset >= start_offset => return Ok(base),
+                Ok(base) => {
+                    let (path, snapshot_end) = (self.dir.clone(), base.end_offset);
+                    return Err(damaged.unwrap_or(Error::Gap { path, start_offset, snapshot_end }));
+                }
+                // It is what a formatted log begins with, and the log does not repeat it.
+                Err(error) if id.end_offset == 0 => return Err(error),
+                Err(error @ (Error::Unknown { .. } | Error::Io { .. })) => return Err(error),
+                Err(error) => {
+                    warn!(%error, "passing over a metadata snapshot");
+                    damaged.get_or_insert(error);
                 }
             }
         }
+        if start_offset > 0 {
+            let (path, snapshot_end) = (self.dir.clone(), 0);
+            return Err(damaged.unwrap_or(Error::Gap { path, start_offset, snapshot_end }));
+        }
+        Ok(Base::default())
+    }
+
+    fn read_base(&self, id: SnapshotId) -> Result<Base, Error> {
+        let mut delta = Delta::new(Image::empty());
+        let mut unknown = None;
+        let read = snapshot::read(self.disk, &id.path(&self.dir), |record| {
+            check_known(&self.dir, id.end_offset - 1, &record).map_err(|error| {
+                let reason = error.to_string();
+                unknown = Some(error);
+                reason
+            })?;
+            delta.replay(&record).map_err(|e| e.to_string())
+        });
+        let summary = read.map_err(|error| unknown.unwrap_or(error))?;
+        let (offset, timestamp_ms) = (id.end_offset - 1, summary.timestamp_ms);
+        let (image, _) = delta.finish(Provenance { offset, epoch: id.epoch, timestamp_ms });
+        Ok(Base { id: Some(id), image, membership: summary.membership, end_offset: id.end_offset })
+    }
+
+    /// Replays `segments`, the first of which begins at `expected`; gives the offset where the sound part ends, and what
+    /// comes then, if it is not the end.
+    fn segments(&mut self, segments: &[Segment], mut expected: i64) -> Result<(i64, Option<Flaw>), Error> {
+        for (segment, Segment { base_offset, path }) in segments.iter().enumerate() {
+            let flaw = |position, offset, cause| Some(Flaw { segment, position, offset, cause });
+            if *base_offset != expected {
+                let cause = Malformed::OutOfPlace { base_offset: *base_offset, expected };
+                return Ok((expected, flaw(0, expected, cause)));
+            }
+            let mut file = BatchFile::open(self.disk, path).map_err(|e| Error::io(path, e))?;
+            loop {
+                let position = file.position();
+                let batch = match file.next() {
+                    Ok(Some(batch)) => batch,
+                    Ok(None) => break,
+                    Err(Unreadable::Io(error)) => return Err(Error::io(path, error)),
+                    Err(Unreadable::Malformed(cause)) => {
+                        return Ok((expected, flaw(position, expected, cause)));
+                    }
+                };
+                // No write leaves a sound batch that is none of this place.
+                self.replay.batch(&batch, expected).map_err(|error| match error {
+                    NotReplayed::Malformed(cause) => {
+                        let (path, evidence) = (path.clone(), Evidence::SoundChecksum);
+                        Error::Damaged { path, position, offset: expected, cause, evidence }
+                    }
+                    NotReplayed::Refused(error) => *error,
+                })?;
+                expected = batch.header.next_offset();
+            }
+        }
+        Ok((expected, None))
+    }
+}
+
+/// Where a replay begins.
+struct Base {
+    /// The snapshot, if there is one.
+    id: Option<SnapshotId>,
+    image: Image,
+    membership: Membership,
+    end_offset: i64,
+}
+
+impl Default for Base {
+    fn default() -> Self {
+        Self { id: None, image: Image::empty(), membership: Membership::default(), end_offset: 0 }
+    }
+}
+
+/// Why a batch was not replayed.
+enum NotReplayed {
+    Malformed(Malformed),
+    Refused(Box<Error>),
+}
+
+/// What was replayed so far.
+struct Replay {
+    dir: PathBuf,
+    base: Option<SnapshotId>,
+    /// What is below is in the snapshot.
+    from: i64,
+    delta: Delta,
+    transaction: Transaction,
+    membership: Membership,
+    bytes: u64,
+    next: i64,
+    /// The last record.
+    last: Provenance,
+}
+
+impl Replay {
+    fn of(base: Base, dir: &Path) -> Self {
+        let Base { id, image, membership, end_offset } = base;
+        let last = image.provenance;
+        Self {
+            dir: dir.to_owned(),
+            base: id,
+            from: end_offset,
+            delta: Delta::new(image),
+            transaction: Transaction::default(),
+            membership,
+            bytes: 0,
+            next: end_offset,
+            last,
+        }
+    }
+
+    fn batch(&mut self, batch: &Batch, expected: i64) -> Result<(), NotReplayed> {
+        let header = &batch.header;
+        if header.base_offset == expected && header.next_offset() <= self.from {
+            return Ok(());
+        }
+        let entries = batches::decode(batch, expected).map_err(NotReplayed::Malformed)?;
+        for (offset, entry) in (expected..).zip(entries) {
+            match entry {
+                _ if offset < self.from => {}
+                Entry::Data(record) => {
+                    self.record(offset, &record).map_err(|e| NotReplayed::Refused(Box::new(e)))?;
+                }
+                Entry::Control(record) => self.membership.replay(record),
+            }
+        }
+        self.last = Provenance {
+            offset: header.last_offset(),
+            epoch: header.partition_leader_epoch,
+            timestamp_ms: header.max_timestamp,
+        };
+        self.bytes += u64::try_from(batch.bytes.len()).unwrap_or(u64::MAX);
         Ok(())
     }
 
     fn record(&mut self, offset: i64, record: &Record) -> Result<(), Error> {
-        #[expect(clippy::wildcard_enum_match_arm, reason = "all others are known, whatever they say")]
-        match record {
-            Record::Unknown(unknown) => {
-                let (path, key, version) = (self.dir.clone(), unknown.key, unknown.version);
-                return Err(Error::Unknown { path, offset, key, version });
-            }
-            Record::FeatureLevel(feature) => {
-                self.levels.insert(feature.name.clone(), feature.feature_level);
-            }
-            _ => {}
-        }
-        Ok(())
+        check_known(&self.dir, offset, record)?;
+        let Self { transaction, delta, .. } = self;
+        let replayed = transaction.pass(offset, record, |_, record| delta.replay(record));
+        replayed.map_err(|cause| Error::Replay { path: self.dir.clone(), offset, cause })
     }
+}
 
-    fn check(&self) -> Result<(), Error> {
-        let refuse = |feature: &str, level, known_max| {
-            let (path, feature) = (self.dir.clone(), feature.to_owned());
-            Err(Error::Feature { path, feature, level, known_max })
-        };
-        for (name, level) in &self.levels {
-            let known = features::KNOWN.into_iter().find(|known| *known.name == **name);
-            let accepted = known.map_or(0..=0, |known| known.accepted);
-            if !accepted.contains(level) {
-                return refuse(name, *level, *accepted.end());
-            }
-        }
-        let level = self.membership.kraft_version;
-        if !(0..=KRAFT_VERSION_MAX).contains(&level) {
-            return refuse(KRAFT_VERSION, level, KRAFT_VERSION_MAX);
-        }
-        Ok(())
-    }
+fn check_known(dir: &Path, offset: i64, record: &Record) -> Result<(), Error> {
+    let Record::Unknown(unknown) = record else { return Ok(()) };
+    let (path, key, version) = (dir.to_owned(), unknown.key, unknown.version);
+    Err(Error::Unknown { path, offset, key, version })
 }

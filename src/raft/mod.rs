@@ -8,7 +8,7 @@
 //!     recovery-point-offset-checkpoint               up to where the log is known to be on the device
 //!     <base offset>.log ...                          the log
 //! ```
-//! [`Quorum::load`] replays what is there and begins a new epoch; [`Loaded::run`] starts the thread that owns the
+//! [`inspect`] reads what is there; [`Quorum::load`] begins a new epoch; [`Loaded::run`] starts the thread that owns the
 //! log and the controller; [`Quorum`] is the handle to both. There is one voter, this node.
 
 mod batch_file;
@@ -26,14 +26,15 @@ mod runner;
 mod sink;
 mod snapshot;
 mod snapshots;
+mod torn;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use self::batches::Malformed;
-pub use self::error::{Error, Failure};
+pub use self::error::{Error, Evidence, Failure};
 pub use self::format::{write_bootstrap, write_first_voters};
-pub use self::inspect::inspect;
+pub use self::inspect::{Inspected, inspect};
 pub use self::load::Loaded;
 pub use self::quorum::{Quorum, Status, Unavailable};
 pub use self::runner::Subscriber;

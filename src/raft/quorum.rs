@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::Parts;
 use super::error::Error;
+use super::inspect::Inspected;
 use super::load::{self, Loaded};
 use super::queue::Queue;
 use super::runner::{Runner, Subscriber};
@@ -57,10 +58,10 @@ impl Drop for Inner {
 }
 
 impl Quorum {
-    /// Opens or makes the metadata log in `parts.dir`, replays it and takes over in the next epoch. All of that is
-    /// durable when this returns.
-    pub fn load(parts: Parts) -> Result<Loaded, Error> {
-        load::load(parts)
+    /// Opens or makes the metadata log in `parts.dir`, which was `inspected`, and takes over in the next epoch. All of
+    /// that is durable when this returns.
+    pub fn load(parts: Parts, inspected: Inspected) -> Result<Loaded, Error> {
+        load::load(parts, inspected)
     }
 
     /// Asks the controller. The answer comes once it is durable, published and told to the subscriber. The input is

@@ -17,6 +17,9 @@ use crate::wire::kraft::Record;
 /// The recovery point is written again when so many bytes were appended since.
 const RECOVERY_POINT_BYTES: u64 = 1 << 20;
 
+/// Under which name the recovery point's file has the epoch.
+const EPOCH: &str = "epoch";
+
 /// The log of one epoch.
 pub(super) struct Sink {
     pub(super) disk: Arc<dyn Disk>,
@@ -29,6 +32,8 @@ pub(super) struct Sink {
     pub(super) recovery_debt: u64,
     /// When the last batch was appended, in ms.
     pub(super) appended_ms: i64,
+    /// The timestamp of what was appended since the last sync, in ms.
+    round_ms: Option<i64>,
 }
 
 impl machine::Sink<Record> for Sink {
@@ -46,9 +51,17 @@ impl machine::Sink<Record> for Sink {
 }
 
 impl Sink {
-    /// Where the next batch goes.
-    pub(super) fn place(&self, now_ms: i64) -> Place {
-        Place { base_offset: self.log.end_offset(), epoch: self.epoch, timestamp_ms: now_ms }
+    /// Appends to `log`, whose last batch is of `appended_ms`, in `epoch`.
+    pub(super) fn new(disk: Arc<dyn Disk>, log: Log, epoch: i32, appended_ms: i64) -> Self {
+        Self { disk, log, epoch, snapshot_debt: 0, recovery_debt: 0, appended_ms, round_ms: None }
+    }
+
+    /// Where the next batch goes. What is synced together has one timestamp, and another one than what was synced
+    /// before: so a torn end is told from damage.
+    pub(super) fn place(&mut self, now_ms: i64) -> Place {
+        let next_ms = if now_ms == self.appended_ms { now_ms.saturating_add(1) } else { now_ms };
+        let timestamp_ms = *self.round_ms.get_or_insert(next_ms);
+        Place { base_offset: self.log.end_offset(), epoch: self.epoch, timestamp_ms }
     }
 
     /// Appends a batch that was made for [`Sink::place`].
@@ -65,7 +78,7 @@ impl Sink {
         appended?;
         self.snapshot_debt += u64::from(len);
         self.recovery_debt += u64::from(len);
-        self.appended_ms = now_ms;
+        self.appended_ms = batch.header.max_timestamp;
         Ok(())
     }
 
@@ -79,6 +92,7 @@ impl Sink {
             self.log.flushed(&flush);
         }
         assert_eq!(self.log.flushed_offset(), self.log.end_offset(), "a sync leaves nothing behind");
+        self.round_ms = None;
         Ok(self.log.end_offset())
     }
 
@@ -87,7 +101,10 @@ impl Sink {
         if !is_forced && self.recovery_debt < RECOVERY_POINT_BYTES {
             return Ok(());
         }
-        write_recovery_point(&*self.disk, self.log.dir(), self.log.flushed_offset())?;
+        let path = self.log.dir().join(checkpoint::RECOVERY_POINT_FILE);
+        let epoch = (TopicPartition::new(EPOCH, 0), i64::from(self.epoch));
+        let offsets = checkpoint::Offsets::from([(partition(), self.log.flushed_offset()), epoch]);
+        checkpoint::write_offsets(&*self.disk, &path, &offsets).map_err(|e| Error::io(&path, e))?;
         self.recovery_debt = 0;
         Ok(())
     }
@@ -97,14 +114,18 @@ fn partition() -> TopicPartition {
     TopicPartition::new("__cluster_metadata", 0)
 }
 
-fn write_recovery_point(disk: &dyn Disk, dir: &Path, offset: i64) -> Result<(), Error> {
-    let path = dir.join(checkpoint::RECOVERY_POINT_FILE);
-    let offsets = checkpoint::Offsets::from([(partition(), offset)]);
-    checkpoint::write_offsets(disk, &path, &offsets).map_err(|e| Error::io(&path, e))
+/// What the recovery point's file says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RecoveryPoint {
+    /// Everything below is on the device.
+    pub(super) offset: i64,
+    /// The epoch in which it was written: Apache Kafka, which leads in an epoch of its own, does not write the file.
+    pub(super) epoch: Option<i64>,
 }
 
-/// Up to where the log in `dir` was last known to be on the device.
-pub(super) fn read_recovery_point(disk: &dyn Disk, dir: &Path) -> Result<i64, Error> {
+/// Up to where the log in `dir` was last known to be on the device; none if this broker has not led it yet.
+pub(super) fn read_recovery_point(disk: &dyn Disk, dir: &Path) -> Result<Option<RecoveryPoint>, Error> {
     let offsets = checkpoint::read_offsets(disk, &dir.join(checkpoint::RECOVERY_POINT_FILE))?;
-    Ok(offsets.get(&partition()).copied().unwrap_or(0))
+    let epoch = offsets.get(&TopicPartition::new(EPOCH, 0)).copied();
+    Ok(offsets.get(&partition()).map(|offset| RecoveryPoint { offset: *offset, epoch }))
 }

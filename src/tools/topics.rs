@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::Stop;
 use super::options::{Error as OptionError, Options, Spec};
-use crate::api::restore_topic::KEY;
+use crate::api::restore_topic::{PURGE, RESTORE};
 use crate::base::id::{TopicId, uuid_from_text};
 use crate::base::reader::{ReadError, Reader};
 use crate::broker;
@@ -22,12 +22,16 @@ use crate::log::trash::{self, Trashed};
 const USAGE: &str = "\
 Usage: barnabas topics list-trash [server.properties] [--override key=value]...
        barnabas topics restore NAME [--id ID] [--bootstrap-server HOST:PORT]
+       barnabas topics purge NAME [--id ID] [--bootstrap-server HOST:PORT]
+       barnabas topics purge --all [server.properties] [--override key=value]... [--bootstrap-server HOST:PORT]
 
 With barnabas.topic.trash.ms above 0 a deleted topic is kept for that time.
 
   list-trash          show what is in the log directories' trash
   restore             have the running node bring a topic back, with its id, configuration and data
-  --id                which topic of that name, if not the newest
+  purge               have the running node remove topics from the trash for good
+  --all               all that are in the log directories' trash
+  --id                which topic of that name; if not given, the newest is restored, and all are removed
   --bootstrap-server  the node, if not localhost:9092
 ";
 
@@ -35,6 +39,7 @@ const SPECS: &[Spec] = &[
     Spec::value(&["--override"]),
     Spec::value(&["--id"]),
     Spec::value(&["--bootstrap-server"]),
+    Spec::flag(&["--all"]),
     Spec::flag(&["--help"]),
 ];
 
@@ -56,15 +61,21 @@ pub(super) fn run(words: &[String], out: &mut dyn Write) -> Result<ExitCode, Sto
         Stop::Failed(format!("topics: {said}\n\n{USAGE}"))
     })?;
     let rest: Vec<&str> = options.rest.iter().map(String::as_str).collect();
+    let address = options.value("--bootstrap-server").unwrap_or("localhost:9092");
+    let id = options.value("--id").unwrap_or_default();
     match rest[..] {
         _ if options.has("--help") => out.write_all(USAGE.as_bytes())?,
         ["list-trash"] => list(&load(&options, None)?, out)?,
         ["list-trash", file] => list(&load(&options, Some(file))?, out)?,
         ["restore", name] => {
-            let address = options.value("--bootstrap-server").unwrap_or("localhost:9092");
-            let topic = Named { name, id: options.value("--id").unwrap_or_default() };
-            topic.restore(address).map_err(Stop::Failed)?;
+            Named { name, id }.ask(RESTORE, address).map_err(Stop::Failed)?;
             writeln!(out, "Restored topic {name}.")?;
+        }
+        ["purge"] if options.has("--all") => purge_all(&load(&options, None)?, address, out)?,
+        ["purge", file] if options.has("--all") => purge_all(&load(&options, Some(file))?, address, out)?,
+        ["purge", name] => {
+            Named { name, id }.ask(PURGE, address).map_err(Stop::Failed)?;
+            writeln!(out, "Purged topic {name}.")?;
         }
         _ => return Err(Stop::Failed(format!("topics: too few or too many arguments\n\n{USAGE}"))),
     }
@@ -88,7 +99,7 @@ struct Row {
     deleted_ms: i64,
 }
 
-fn list(config: &Config, out: &mut dyn Write) -> Result<(), Stop> {
+fn rows(config: &Config) -> Result<BTreeMap<TopicId, Row>, Stop> {
     let mut rows: BTreeMap<TopicId, Row> = BTreeMap::new();
     for dir in &config.logs.dirs {
         let failed = |error: io::Error| Stop::Failed(format!("{}: {error}", dir.display()));
@@ -104,8 +115,20 @@ fn list(config: &Config, out: &mut dyn Write) -> Result<(), Stop> {
             (row.name, row.partitions, row.deleted_ms) = (topic.to_string(), partitions, deleted_ms);
         }
     }
+    Ok(rows)
+}
+
+fn purge_all(config: &Config, address: &str, out: &mut dyn Write) -> Result<(), Stop> {
+    for (id, Row { name, .. }) in rows(config)? {
+        Named { name: &name, id: &id.to_string() }.ask(PURGE, address).map_err(Stop::Failed)?;
+        writeln!(out, "Purged topic {name} ({id}).")?;
+    }
+    Ok(())
+}
+
+fn list(config: &Config, out: &mut dyn Write) -> Result<(), Stop> {
     let kept_ms = config.values.long("barnabas.topic.trash.ms");
-    let mut rows: Vec<_> = rows.into_iter().collect();
+    let mut rows: Vec<_> = rows(config)?.into_iter().collect();
     rows.sort_by(|(_, a), (_, b)| (&a.name, a.deleted_ms).cmp(&(&b.name, b.deleted_ms)));
     for (id, row) in rows {
         let expires_ms = row.deleted_ms.saturating_add(kept_ms);
@@ -124,21 +147,21 @@ fn bytes_in(dir: &std::path::Path) -> io::Result<u64> {
     files.map(|entry| StdDisk.file_len(&dir.join(entry.name))).sum()
 }
 
-/// A topic that is to be restored.
+/// A topic in the trash.
 struct Named<'a> {
     name: &'a str,
-    /// Empty for the newest one.
+    /// Empty if it is not said.
     id: &'a str,
 }
 
 impl Named<'_> {
-    /// Has the node at `address` restore the topic.
-    fn restore(&self, address: &str) -> Result<(), String> {
+    /// Asks the node at `address` for what the configuration `key` means.
+    fn ask(&self, key: &str, address: &str) -> Result<(), String> {
         if !self.id.is_empty() {
             uuid_from_text(self.id).map_err(|why| why.to_string())?;
         }
         let answer =
-            exchange(address, &self.request()?).map_err(|why| format!("topics: {address}: {why}"))?;
+            exchange(address, &self.request(key)?).map_err(|why| format!("topics: {address}: {why}"))?;
         match read_answer(&answer) {
             Ok((0, _)) => Ok(()),
             Ok((code, message)) => Err(format!("topics: {message} (error code {code})")),
@@ -147,7 +170,7 @@ impl Named<'_> {
     }
 
     /// The frame of the request, without its length.
-    fn request(&self) -> Result<Vec<u8>, String> {
+    fn request(&self, key: &str) -> Result<Vec<u8>, String> {
         let mut out = Vec::new();
         let text = |out: &mut Vec<u8>, text: &str| -> Result<(), String> {
             let len = i16::try_from(text.len()).map_err(|_| "the name is too long".to_owned())?;
@@ -166,7 +189,7 @@ impl Named<'_> {
         out.extend_from_slice(&(-1_i16).to_be_bytes());
         out.extend_from_slice(&0_i32.to_be_bytes());
         out.extend_from_slice(&1_i32.to_be_bytes());
-        text(&mut out, KEY)?;
+        text(&mut out, key)?;
         text(&mut out, self.id)?;
         out.extend_from_slice(&i32::try_from(TIMEOUT.as_millis()).unwrap_or(i32::MAX).to_be_bytes());
         out.push(0);

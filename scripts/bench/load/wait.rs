@@ -16,7 +16,7 @@ use crate::fetch::{self, Isolation, Position};
 use crate::produce;
 use crate::report::{Report, float};
 
-const GIVE_UP: Duration = Duration::from_secs(300);
+const GIVE_UP: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_micros(500);
 
 /// Tries again and again, with a new connection after each failure.

@@ -90,8 +90,13 @@ fn start(logs: u32, half_bytes: u64) -> (MemDisk, Committer, Vec<Arc<Slot>>, Rec
     let disk = MemDisk::new();
     disk.create_dir_all(Path::new(DATA)).unwrap();
     disk.sync_dir(Path::new("/")).unwrap();
-    let journalling =
-        Journalling { disk: Arc::new(disk.clone()), dir: DATA.into(), after_syncs: 1, half_bytes };
+    let journalling = Journalling {
+        disk: Arc::new(disk.clone()),
+        dir: DATA.into(),
+        after_syncs: 1,
+        half_bytes,
+        random: Random::seeded(1),
+    };
     let (errors, receiver) = channel();
     let on_error = Box::new(move |error: io::Error| errors.send(error.to_string()).unwrap());
     let committer = Committer::start("test", Some(journalling), on_error).unwrap();
@@ -211,8 +216,13 @@ fn without_room_on_the_disk_there_is_no_journal_and_logs_are_synced_all_the_same
     let disk = MemDisk::new();
     disk.create_dir_all(Path::new(DATA)).unwrap();
     disk.set_space(1 << 20);
-    let journalling =
-        Journalling { disk: Arc::new(disk.clone()), dir: DATA.into(), after_syncs: 1, half_bytes: 1 << 19 };
+    let journalling = Journalling {
+        disk: Arc::new(disk.clone()),
+        dir: DATA.into(),
+        after_syncs: 1,
+        half_bytes: 1 << 19,
+        random: Random::seeded(1),
+    };
     let committer = Committer::start("test", Some(journalling), Box::new(|_| ())).unwrap();
     let slot = Slot::create(&disk, 0);
     for _ in 0..50 {

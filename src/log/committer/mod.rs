@@ -168,6 +168,12 @@ impl Committer {
         }
     }
 
+    /// Whether syncs of [`Committer::settle`] wait for its next call.
+    pub fn has_postponed(&self) -> bool {
+        let state = self.shared.state.lock();
+        !(state.postponed.is_empty() && state.behind.is_empty())
+    }
+
     /// Has each of `dirty` synced in its own files some time, and those again whose sync had to be postponed.
     pub fn settle<D: Dirty + 'static>(&self, dirty: impl IntoIterator<Item = Weak<D>>) {
         let mut state = self.shared.state.lock();

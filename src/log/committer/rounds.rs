@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 
 use super::Dirty;
 use crate::base::id::TopicId;
+use crate::base::random::Random;
 use crate::log::disk::Disk;
 use crate::log::journal::{self, Entry, Journal};
 use crate::log::tail::Tail;
@@ -26,6 +27,8 @@ pub struct Journalling {
     pub after_syncs: u32,
     /// Bytes of each of its halves.
     pub half_bytes: u64,
+    /// Where its first generation comes from.
+    pub random: Random,
 }
 
 /// Small syncs that say that there is use for a journal.
@@ -33,8 +36,8 @@ const AFTER_SYNCS: u32 = 500;
 
 impl Journalling {
     /// For the log directory `dir`, when a few hundred small syncs were seen.
-    pub fn lazy(disk: Arc<dyn Disk>, dir: PathBuf) -> Self {
-        Self { disk, dir, after_syncs: AFTER_SYNCS, half_bytes: journal::HALF_BYTES }
+    pub fn lazy(disk: Arc<dyn Disk>, dir: PathBuf, random: Random) -> Self {
+        Self { disk, dir, after_syncs: AFTER_SYNCS, half_bytes: journal::HALF_BYTES, random }
     }
 }
 

@@ -259,7 +259,9 @@ impl Shared {
 
     /// Makes the journal; none if there is no room for it, which is no failure: it saves time only.
     fn try_make_journal(&self) -> io::Result<Option<Rounds>> {
-        let Some(Journalling { disk, dir, half_bytes, .. }) = &self.journalling else { return Ok(None) };
+        let Some(Journalling { disk, dir, half_bytes, random, .. }) = &self.journalling else {
+            return Ok(None);
+        };
         let goes_on = || {
             let state = self.state.lock();
             state.phase == Phase::Running && !state.is_journal_over
@@ -270,7 +272,7 @@ impl Shared {
             info!(dir = %dir.display(), "no journal is made, the disk is nearly full");
             return Ok(None);
         }
-        match Journal::create(&**disk, dir, *half_bytes, &goes_on) {
+        match Journal::create(&**disk, dir, *half_bytes, random, &goes_on) {
             Ok(journal) => Ok(Some(Rounds::new(journal))),
             Err(error) if is_no_failure(&error) => {
                 warn!(dir = %dir.display(), %error, "journal cannot be made");

@@ -20,12 +20,17 @@ pub struct CleanShutdown {
     pub broker_epoch: Option<i64>,
 }
 
+/// Whether the marker is there.
+pub(super) fn exists(disk: &dyn Disk, dir: &Path) -> io::Result<bool> {
+    disk.exists(&dir.join(FILE))
+}
+
 /// Reads the marker, and takes it away for good; none if the last shutdown was not clean.
 pub(super) fn take(disk: &dyn Disk, dir: &Path) -> io::Result<Option<CleanShutdown>> {
-    let file = dir.join(FILE);
-    if !disk.exists(&file)? {
+    if !exists(disk, dir)? {
         return Ok(None);
     }
+    let file = dir.join(FILE);
     let broker_epoch = match checkpoint::read_text(disk, &file) {
         Ok(text) => text.as_deref().and_then(broker_epoch),
         Err(error) => {

@@ -26,6 +26,7 @@ use tracing::{error, warn};
 
 use super::checkpoint::{self, Offsets};
 use super::disk::{Disk, Space};
+use super::error::is_want_of_resources;
 use super::meta_properties::{self, MetaProperties};
 use crate::base::id::{DirectoryId, NodeId};
 
@@ -33,6 +34,11 @@ pub use clean_shutdown::CleanShutdown;
 pub use lock::Lock;
 pub(in crate::log) use names::is_topic_name;
 pub use names::{PartitionDir, Purpose};
+
+/// Whether the log directory `dir`, which nobody has opened since, was shut down cleanly.
+pub fn was_shut_down_cleanly(disk: &dyn Disk, dir: &Path) -> io::Result<bool> {
+    clean_shutdown::exists(disk, dir)
+}
 
 /// Why a directory cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -261,9 +267,10 @@ impl LogDirectory {
         }
     }
 
-    /// Replaces an offset checkpoint; durable when this returns.
+    /// Replaces an offset checkpoint; durable when this returns. Without descriptors or memory for it the old one may
+    /// still be there, and the directory goes on: the caller writes it again.
     pub fn write_offsets(&self, which: OffsetFile, offsets: &Offsets) -> io::Result<()> {
-        self.guard(|| checkpoint::write_offsets(&*self.disk, &self.path.join(which.name()), offsets))
+        self.guard_anew(|| checkpoint::write_offsets(&*self.disk, &self.path.join(which.name()), offsets))
     }
 
     /// Size and free bytes of its file system.
@@ -275,6 +282,13 @@ impl LogDirectory {
     pub fn guard<T>(&self, write: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         self.ensure_online()?;
         write().map_err(|error| self.fail(error))
+    }
+
+    /// Runs what writes to the directory and can be done anew as a whole: an error for want of descriptors or memory is
+    /// the caller's, and any other one takes the directory offline.
+    pub fn guard_anew<T>(&self, write: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        self.ensure_online()?;
+        write().map_err(|error| if is_want_of_resources(&error) { error } else { self.fail(error) })
     }
 
     /// Fails if the directory is offline, with the error that made it so.

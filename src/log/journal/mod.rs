@@ -6,7 +6,8 @@
 //! ```
 //! A half is written from start to end in one turn, and turns alternate. Before a turn begins in a half, every log that
 //! the half speaks of was synced in its own files, so nothing in it is needed any more. Each turn has a generation of
-//! its own in its entries, so that what an earlier turn left behind the last entry is not taken for more of them.
+//! its own in its entries, so that what an earlier turn left behind the last entry is not taken for more of them. The
+//! first one is drawn at random, so that no client can give records bytes that would be an entry of a later turn.
 //!
 //! A plain file that Apache Kafka passes over. It is made when there is use for it, read once after an unclean stop
 //! ([`replay`](self::replay::replay)), and gone after a clean one.
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::disk::{Disk, File, Mode};
+use crate::base::random::Random;
 
 pub(super) use entry::Entry;
 pub use replay::{Replayed, discard, replay};
@@ -48,7 +50,7 @@ pub(super) fn path(dir: &Path) -> PathBuf {
 pub(super) struct Journal {
     file: Arc<dyn File>,
     half_bytes: u64,
-    /// Of the turn; the first is 1.
+    /// Of the turn, one higher than that of the turn before. Secret.
     generation: i64,
     /// Number of the next entry in the turn.
     sequence: u32,
@@ -63,6 +65,7 @@ impl Journal {
         disk: &dyn Disk,
         dir: &Path,
         half_bytes: u64,
+        random: &Random,
         goes_on: &dyn Fn() -> bool,
     ) -> io::Result<Self> {
         let file = disk.open(&path(dir), Mode::CreateNew)?;
@@ -79,7 +82,9 @@ impl Journal {
             position += u64::try_from(len).unwrap_or(u64::MAX);
         }
         disk.sync_dir(dir)?;
-        Ok(Self { file, half_bytes, generation: 1, sequence: 0, position: 0 })
+        // Odd: the first turn is in the first half.
+        let generation = random.positive_i64() | 1;
+        Ok(Self { file, half_bytes, generation, sequence: 0, position: 0 })
     }
 
     /// The generation of the turn.

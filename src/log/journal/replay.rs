@@ -1,9 +1,10 @@
 //! After an unclean stop: puts back what the journal holds and the logs' own files may have lost.
 //!
 //! Runs before any log is opened and may be cut short and run again. The journal is believed as far as its checksums
-//! reach, but not blindly: bytes go only to a segment that is there, of the same incarnation of the topic, that reaches to where
-//! they begin; and no sound batch is ever overwritten by another one, so a journal that is older than the
-//! logs (somebody else wrote to them since) changes nothing.
+//! reach, but not blindly: bytes go only to the last segment of a log that it speaks of, if that is there, of the same
+//! incarnation of the topic, and if its batches, one after the other, lead to where they begin and to their offset. No
+//! sound batch is ever overwritten by another one. So a journal changes nothing in logs that are not what they were: somebody
+//! else wrote to them since, or they were compacted and nobody knows how far they were flushed.
 
 use std::collections::BTreeMap;
 use std::io::{self, IoSlice};
@@ -17,6 +18,7 @@ use super::super::directory::{PartitionDir, Purpose};
 use super::super::disk::{Disk, File, Mode};
 use super::super::names::Kind;
 use super::super::tail::Place;
+use super::super::walk::Walk;
 use super::entry::{self, HEADER_LEN, Header, Key, Record};
 use super::{padded, path, remove};
 use crate::wire::batch::{BatchHeader, CRC_FROM, crc32c};
@@ -58,9 +60,11 @@ pub fn replay(disk: &Arc<dyn Disk>, dir: &Path) -> io::Result<Option<Replayed>> 
         }
         replayed.logs += 1;
         let recovery_point = recovery_points.get(&key.dir_name).copied().unwrap_or(0);
-        for (base_offset, ranges) in segments {
+        // The log had left the others behind, flushed: else it would have had no tail (`Log::tail`).
+        if let Some((base_offset, ranges)) = segments.last_key_value() {
             let file = dir.join(&key.dir_name).join(Kind::Log.name(*base_offset));
-            replayed.restored_bytes += restore(&**disk, &file, &*journal, ranges, recovery_point)?;
+            let begin = Reached { position: 0, offset: *base_offset };
+            replayed.restored_bytes += restore((&**disk, &file), begin, &*journal, ranges, recovery_point)?;
         }
     }
     drop(journal);
@@ -69,14 +73,22 @@ pub fn replay(disk: &Arc<dyn Disk>, dir: &Path) -> io::Result<Option<Replayed>> 
     Ok(Some(replayed))
 }
 
-/// Up to where each log, by the name of its directory, is in its own files.
+/// Up to where each log, by the name of its directory, is in its own files: as was noted, and as far as it was cleaned.
 fn recovery_points(disk: &dyn Disk, dir: &Path) -> io::Result<BTreeMap<String, i64>> {
-    match checkpoint::read_offsets(disk, &dir.join(checkpoint::RECOVERY_POINT_FILE)) {
-        Ok(offsets) => Ok(offsets.into_iter().map(|(tp, offset)| (tp.to_string(), offset)).collect()),
-        // Then all is compared.
-        Err(checkpoint::Error::Corrupt { .. }) => Ok(BTreeMap::new()),
-        Err(checkpoint::Error::Io { source, .. }) => Err(source),
+    let mut points = BTreeMap::new();
+    for file in [checkpoint::RECOVERY_POINT_FILE, checkpoint::CLEANED_UP_TO_FILE] {
+        let offsets = match checkpoint::read_offsets(disk, &dir.join(file)) {
+            Ok(offsets) => offsets,
+            // Then all is compared.
+            Err(checkpoint::Error::Corrupt { .. }) => continue,
+            Err(checkpoint::Error::Io { source, .. }) => return Err(source),
+        };
+        for (tp, offset) in offsets {
+            let point = points.entry(tp.to_string()).or_insert(offset);
+            *point = offset.max(*point);
+        }
     }
+    Ok(points)
 }
 
 /// How many bytes the batches have that are below the recovery point. The log's own files have them, or had them: they
@@ -186,10 +198,34 @@ fn is_there(disk: &dyn Disk, dir: &Path, key: &Key) -> io::Result<bool> {
     }
 }
 
-/// Puts the ranges of one segment back and syncs it; gives how many bytes were not there.
+/// How far the batches of a segment were followed.
+struct Reached {
+    position: u64,
+    /// The next one.
+    offset: i64,
+}
+
+impl Reached {
+    /// Whether the batches of `file`, one after the other, lead to `position`, and the next offset there is `offset`.
+    fn leads_to(&mut self, file: &dyn File, position: u64, offset: i64) -> io::Result<bool> {
+        let mut walk = Walk::new(file, self.position, position.min(file.len()?));
+        loop {
+            match walk.next() {
+                Ok(Some(found)) => {
+                    (self.position, self.offset) = (found.end(), found.header.next_offset());
+                }
+                Ok(None) => return Ok((self.position, self.offset) == (position, offset)),
+                Err(e) if e.kind() == io::ErrorKind::InvalidData => return Ok(false),
+                Err(e) => return Err(e),
+            }
+        }
+    }
+}
+
+/// Puts the ranges of one segment back, which is read from `reached` on, and syncs it; gives how many bytes were not there.
 fn restore(
-    disk: &dyn Disk,
-    path: &Path,
+    (disk, path): (&dyn Disk, &Path),
+    mut reached: Reached,
     journal: &dyn File,
     ranges: &[Range],
     recovery_point: i64,
@@ -207,14 +243,14 @@ fn restore(
         let known = len_below(&bytes, recovery_point);
         bytes.drain(..known);
         let position = range.position + u64::try_from(known).unwrap_or(u64::MAX);
-        match missing_from(&*file, position, &bytes)? {
+        let Ok(first) = BatchHeader::parse(&bytes) else { continue };
+        let fits = reached.leads_to(&*file, position, first.base_offset)?;
+        match if fits { missing_from(&*file, position, &bytes)? } else { Missing::Differs } {
             Missing::From(from) => {
                 // All of it, whatever can be read back: after a failed sync the page cache holds what the disk does
                 // not, and takes it for clean.
-                if !bytes.is_empty() {
-                    file.write_at(&[IoSlice::new(&bytes)], position)?;
-                    restored += u64::try_from(bytes.len() - from).unwrap_or(u64::MAX);
-                }
+                file.write_at(&[IoSlice::new(&bytes)], position)?;
+                restored += u64::try_from(bytes.len() - from).unwrap_or(u64::MAX);
             }
             Missing::Differs => {
                 warn!(file = %path.display(), position, "journal does not fit the log, left alone");
@@ -239,9 +275,6 @@ fn missing_from(file: &dyn File, position: u64, bytes: &[u8]) -> io::Result<Miss
     let mut at = 0;
     while at < bytes.len() {
         let position = position + u64::try_from(at).unwrap_or(u64::MAX);
-        if position > file_len {
-            return Ok(Missing::Differs);
-        }
         let Some(len) = BatchHeader::parse(&bytes[at..]).ok().map(|header| header.total_len()) else {
             return Ok(Missing::Differs);
         };

@@ -169,7 +169,7 @@ fn history(node: &mut Node) -> Option<()> {
         node.slots.push(slot);
     }
     node.commit(&[0, 1, 2, 3])?;
-    let journal = Journal::create(&*node.disk, Path::new(DATA), HALF, &|| true).ok()?;
+    let journal = Journal::create(&*node.disk, Path::new(DATA), HALF, &Random::seeded(1), &|| true).ok()?;
     node.rounds = Some(Rounds::new(journal));
     for step in 0..28_usize {
         let those: &[usize] = [&[0][..], &[0, 1], &[1, 2, 3], &[2], &[3, 0]][step % 5];
@@ -320,7 +320,7 @@ fn node_of(disk: &MemDisk, logs: u32) -> Node {
     }
     let slots: Vec<usize> = (0..node.slots.len()).collect();
     node.commit(&slots).unwrap();
-    let journal = Journal::create(&*node.disk, Path::new(DATA), HALF, &|| true).unwrap();
+    let journal = Journal::create(&*node.disk, Path::new(DATA), HALF, &Random::seeded(1), &|| true).unwrap();
     node.rounds = Some(Rounds::new(journal));
     node
 }
@@ -428,6 +428,40 @@ fn an_entry_that_is_not_whole_ends_the_log_that_it_speaks_of_and_hides_no_other(
 }
 
 #[test]
+fn bytes_of_a_record_are_never_taken_for_an_entry_of_a_later_turn() {
+    let disk = new_disk();
+    let mut node = node_of(&disk, 2);
+    let mut forged = Entry::new();
+    forged.forget(topic(2), "a-1");
+    // An entry of two blocks, the second of which begins with one of the third turn.
+    let forged = forged.seal(3, 1).to_vec();
+    let value = |padding: usize| [vec![0; padding], forged.clone(), vec![0; 2000]].concat();
+    let batch = |padding| {
+        let mut builder = crate::wire::builder::BatchBuilder::new();
+        builder.push(1, None, Some(&value(padding)), &[]);
+        builder.build(&Fields::default(), crate::wire::compress::Compression::None).unwrap()
+    };
+    node.slots[0].log.lock().update_settings(Settings { segment_bytes: 1 << 20, ..settings() });
+    let before = HEADER_LEN + 42 + batch(4000).bytes.windows(4).position(|at| at == &forged[..4]).unwrap();
+    node.slots[0].log.lock().append_as_leader(&batch(4000 - (before - 4096)), 0, NOW).unwrap();
+    node.commit(&[0]).unwrap();
+    let mut bytes = vec![0; forged.len()];
+    disk.open(&path(Path::new(DATA)), Mode::Read).unwrap().read_exact_at(&mut bytes, 4096).unwrap();
+    assert_eq!(bytes, forged, "it lies where an entry may begin");
+    for turn in 1..=5 {
+        if turn == 5 {
+            while !node.to_settle.is_empty() {
+                node.settle_one().unwrap();
+            }
+        }
+        node.append(1, 1).unwrap();
+        node.commit(&[1]).unwrap();
+    }
+    assert_eq!(node.counts.0, 6, "the last entry is the first of the third turn");
+    assert_eq!(after_cut(&disk, "a-1").end_offset(), 5);
+}
+
+#[test]
 fn a_log_that_somebody_else_went_on_with_is_left_alone() {
     let disk = new_disk();
     let mut node = node_of(&disk, 1);
@@ -464,6 +498,96 @@ proptest::proptest! {
     fn no_body_makes_the_reader_panic(body in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
         drop(entry::records(&body));
     }
+}
+
+/// A log of three batches, the last two of which are in the journal and in its own file, and its file's content.
+fn journalled_and_flushed() -> (MemDisk, Node, Vec<u8>) {
+    let disk = new_disk();
+    let mut node = node_of(&disk, 1);
+    node.append(0, 1).unwrap();
+    node.sync(&(node.slots[0].clone() as Arc<dyn Dirty>)).unwrap();
+    for records in [2, 3] {
+        node.append(0, records).unwrap();
+        node.commit(&[0]).unwrap();
+    }
+    node.sync(&(node.slots[0].clone() as Arc<dyn Dirty>)).unwrap();
+    let bytes = contents(&node.slots[0].log.lock());
+    (disk, node, bytes)
+}
+
+fn write(disk: &MemDisk, file: &Path, bytes: &[u8]) {
+    let file = disk.open(file, Mode::Create).unwrap();
+    file.set_len(0).unwrap();
+    file.write_at(&[IoSlice::new(bytes)], 0).unwrap();
+    file.sync_data().unwrap();
+}
+
+#[test]
+fn without_a_recovery_point_the_journal_does_not_write_into_a_segment_that_was_compacted() {
+    let (disk, _, bytes) = journalled_and_flushed();
+    let name = Path::new(DATA).join("a-0").join(Kind::Log.name(0));
+    write(&disk, &Path::new(DATA).join(checkpoint::RECOVERY_POINT_FILE), b"nonsense");
+    let headers = testing::headers(&bytes);
+    let len = |index: usize| headers[index].total_len();
+    // Batches that a compaction has left, each of another size than before: one that reaches over where the second began;
+    // one, so that the third would be far behind the end; one that ends where the third began.
+    let compacted = |lens: &[(i32, usize)]| {
+        let batch = |(offset, len): &(i32, usize)| {
+            let fields = Fields { base_offset: i64::from(*offset), ..Fields::default() };
+            let least = built(1, 7, 0, &fields).bytes.len();
+            built(1, 7, len - least, &fields).bytes.to_vec()
+        };
+        lens.iter().flat_map(batch).collect::<Vec<u8>>()
+    };
+    for left in [
+        compacted(&[(0, len(0) + 30)]),
+        compacted(&[(0, len(0) + len(1) + 10)]),
+        compacted(&[(5, len(0) + len(1))]),
+        compacted(&[(0, len(0) - 2), (5, len(0) + 4)]),
+        compacted(&[(5, len(0))]),
+    ] {
+        write(&disk, &name, &left);
+        let left_over = disk.power_cut(&Random::seeded(1), 100);
+        replay(&shared(&left_over), Path::new(DATA)).unwrap();
+        let file = left_over.open(&name, Mode::Read).unwrap();
+        let mut after = vec![0; usize::try_from(file.len().unwrap()).unwrap()];
+        file.read_exact_at(&mut after, 0).unwrap();
+        assert_eq!(after, left);
+    }
+}
+
+#[test]
+fn the_journal_writes_into_no_segment_that_the_log_has_left_behind() {
+    let (disk, node, bytes) = journalled_and_flushed();
+    let mut node = node;
+    // The next segment is in the journal too, so the one before was synced before.
+    while node.slots[0].log.lock().segment_count() == 1 {
+        node.append(0, 4).unwrap();
+        node.commit(&[0]).unwrap();
+    }
+    node.append(0, 1).unwrap();
+    node.commit(&[0]).unwrap();
+    let name = Path::new(DATA).join("a-0").join(Kind::Log.name(0));
+    // As if compacted to its first batch.
+    let first = testing::headers(&bytes)[0].total_len();
+    write(&disk, &name, &bytes[..first]);
+    let left = disk.power_cut(&Random::seeded(1), 0);
+    let restored = replay(&shared(&left), Path::new(DATA)).unwrap().unwrap().restored_bytes;
+    assert!(restored > 0, "the active segment is made whole");
+    assert_eq!(left.file_len(&name).unwrap(), first as u64);
+}
+
+#[test]
+fn without_a_recovery_point_what_was_cleaned_is_known_to_be_flushed() {
+    let (disk, _, bytes) = journalled_and_flushed();
+    let name = Path::new(DATA).join("a-0").join(Kind::Log.name(0));
+    let first = testing::headers(&bytes)[0].total_len();
+    write(&disk, &name, &bytes[..first]);
+    let cleaned = BTreeMap::from([(crate::base::id::TopicPartition::new("a", 0), 6)]);
+    checkpoint::write_offsets(&disk, &Path::new(DATA).join(checkpoint::CLEANED_UP_TO_FILE), &cleaned)
+        .unwrap();
+    replay(&shared(&disk), Path::new(DATA)).unwrap();
+    assert_eq!(disk.file_len(&name).unwrap(), first as u64);
 }
 
 #[test]

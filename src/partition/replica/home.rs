@@ -9,6 +9,7 @@ use tracing::warn;
 use super::Replica;
 use crate::log::Tail;
 use crate::log::committer::{Dirty, Synced, Ticket};
+use crate::log::error::is_out_of_descriptors;
 use crate::partition::directory::Directory;
 
 /// A replica in a log directory. Once it has moved to another one, what is still queued here does nothing.
@@ -140,10 +141,4 @@ impl Dirty for Home {
         wakes.wake();
         replica.sync_later();
     }
-}
-
-/// Opening a file failed for the process's own limit; nothing was lost, unlike with a failed sync.
-fn is_out_of_descriptors(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    [Errno::MFILE, Errno::NFILE].iter().any(|e| error.raw_os_error() == Some(e.raw_os_error()))
 }

@@ -25,17 +25,19 @@ use crate::log::checkpoint;
 use crate::log::directory::{LogDirectory, PartitionDir, Purpose};
 use crate::log::error::is_disk_failure;
 use crate::log::transfer::{self, Extent, Transfer};
+use crate::log::trash::Trashed;
 use crate::partition::directory::Directory;
 use crate::partition::error::Error;
 
 /// In the directory of a copy that is complete: the path of what it replaces, for whoever looks.
 pub(in crate::partition) const REPLACES_FILE: &str = ".barnabas-replaces";
 
-/// With less than this to be copied the appends wait for the rest, in bytes.
-const REST_BYTES_MAX: u64 = 256 * 1024;
+/// Most that is copied while appends wait, in bytes: what comes while a round of copying is synced has to fit, which on a
+/// slow disk may be 50 ms.
+const REST_BYTES_MAX: u64 = 4 << 20;
 
-/// Rounds of copying after which the appends have to wait for whatever is left: they come faster than it is copied.
-const ROUNDS_MAX: usize = 100;
+/// Rounds of copying after which somebody should know that the move is no faster than the appends.
+const ROUNDS_BETWEEN_WARNINGS: u64 = 100;
 
 /// A move under way (`Partition.futureLog`).
 pub(in crate::partition) struct Moving {
@@ -107,6 +109,18 @@ impl State {
         }
     }
 
+    /// Fails if the checkpoints of two directories may count.
+    pub(super) fn check_where_it_lies(&self) -> Result<(), Error> {
+        if self.may_have_moved { Err(Error::Storage) } else { Ok(()) }
+    }
+
+    /// Has the checkpoint of the new directory say where the log begins.
+    pub(super) fn tell_new_directory(&self, name: &TopicPartition) {
+        if let Some(moving) = &self.moving {
+            moving.directory.raise_expected_start(name, self.log.start_offset());
+        }
+    }
+
     /// Gives up the move of a replica that is deleted: what the new directory expects of it must not meet another
     /// one of its name.
     pub(super) fn forget_moving(&mut self, name: &TopicPartition) {
@@ -143,15 +157,29 @@ pub(in crate::partition) enum MoveError {
     /// The new directory.
     #[error("the new log directory has failed: {0}")]
     Directory(#[source] io::Error),
+    /// There are no descriptors or no memory for the new directory's checkpoints.
+    #[error("the checkpoints of the new log directory cannot be written")]
+    Checkpoints,
 }
 
 /// Fails the directory of a copy that could not be written, unless the disk is only full, or too many files are open:
-/// a move can be given up, and the directory goes on without it.
-fn fail_unless_harmless(target: &LogDirectory, error: &io::Error) {
-    let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-    if is_disk_failure(error) && !is_full {
-        target.fail(io::Error::new(error.kind(), error.to_string()));
+/// a move can be given up, and the directory goes on without it. Not so if the copy is taking the replica's place.
+fn fail_target(target: &LogDirectory, error: &transfer::Error, is_taking_place: bool) {
+    let transfer::Error::Target { source, .. } = error else { return };
+    let is_full = matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    if is_taking_place || (is_disk_failure(source) && !is_full) {
+        target.fail(io::Error::new(source.kind(), source.to_string()));
     }
+}
+
+/// A topic that is marked for the trash is, wherever its replica comes to lie.
+fn take_mark_along(old: &Home, moving: &Moving, name: &TopicPartition) -> Result<(), transfer::Error> {
+    let (from, to) = (old.directory().log_directory(), moving.directory.log_directory());
+    let path = from.path().join(name.to_string());
+    let source = |source| transfer::Error::Source { path: path.clone(), position: 0, source };
+    let Some(trashed) = Trashed::read(&**from.disk(), &path).map_err(source)? else { return Ok(()) };
+    let written = trashed.write(&**to.disk(), &moving.dir);
+    written.map_err(|source| transfer::Error::Target { path: moving.dir.clone(), source })
 }
 
 /// Removes a copy that is not wanted any more. One that cannot be removed is at the next start.
@@ -190,9 +218,7 @@ impl Replica {
         let begun = Transfer::begin(&state.log, target.disk().clone(), &dir, now_ms);
         let transfer = begun.map_err(|error| {
             warn!(tp = %self.name, %error, "replica cannot be moved");
-            if let transfer::Error::Target { source, .. } = &error {
-                fail_unless_harmless(target, source);
-            }
+            fail_target(target, &error, false);
             remove_copy(target, &dir);
             Error::Storage
         })?;
@@ -241,12 +267,8 @@ impl Replica {
             state.moving = None;
         }
         drop(state);
-        if let Err(MoveError::Transfer(transfer::Error::Target { source, .. })) = &moved {
-            if is_taking_place {
-                target.fail(io::Error::new(source.kind(), source.to_string()));
-            } else {
-                fail_unless_harmless(target, source);
-            }
+        if let Err(MoveError::Transfer(error)) = &moved {
+            fail_target(target, error, is_taking_place);
         }
         let wish = *moving.wish.lock();
         let is_left = match &moved {
@@ -275,42 +297,60 @@ impl Replica {
         let own_name = self.name.to_string();
         let transfer = moving.transfer.lock().take();
         let mut transfer = transfer.ok_or(transfer::Error::GivenUp)?;
-        for _ in 0..ROUNDS_MAX {
-            let extent = self.extent(moving)?;
-            let copied = transfer.copy(&extent, &mut |bytes| {
-                (route.pace)(bytes);
-                !moving.is_given_up()
-            })?;
-            moving.note(&transfer);
-            transfer.flush()?;
-            if copied < REST_BYTES_MAX {
-                break;
-            }
-        }
+        self.catch_up(moving, &mut transfer, route)?;
         // The replica may have lived there before, and the journal still speak of it.
         moving.directory.committer().forget(self.topic_id, &own_name).map_err(MoveError::Directory)?;
-        let marks = self.checkpoint_marks();
-        let marks = [transfer.end_offset(), marks.log_start, marks.high_watermark];
         {
             // Whoever deletes the replica takes them away.
             let state = self.state.lock();
             if state.deleted {
                 return Err(transfer::Error::GivenUp.into());
             }
+            let marks = state.checkpoint_marks();
+            let marks = [transfer.end_offset(), marks.log_start, marks.high_watermark];
             moving.directory.expect(&self.name, Some(marks));
         }
         (route.checkpoint)();
+        if moving.directory.owes_checkpoints() {
+            return Err(MoveError::Checkpoints);
+        }
         let is_complete = target.ensure_online().and_then(|()| {
             let source = self.directory().log_directory().path().display().to_string();
             checkpoint::write_text(&**target.disk(), &moving.dir.join(REPLACES_FILE), &source)
         });
         is_complete.map_err(|source| transfer::Error::Target { path: moving.dir.clone(), source })?;
-        let set_aside = self.replace(moving, transfer, route.unique, is_taking_place)?;
+        let set_aside = self.replace(moving, transfer, route, is_taking_place)?;
         let file = target.path().join(&own_name).join(REPLACES_FILE);
         if let Err(error) = target.guard(|| target.disk().remove_file(&file)) {
             return Err(MoveError::Directory(error));
         }
         Ok(set_aside)
+    }
+
+    /// Copies until there is little left. Where more is appended than is copied this never comes to its end: the move
+    /// goes on until it is given up, as in Kafka.
+    fn catch_up(
+        &self,
+        moving: &Moving,
+        transfer: &mut Transfer,
+        route: &mut Route<'_>,
+    ) -> Result<(), MoveError> {
+        let mut rounds = 0_u64;
+        loop {
+            transfer.copy(&self.extent(moving)?, &mut |bytes| {
+                (route.pace)(bytes);
+                !moving.is_given_up()
+            })?;
+            moving.note(transfer);
+            transfer.flush()?;
+            if transfer.bytes_behind(&self.extent(moving)?) <= REST_BYTES_MAX {
+                return Ok(());
+            }
+            rounds += 1;
+            if rounds.is_multiple_of(ROUNDS_BETWEEN_WARNINGS) {
+                warn!(tp = %self.name, rounds, "replica is copied no faster than it is written");
+            }
+        }
     }
 
     fn extent(&self, moving: &Moving) -> Result<Extent, transfer::Error> {
@@ -324,25 +364,34 @@ impl Replica {
         &self,
         moving: &Moving,
         mut transfer: Transfer,
-        unique: Uuid,
+        route: &mut Route<'_>,
         is_taking_place: &mut bool,
     ) -> Result<PathBuf, MoveError> {
         // No sync is under way, and nobody appends.
-        let _syncing = self.syncing.lock();
-        let mut state = self.state.lock();
+        let (_syncing, mut state) = loop {
+            let syncing = self.syncing.lock();
+            let state = self.state.lock();
+            if transfer.bytes_behind(&state.log.extent()) <= REST_BYTES_MAX {
+                break (syncing, state);
+            }
+            drop((state, syncing));
+            self.catch_up(moving, &mut transfer, route)?;
+        };
         let old = self.home.load_full();
         let is_over = state.deleted || state.log.is_poisoned() || self.check_online().is_err();
         if is_over || moving.is_given_up() {
             return Err(transfer::Error::GivenUp.into());
         }
         transfer.complete(&state.log)?;
+        take_mark_along(&old, moving, &self.name)?;
         let path = moving.directory.log_directory().path().join(self.name.to_string());
-        let set_aside = PartitionDir::beside(self.name.clone(), Purpose::Delete, unique);
+        let set_aside = PartitionDir::beside(self.name.clone(), Purpose::Delete, route.unique);
         let set_aside = old.directory().log_directory().partition_path(&set_aside);
         *is_taking_place = true;
         let taken = transfer.take_name(&path).and_then(|()| transfer.replace(&mut state.log, &set_aside));
         let log = taken.inspect_err(|_| {
             state.log.poison();
+            state.may_have_moved = true;
             state.release_all();
         })?;
         state.log = log;

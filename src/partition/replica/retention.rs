@@ -27,7 +27,9 @@ impl Replica {
         if offset < 0 || offset > high_watermark {
             return Err(Error::OffsetOutOfRange);
         }
+        state.check_where_it_lies()?;
         state.log.advance_start(offset);
+        state.tell_new_directory(&self.name);
         Ok(())
     }
 
@@ -36,6 +38,7 @@ impl Replica {
         let state = self.state.lock();
         self.check_online()?;
         state.leader_for(-1)?;
+        state.check_where_it_lies()?;
         Ok(state.log.start_offset())
     }
 

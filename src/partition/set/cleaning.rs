@@ -95,6 +95,9 @@ impl Set {
         }
         // Before a segment is replaced: recovery and the journal's replay keep off what is below.
         self.checkpoint(true);
+        if replica.directory().owes_checkpoints() {
+            return false;
+        }
         let begun = self.parts.clock.elapsed();
         let mut done = Done::default();
         let cleaned = self.clean(&replica, &cleanable, means, now_ms, &mut done);
@@ -247,7 +250,7 @@ impl Set {
         self.checkpoint_each(|directory| {
             let cleaned =
                 self.replicas_in(directory).filter_map(|r| Some((r.name().clone(), r.cleaned_up_to()?)));
-            directory.write_checkpoint(OffsetFile::CleanedUpTo, cleaned.collect())
+            directory.write_checkpoint(OffsetFile::CleanedUpTo, &cleaned.collect())
         });
     }
 }

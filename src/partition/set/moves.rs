@@ -1,18 +1,20 @@
 //! Which log directory a replica is in: where a new one goes, and how one moves to another
 //! (`LogManager.nextLogDirs`, `ReplicaManager.alterReplicaLogDirs`, `ReplicaAlterLogDirsThread`).
 
+mod rate;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tracing::{error, info, warn};
 
+use self::rate::Rate;
 use super::Set;
 use crate::base::id::{DirectoryId, TopicId, TopicPartition};
 use crate::meta::Image;
@@ -25,7 +27,7 @@ use crate::partition::unfinished::Unfinished;
 /// How many wishes of clients are kept for replicas that do not exist yet.
 const PREFERRED_MAX: usize = 10_000;
 
-/// How long a throttled move waits before it looks whether it is still wanted.
+/// How long a throttled move waits before it looks whether it is still wanted, and how fast.
 const WAIT_MAX: Duration = Duration::from_millis(100);
 
 /// Why a replica is not moved.
@@ -53,10 +55,8 @@ pub(super) struct Moves {
     preferred: Mutex<HashMap<TopicPartition, DirectoryId>>,
     /// Whether a replica was placed where the metadata does not know it.
     has_placed: AtomicBool,
-    /// What all moves may copy together, in bytes per second; 0 for no limit.
-    rate_max: AtomicU64,
-    /// When what is copied by now would be copied at that rate.
-    free_at: Mutex<Duration>,
+    /// What all moves may copy together.
+    rate: Mutex<Rate>,
     /// Old directories of replicas that have moved, each to be removed at a time, in ms.
     left: Mutex<Vec<(i64, Arc<Directory>, PathBuf)>>,
 }
@@ -146,7 +146,7 @@ impl Set {
     fn enqueue(self: &Arc<Self>, replica: Arc<Replica>, moving: Arc<Moving>) {
         let mut waiting = self.moves.waiting.lock();
         waiting.queue.push_back((replica, moving));
-        if waiting.threads >= self.parts.directories.len() {
+        if waiting.threads >= self.parts.move_threads {
             return;
         }
         let set = self.clone();
@@ -190,6 +190,7 @@ impl Set {
                 // Readers may have come up to now.
                 let due_ms = self.parts.clock.now_ms().saturating_add(replica.file_delete_delay_ms());
                 self.moves.left.lock().push((due_ms, from, left));
+                self.leaves.notify_waiters();
             }
             Ok(None) => info!(tp = %replica.name(), "replica stays in its log directory"),
             Err(error) if !moving.directory().log_directory().is_offline() => {
@@ -212,27 +213,23 @@ impl Set {
     /// Lets all moves together copy so many bytes per second, none for no limit
     /// (`replica.alter.log.dirs.io.max.bytes.per.second`).
     pub fn limit_moves(&self, bytes_per_second: Option<u64>) {
-        self.moves.rate_max.store(bytes_per_second.unwrap_or(0), Ordering::Relaxed);
+        self.moves.rate.lock().set(bytes_per_second, self.parts.clock.elapsed());
     }
 
     fn throttle(&self, bytes: usize, moving: &Moving) {
         let clock = &self.parts.clock;
-        let until = match self.moves.rate_max.load(Ordering::Relaxed) {
-            0 => return,
-            rate => {
-                let micros = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(1_000_000) / rate;
-                let mut free_at = self.moves.free_at.lock();
-                *free_at = (*free_at).max(clock.elapsed()) + Duration::from_micros(micros);
-                *free_at
+        let turn = self.moves.rate.lock().ask(bytes, clock.elapsed());
+        loop {
+            let wait = self.moves.rate.lock().wait(turn, clock.elapsed());
+            if wait.is_zero() || moving.is_given_up() {
+                return;
             }
-        };
-        let is_limited = || self.moves.rate_max.load(Ordering::Relaxed) > 0;
-        while !moving.is_given_up() && is_limited() && clock.elapsed() < until {
-            moving.wait(WAIT_MAX.min(until.saturating_sub(clock.elapsed())));
+            moving.wait(wait.min(WAIT_MAX));
         }
-        if !is_limited() {
-            *self.moves.free_at.lock() = Duration::ZERO;
-        }
+    }
+
+    pub(super) fn has_left_directories(&self) -> bool {
+        !self.moves.left.lock().is_empty()
     }
 
     /// Whether [`Set::remove_left_directories`] has something to do.

@@ -39,9 +39,11 @@ impl Set {
         // The next start must find a log that begins where this one does now: first the log, then its start.
         let (synced, postponed): (Vec<_>, Vec<_>) =
             retired.into_iter().partition(|(replica, _)| is_synced(replica));
-        self.leaving.retired.lock().extend(postponed);
         self.checkpoint(true);
-        for (replica, retired) in synced {
+        let (owed, checkpointed): (Vec<_>, Vec<_>) =
+            synced.into_iter().partition(|(replica, _)| replica.directory().owes_checkpoints());
+        self.leaving.retired.lock().extend(postponed.into_iter().chain(owed));
+        for (replica, retired) in checkpointed {
             match replica.set_aside(&retired) {
                 Ok(true) => self.remove_later(&replica, vec![retired]),
                 Ok(false) => {}
@@ -56,6 +58,29 @@ impl Set {
         let due_ms = now_ms.saturating_add(replica.file_delete_delay_ms());
         let directory = replica.directory();
         self.leaving.set_aside.lock().extend(renamed.into_iter().map(|r| (due_ms, directory.clone(), r)));
+        self.leaves.notify_waiters();
+    }
+
+    /// Waits until segments or directories wait for their removal.
+    pub async fn files_leave(&self) {
+        loop {
+            let told = self.leaves.notified();
+            if !self.leaving.set_aside.lock().is_empty() || self.has_left_directories() {
+                return;
+            }
+            told.await;
+        }
+    }
+
+    /// Waits until [`Set::empty_trash`] may have something to do.
+    pub async fn trash_fills(&self) {
+        loop {
+            let told = self.leaves.notified();
+            if self.has_trash() {
+                return;
+            }
+            told.await;
+        }
     }
 
     /// Whether [`Set::remove_old_segments`] has something to do.
@@ -76,13 +101,17 @@ impl Set {
         }
     }
 
-    /// Makes durable where each log starts. The write of one directory covers all who came before it.
-    pub fn checkpoint_log_starts(&self) {
+    /// Makes durable where each log starts; false if that has to be tried again. The write of one directory covers all
+    /// who came before it.
+    pub fn checkpoint_log_starts(&self) -> bool {
         self.checkpoint_each(|directory| {
-            let starts =
-                self.replicas_in(directory).map(|r| (r.name().clone(), r.checkpoint_marks().log_start));
-            directory.write_checkpoint(OffsetFile::LogStartOffset, starts.collect())
+            let [_, mut starts, _] = directory.other_offsets();
+            let here = self.replicas_in(directory);
+            starts.extend(here.map(|r| (r.name().clone(), r.checkpoint_marks().log_start)));
+            directory.write_checkpoint(OffsetFile::LogStartOffset, &starts)
         });
+        let mut online = self.parts.directories.iter().filter(|d| !d.log_directory().is_offline());
+        online.all(|directory| !directory.owes(OffsetFile::LogStartOffset))
     }
 }
 

@@ -1,16 +1,21 @@
 //! A set of one replica on a disk in memory, with a clock that the test moves.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 
 use uuid::Uuid;
 
 use super::{Set, Settings};
 use crate::base::clock::Clock;
 use crate::base::id::TopicId;
+use crate::base::random::Random;
+use crate::log::disk::Disk;
 use crate::partition::replica::Replica;
-use crate::partition::testing::{cleaner, one_topic};
+use crate::partition::testing::{Disks, add_topic, cleaner, one_topic};
 use crate::wire::builder::{BatchBuilder, Fields};
 use crate::wire::compress::Compression;
+use crate::wire::kraft::{Record, RemoveTopicRecord};
 
 const TOPIC: TopicId = TopicId(Uuid::from_u128(7));
 const NOW: i64 = 1_000_000;
@@ -57,4 +62,47 @@ fn files_that_a_long_cleaning_has_replaced_stay_for_readers_who_came_before_its_
     };
     assert!(!is_removed_at(end_ms + DELAY_MS - 1));
     assert!(is_removed_at(end_ms + DELAY_MS));
+}
+
+#[test]
+fn what_an_owed_checkpoint_says_meets_no_topic_of_the_same_name_and_no_clean_stop() {
+    let clock = Clock::manual(NOW);
+    let (disk, mut delta, set) = one_topic(&clock, "t", TOPIC, |_| ());
+    write(&set.get(TOPIC, 0).unwrap(), 3);
+    set.checkpoint(true);
+    delta.replay(&Record::from(RemoveTopicRecord { topic_id: TOPIC.0 })).unwrap();
+    let changes = delta.take_changes();
+    disk.fail_opens(100);
+    set.apply_changes(delta.image(), &changes);
+    disk.fail_opens(0);
+    assert!(!set.directories()[0].log_directory().is_offline());
+    set.write_clean_shutdown(1);
+    assert!(!disk.exists(Path::new("/data/.kafka_cleanshutdown")).unwrap());
+
+    let next = TopicId(Uuid::from_u128(8));
+    let id = set.directories()[0].log_directory().id();
+    add_topic(&mut delta, "t", next, id);
+    let changes = delta.take_changes();
+    set.apply_changes(delta.image(), &changes);
+    assert!(set.get(next, 0).is_some());
+    let killed = disk.power_cut(&Random::seeded(1), 100);
+    let disks = Disks { disks: vec![killed], ids: vec![id], are_clean: false, ..Disks::new(1) };
+    let set = disks.open(&clock, delta.image(), |_| ());
+    assert!(set.get(next, 0).is_some(), "it is not taken for one that has lost its records");
+}
+
+#[test]
+fn whoever_waits_for_files_to_leave_is_told_of_the_first_one() {
+    let clock = Clock::manual(NOW);
+    let set = set_of(&clock, |settings| {
+        settings.log.segment_bytes = 200;
+        settings.log.compact = true;
+        settings.cleaner.min_cleanable_dirty_ratio = 0.0;
+    });
+    write(&set.get(TOPIC, 0).unwrap(), 3);
+    let mut told = std::pin::pin!(set.files_leave());
+    let mut nobody = Context::from_waker(Waker::noop());
+    assert!(told.as_mut().poll(&mut nobody).is_pending());
+    assert!(set.clean_dirtiest(0, &cleaner(|_| true)));
+    assert!(told.as_mut().poll(&mut nobody).is_ready());
 }

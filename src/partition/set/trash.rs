@@ -3,7 +3,8 @@
 //! A deletion goes through these steps, and a crash after any of them leaves what the next start understands:
 //! 1. [`Set::mark_for_trash`] writes [`Trashed`] into every replica's directory;
 //! 2. the controller's record makes the deletion true;
-//! 3. the directories are renamed, here or, after a crash, when what the metadata does not know is set aside.
+//! 3. what was appended or deleted meanwhile becomes durable, and the file says so;
+//! 4. the directories are renamed, here or, after a crash, when what the metadata does not know is set aside.
 //!
 //! A restore: the controller's records make the topic again, under its id, and whoever makes the replicas finds them in
 //! the trash: here, or after a crash at the start. What a step leaves behind in a replica in use is settled at the start.
@@ -12,8 +13,9 @@
 mod tests;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use parking_lot::Mutex;
 use tracing::{info, warn};
@@ -21,7 +23,6 @@ use tracing::{info, warn};
 use super::{Parts, Set, Settings};
 use crate::base::id::{DirectoryId, TopicId, TopicPartition};
 use crate::log::directory::{OffsetFile, PartitionDir, Purpose};
-use crate::log::disk::{Disk, Mode};
 use crate::log::trash::{self, Trashed};
 use crate::meta::configs::Entries;
 use crate::meta::topics::Topic;
@@ -29,9 +30,9 @@ use crate::partition::directory::Directory;
 use crate::partition::open;
 use crate::partition::replica::Replica;
 
-/// What is in the trash of all directories.
+/// What is in the trash of all directories, and how long it stays there, in ms.
 #[derive(Default)]
-pub(super) struct Trash(Mutex<State>);
+pub(super) struct Trash(Mutex<State>, AtomicI64);
 
 #[derive(Default)]
 struct State {
@@ -40,9 +41,11 @@ struct State {
     marked: HashMap<TopicId, Vec<(Arc<Directory>, PathBuf, Trashed)>>,
     /// Topics that somebody restores right now.
     wanted: HashSet<TopicId>,
-    /// Directories that were taken back and still have the file.
-    restored: Vec<(TopicId, Arc<Directory>, PathBuf)>,
+    restored: Vec<Restored>,
 }
+
+/// A directory that was taken back and still has the file.
+type Restored = (TopicId, Arc<Directory>, PathBuf);
 
 struct InTrash {
     directory: Arc<Directory>,
@@ -51,59 +54,71 @@ struct InTrash {
 }
 
 /// A topic in the trash with all of its partitions; until it is dropped, its time is not over.
-pub struct Restorable<'a> {
-    set: &'a Set,
+pub struct Restorable {
+    set: Arc<Set>,
     /// Its id.
     pub topic_id: TopicId,
     /// Its partitions by index, each with the id of its log directory.
     pub partitions: Vec<(Trashed, DirectoryId)>,
 }
 
-impl Drop for Restorable<'_> {
+impl Drop for Restorable {
     fn drop(&mut self) {
         self.set.trash.0.lock().wanted.remove(&self.topic_id);
     }
 }
 
-/// Before anything is opened: takes away what unfinished deletions and restores have left in replicas in use. Marks that
-/// a restore could not yet write into the checkpoints are written there.
-pub(super) fn settle(parts: &Parts) {
-    for directory in &parts.directories {
-        let log_directory = directory.log_directory();
-        let disk = log_directory.disk();
-        let settle = || -> std::io::Result<()> {
-            let found = trash::in_use(&**disk, log_directory.path())?;
-            if found.is_empty() {
-                return Ok(());
+/// Before anything is opened: brings together what trash files of replicas in use and the checkpoints say, of which
+/// either may be the newer one, for a restore or a deletion that did not come to its end. Gives the replicas whose
+/// files can go if they stay in use.
+pub(super) fn settle(parts: &Parts) -> Vec<Restored> {
+    let mut settled = Vec::new();
+    for directory in parts.directories.iter().filter(|directory| !directory.log_directory().is_offline()) {
+        match settle_in(directory) {
+            Ok(found) => settled.extend(found),
+            Err(error) => {
+                let dir = directory.log_directory().path().display();
+                warn!(%dir, %error, "trash files of replicas in use cannot be settled");
             }
-            for file in [OffsetFile::RecoveryPoint, OffsetFile::LogStartOffset] {
-                let mut offsets = log_directory.read_offsets(file)?;
-                for (_, trashed) in &found {
-                    let tp = TopicPartition { topic: trashed.topic.clone(), partition: trashed.partition };
-                    let mark = match file {
-                        OffsetFile::RecoveryPoint => trashed.recovery_point,
-                        OffsetFile::LogStartOffset | OffsetFile::HighWatermark | OffsetFile::CleanedUpTo => {
-                            trashed.log_start_offset
-                        }
-                    };
-                    offsets.entry(tp).or_insert(mark);
-                }
-                log_directory.write_offsets(file, &offsets)?;
-            }
-            Ok(())
-        };
-        if log_directory.is_offline() {
-            continue;
-        }
-        if let Err(error) = settle() {
-            warn!(dir = %log_directory.path().display(), %error, "trash files of replicas in use cannot be read");
         }
     }
+    settled
+}
+
+fn settle_in(directory: &Arc<Directory>) -> std::io::Result<Vec<Restored>> {
+    let log_directory = directory.log_directory();
+    let disk = log_directory.disk();
+    let mut found = trash::in_use(&**disk, log_directory.path())?;
+    if found.is_empty() {
+        return Ok(Vec::new());
+    }
+    for file in [OffsetFile::RecoveryPoint, OffsetFile::LogStartOffset] {
+        let mut offsets = log_directory.read_offsets(file)?;
+        for (_, trashed) in &mut found {
+            let tp = TopicPartition { topic: trashed.topic.clone(), partition: trashed.partition };
+            let mark = match file {
+                OffsetFile::RecoveryPoint => &mut trashed.recovery_point,
+                OffsetFile::LogStartOffset | OffsetFile::HighWatermark | OffsetFile::CleanedUpTo => {
+                    &mut trashed.log_start_offset
+                }
+            };
+            let checkpointed = offsets.entry(tp).or_insert(*mark);
+            *mark = (*checkpointed).max(*mark);
+        }
+        log_directory.write_offsets(file, &offsets)?;
+    }
+    let mut settled = Vec::new();
+    for (path, trashed) in found {
+        trashed.write(&**disk, &path)?;
+        settled.push((trashed.topic_id, directory.clone(), path));
+    }
+    Ok(settled)
 }
 
 impl Set {
-    /// Finds what is in the trash; to be called when all that the metadata does not know is set aside.
-    pub(super) fn load_trash(&self) {
+    /// Finds what is in the trash; to be called when all that the metadata does not know is set aside. Whatever was
+    /// `restored`, or never deleted, is known by the checkpoints.
+    pub(super) fn load_trash(&self, restored: Vec<Restored>) {
         let mut state = self.trash.0.lock();
         for directory in &self.parts.directories {
             let log_directory = directory.log_directory();
@@ -124,11 +139,7 @@ impl Set {
                 }
             }
         }
-        // Whatever of it was in use is known by the checkpoints now, or was never deleted.
-        for replica in self.all() {
-            let (directory, path) = place_of(&replica);
-            state.restored.push((replica.topic_id(), directory, path));
-        }
+        state.restored = restored;
         drop(state);
         self.forget_restored();
     }
@@ -139,7 +150,6 @@ impl Set {
         let mut marked = Vec::new();
         for (index, partition) in topic.partitions.iter() {
             let Some(replica) = self.get(topic.id, *index) else { continue };
-            let (directory, path) = place_of(&replica);
             let marks = replica.checkpoint_marks();
             let configs = configs.into_iter().flat_map(|entries| entries.iter());
             let trashed = Trashed {
@@ -154,15 +164,8 @@ impl Set {
                 recovery_point: marks.recovery_point,
                 configs: configs.map(|(key, value)| (key.clone(), value.clone())).collect(),
             };
-            let log_directory = directory.log_directory();
-            let disk = log_directory.disk();
-            let write = || -> std::io::Result<()> {
-                log_directory.ensure_online()?;
-                sync_files(&**disk, &path)?;
-                trashed.write(&**disk, &path)
-            };
-            match write() {
-                Ok(()) => marked.push((directory, path, trashed)),
+            match mark(&replica, &trashed) {
+                Ok((directory, path)) => marked.push((directory, path, trashed)),
                 Err(error) => warn!(tp = %replica.name(), %error, "replica will be deleted for good"),
             }
         }
@@ -186,14 +189,15 @@ impl Set {
     }
 
     /// Takes note of a replica whose directory was renamed.
-    pub(super) fn put_into_trash(&self, directory: &Arc<Directory>, path: PathBuf, trashed: Trashed) {
+    pub(super) fn put_into_trash(&self, directory: Arc<Directory>, path: PathBuf, trashed: Trashed) {
         let key = (trashed.topic_id, trashed.partition);
-        let in_trash = InTrash { directory: directory.clone(), path, trashed };
+        let in_trash = InTrash { directory, path, trashed };
         self.trash.0.lock().replicas.insert(key, in_trash);
+        self.leaves.notify_waiters();
     }
 
     /// The newest topic of that name in the trash, or the one with that id. The text says why it cannot be had.
-    pub fn find_in_trash(&self, name: &str, id: Option<TopicId>) -> Result<Restorable<'_>, String> {
+    pub fn find_in_trash(self: &Arc<Self>, name: &str, id: Option<TopicId>) -> Result<Restorable, String> {
         let mut state = self.trash.0.lock();
         let named = state.replicas.values().filter(|r| &*r.trashed.topic == name);
         let newest = named
@@ -211,7 +215,7 @@ impl Set {
         if !state.wanted.insert(topic_id) {
             return Err(format!("Topic '{name}' is being restored."));
         }
-        Ok(Restorable { set: self, topic_id, partitions })
+        Ok(Restorable { set: self.clone(), topic_id, partitions })
     }
 
     /// Takes a replica that is to be made from the trash, if it is there. None in the place of a replica says that it
@@ -228,6 +232,7 @@ impl Set {
         let put_back = |path: PathBuf| {
             let in_trash = InTrash { directory: directory.clone(), path, trashed: trashed.clone() };
             self.trash.0.lock().replicas.insert(key, in_trash);
+            self.leaves.notify_waiters();
             Some(None)
         };
         let log_directory = directory.log_directory();
@@ -252,23 +257,33 @@ impl Set {
             return put_back(to);
         }
         self.trash.0.lock().restored.push((topic_id, directory, to));
+        self.leaves.notify_waiters();
         Some(replica)
     }
 
-    /// Whether [`Set::empty_trash`] may have something to do.
-    pub fn has_trash(&self) -> bool {
+    pub(super) fn has_trash(&self) -> bool {
         let state = self.trash.0.lock();
         !state.replicas.is_empty() || !state.restored.is_empty()
     }
 
-    /// Removes what has been in the trash for `kept_ms`, but nothing of a topic that is there again: its replica may
-    /// wait for a directory that has failed.
+    /// Removes what has been in the trash for `kept_ms`.
     pub fn empty_trash(&self, now_ms: i64, kept_ms: i64) {
         if !self.trash.0.lock().restored.is_empty() {
             self.checkpoint(true);
             self.forget_restored();
         }
-        let mut expired = Vec::new();
+        self.remove_trash(|trashed| now_ms.saturating_sub(trashed.deleted_ms) >= kept_ms);
+    }
+
+    /// Removes all topics of that name, or the one with that id, from the trash before their time; gives what was
+    /// there, one after the other.
+    pub fn purge_trash(&self, name: &str, id: Option<TopicId>) -> Vec<Trashed> {
+        self.remove_trash(|trashed| &*trashed.topic == name && id.is_none_or(|id| id == trashed.topic_id))
+    }
+
+    /// Nothing of a topic that is there again: its replica may wait for a directory that has failed.
+    fn remove_trash(&self, is_over: impl Fn(&Trashed) -> bool) -> Vec<Trashed> {
+        let mut over = Vec::new();
         {
             // Or a topic could come meanwhile.
             let _changing = self.changing.lock();
@@ -276,39 +291,48 @@ impl Set {
             let mut state = self.trash.0.lock();
             let State { replicas, wanted, .. } = &mut *state;
             replicas.retain(|(topic_id, _), in_trash| {
-                let is_kept = now_ms.saturating_sub(in_trash.trashed.deleted_ms) < kept_ms;
-                if is_kept || wanted.contains(topic_id) || topics.contains_key(topic_id) {
+                if !is_over(&in_trash.trashed) || wanted.contains(topic_id) || topics.contains_key(topic_id) {
                     return true;
                 }
                 let InTrash { directory, path, trashed } = in_trash;
-                expired.push((directory.clone(), path.clone(), trashed.clone()));
+                over.push((directory.clone(), path.clone(), trashed.clone()));
                 false
             });
         }
-        for (directory, path, trashed) in expired {
+        for (directory, path, trashed) in &over {
             let own_name = path.file_name().and_then(|name| PartitionDir::parse(name.to_str()?));
             let Some(PartitionDir { tp, .. }) = own_name else { continue };
             let deleted = PartitionDir::beside(tp.clone(), Purpose::Delete, self.parts.random.uuid());
             let log_directory = directory.log_directory();
             let to = log_directory.partition_path(&deleted);
-            let renamed =
-                log_directory.ensure_online().and_then(|()| log_directory.disk().rename(&path, &to));
+            let renamed = log_directory.ensure_online().and_then(|()| log_directory.disk().rename(path, &to));
             match renamed {
                 Ok(()) => {
-                    info!(%tp, topic_id = %trashed.topic_id, "replica in the trash expired");
+                    info!(%tp, topic_id = %trashed.topic_id, "replica removed from the trash");
                     directory.remove_set_aside(vec![to]);
                 }
                 // The next start finds it, if it is there.
-                Err(error) => warn!(%tp, %error, "expired replica cannot be removed"),
+                Err(error) => warn!(%tp, %error, "replica in the trash cannot be removed"),
             }
         }
+        over.into_iter().map(|(_, _, trashed)| trashed).collect()
+    }
+
+    /// Sets how long deleted topics are kept, in ms, those in the trash too (`barnabas.topic.trash.ms`).
+    pub fn keep_trash(&self, kept_ms: i64) {
+        self.trash.1.store(kept_ms, Ordering::Relaxed);
+    }
+
+    /// How long deleted topics are kept, in ms; 0 for not at all.
+    pub fn trash_kept_ms(&self) -> i64 {
+        self.trash.1.load(Ordering::Relaxed)
     }
 
     /// Takes the file away from replicas that the checkpoints know.
     fn forget_restored(&self) {
         let mut state = self.trash.0.lock();
         let State { restored, marked, .. } = &mut *state;
-        for (topic_id, directory, path) in std::mem::take(restored) {
+        for (topic_id, directory, path) in restored.extract_if(.., |(_, of, _)| !of.owes_checkpoints()) {
             let disk = directory.log_directory().disk();
             if !marked.contains_key(&topic_id)
                 && let Err(error) = Trashed::forget(&**disk, &path)
@@ -319,17 +343,17 @@ impl Set {
     }
 }
 
-/// What the journal vouches for is not found any more when the directory has another name.
-fn sync_files(disk: &dyn Disk, dir: &Path) -> std::io::Result<()> {
-    for entry in disk.list(dir)?.into_iter().filter(|entry| !entry.is_dir) {
-        match disk.open(&dir.join(&entry.name), Mode::Write) {
-            Ok(file) => file.sync_data()?,
-            // The log goes on meanwhile, and so does the deletion of its segments.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+/// Writes the file to where the replica is; a move takes it along, unless it was just over when the file came.
+fn mark(replica: &Replica, trashed: &Trashed) -> std::io::Result<(Arc<Directory>, PathBuf)> {
+    loop {
+        let (directory, path) = place_of(replica);
+        let log_directory = directory.log_directory();
+        let written =
+            log_directory.ensure_online().and_then(|()| trashed.write(&**log_directory.disk(), &path));
+        if Arc::ptr_eq(&replica.directory(), &directory) {
+            return written.map(|()| (directory, path));
         }
     }
-    Ok(())
 }
 
 fn place_of(replica: &Replica) -> (Arc<Directory>, PathBuf) {

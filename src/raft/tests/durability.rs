@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use super::support::*;
 use crate::base::random::Random;
 use crate::log::disk::{Disk as _, MemDisk};
-use crate::raft::{Parts, Quorum, Unavailable};
+use crate::raft::{Parts, Unavailable};
 
 #[test]
 fn topics_survive_a_stop_and_a_kill() {
@@ -35,7 +35,7 @@ fn topics_survive_a_stop_and_a_kill() {
 /// Starts and makes topics until the disk fails; gives the topics whose answers have come.
 fn scenario(parts: Parts) -> BTreeSet<String> {
     let mut answered = BTreeSet::new();
-    let Ok(loaded) = Quorum::load(parts) else { return answered };
+    let Ok(loaded) = load_with(parts) else { return answered };
     let quorum = run(loaded);
     if register(&quorum).is_ok() {
         answered
@@ -57,7 +57,7 @@ fn cut_everywhere(parts_on: impl Fn(&MemDisk) -> Parts) -> (usize, usize) {
         for keep_percent in [0, 50, 100] {
             let left = disk.power_cut(&random, keep_percent);
             let context = format!("after {changes} changes, {keep_percent} % kept");
-            let loaded = Quorum::load(parts_on(&left)).unwrap_or_else(|e| panic!("{context}: {e}"));
+            let loaded = load_with(parts_on(&left)).unwrap_or_else(|e| panic!("{context}: {e}"));
             let found = topics(&loaded.image());
             assert!(found.values().all(|shape| *shape == WHOLE), "{context}: {found:?}");
             for name in &answered {
@@ -121,7 +121,7 @@ fn a_failed_sync_fails_everything_for_good() {
     let on_failure = Box::new(move |_: &_| {
         counted.fetch_add(1, Ordering::SeqCst);
     });
-    let quorum = run(Quorum::load(Parts { on_failure, ..parts(&disk) }).unwrap());
+    let quorum = run(load_with(Parts { on_failure, ..parts(&disk) }).unwrap());
     register(&quorum).unwrap();
     create(&quorum, 1).unwrap();
     disk.fail_syncs(1);

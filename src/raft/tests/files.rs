@@ -13,7 +13,7 @@ use crate::raft::json::{self, Value};
 use crate::raft::membership::Membership;
 use crate::raft::quorum_state::{self, Election, QuorumState};
 use crate::raft::snapshot::{self, SnapshotId};
-use crate::raft::{Error, PARTITION_DIR, Quorum, inspect, write_bootstrap};
+use crate::raft::{Error, PARTITION_DIR, inspect, write_bootstrap};
 use crate::wire::batch::Batch;
 use crate::wire::builder::{BatchBuilder, Fields};
 use crate::wire::compress::Compression;
@@ -78,7 +78,7 @@ fn dynamic_voters_are_kept_in_snapshots_and_in_the_vote() {
     format(1);
     let directory_id = DirectoryId(Uuid::from_u128(9));
     let quorum =
-        run(Quorum::load(crate::raft::Parts { directory_id, ..parts_with_snapshots(&disk, 1000) }).unwrap());
+        run(load_with(crate::raft::Parts { directory_id, ..parts_with_snapshots(&disk, 1000) }).unwrap());
     let bytes = read(&disk, &files(&disk, ".log")[0]);
     let entries = batches::decode(&Batch::split_from(&mut bytes.into()).unwrap(), 0).unwrap();
     let Entry::Control(ControlRecord::LeaderChange(change)) = &entries[0] else { panic!("{entries:?}") };
@@ -170,7 +170,7 @@ fn what_is_not_known_is_refused_and_left_as_it_is() {
         let place = Place { base_offset: end_offset, epoch: 0, timestamp_ms: 5 };
         bytes.extend(batches::of_records(&[record], place).bytes);
         write(&disk, path, &bytes);
-        inspect(&disk, Path::new(DIR), 1).map_err(|why| why.to_string())
+        inspect(&disk, Path::new(DIR), 1).map(drop).map_err(|why| why.to_string())
     };
     let level = |name: &str, feature_level| FeatureLevelRecord { name: name.into(), feature_level };
     let unknown = UnknownRecord { key: 77, version: 3, body: Bytes::from_static(&[1, 2]) };
@@ -201,8 +201,8 @@ fn a_newer_version_is_seen_in_snapshots_and_in_bootstrap_files_too() {
     // The log sets the level again, after the snapshot.
     assert!(inspect(&disk, Path::new(DIR), 1).is_ok());
     let newer = Membership { kraft_version: 2, voters: None };
-    snapshot::write(&disk, &dir, SnapshotId { end_offset: 99, ..id }, quorum.image().as_ref(), &newer)
-        .unwrap();
+    let end_offset = quorum.image().provenance.offset + 1;
+    snapshot::write(&disk, &dir, SnapshotId { end_offset, ..id }, quorum.image().as_ref(), &newer).unwrap();
     assert!(matches!(inspect(&disk, Path::new(DIR), 1), Err(Error::Feature { level: 2, .. })));
 }
 

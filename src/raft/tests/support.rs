@@ -15,7 +15,7 @@ use crate::controller::{self, ConfigRules, Request};
 use crate::log::disk::{Disk, MemDisk, Mode};
 use crate::meta::configs::Entries;
 use crate::meta::{Configs, Image, Resource, ResourceKind};
-use crate::raft::{Error, Loaded, PARTITION_DIR, Parts, Quorum, Settings, Unavailable};
+use crate::raft::{Error, Loaded, PARTITION_DIR, Parts, Quorum, Settings, Unavailable, inspect};
 
 pub(super) const DIR: &str = "/data";
 pub(super) const PARTITIONS: i32 = 3;
@@ -72,7 +72,13 @@ pub(super) fn parts_with_snapshots(disk: &MemDisk, bytes: u64) -> Parts {
 }
 
 pub(super) fn load(disk: &MemDisk) -> Result<Loaded, Error> {
-    Quorum::load(parts(disk))
+    load_with(parts(disk))
+}
+
+/// As a start does.
+pub(super) fn load_with(parts: Parts) -> Result<Loaded, Error> {
+    let inspected = inspect(&*parts.disk, &parts.dir, parts.controller.node_id)?;
+    Quorum::load(parts, inspected)
 }
 
 pub(super) fn run(loaded: Loaded) -> Quorum {

@@ -1,5 +1,6 @@
 //! Moves between directories on disks in memory that fail, and forget what was not synced.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -12,6 +13,7 @@ use crate::log::committer::Synced;
 use crate::log::directory::PartitionDir;
 use crate::log::disk::{Disk, MemDisk};
 use crate::meta::{Delta, Image};
+use crate::partition::replica::MoveError;
 use crate::partition::testing::{Disks, add_topic};
 use crate::partition::{FetchSpec, Isolation};
 use crate::wire::batch::BatchHeader;
@@ -43,9 +45,13 @@ impl World {
     }
 
     fn open(&self) -> Arc<Set> {
-        self.disks.open(&self.clock, &self.image, |settings| {
+        self.open_with(1000)
+    }
+
+    fn open_with(&self, segment_bytes: u32) -> Arc<Set> {
+        self.disks.open(&self.clock, &self.image, move |settings| {
             settings.write_caching = false;
-            settings.log.segment_bytes = 1000;
+            settings.log.segment_bytes = segment_bytes;
             settings.log.verify_transactions = false;
         })
     }
@@ -69,8 +75,12 @@ impl World {
 
 /// Appends one record that says `number`; whether it is durable.
 fn append(replica: &Arc<Replica>, number: i64) -> bool {
+    append_of_size(replica, number, 100)
+}
+
+fn append_of_size(replica: &Arc<Replica>, number: i64, bytes: usize) -> bool {
     let mut builder = BatchBuilder::new();
-    builder.push(NOW, None, Some(format!("{number:0100}").as_bytes()), &[]);
+    builder.push(NOW, None, Some(format!("{number:0bytes$}").as_bytes()), &[]);
     let fields = Fields {
         producer_id: 5,
         producer_epoch: 0,
@@ -101,6 +111,12 @@ fn carry_out(set: &Arc<Set>, replica: &Arc<Replica>, to: usize, mut meanwhile: i
     let moved = matches!(replica.carry_out(&moving, route), Ok(Some(_)));
     set.checkpoint(true);
     moved
+}
+
+/// Deletes records as DeleteRecords does; whether that is acknowledged.
+fn delete_records(set: &Arc<Set>, replica: &Arc<Replica>, offset: i64) -> bool {
+    let is_deleted = replica.delete_records(offset).is_ok() && set.checkpoint_log_starts();
+    is_deleted && replica.low_watermark().is_ok_and(|start| start >= offset)
 }
 
 /// The number that each record says, by offset.
@@ -218,6 +234,142 @@ fn whenever_the_power_goes_in_a_move_every_acknowledged_record_is_there() {
             );
         }
     }
+}
+
+#[test]
+fn whenever_the_power_goes_in_a_move_no_deleted_record_comes_back() {
+    // A deletion with every piece that is copied, two around the checkpoints, and one when it has moved.
+    let story = |world: &World, set: &Arc<Set>| {
+        let replica = set.get(TOPIC, 0).unwrap();
+        let (next, acknowledged) = (Cell::new(1), Cell::new(0));
+        let delete = || {
+            if delete_records(set, &replica, next.get()) {
+                acknowledged.set(next.get());
+            }
+            next.set(next.get() + 1);
+        };
+        let to = &set.directories()[1];
+        if let Ok(Some(moving)) = replica.begin_move(to, set.parts.random.uuid(), NOW) {
+            let checkpoint = || {
+                delete();
+                set.checkpoint(true);
+                delete();
+            };
+            let unique = set.parts.random.uuid();
+            let route = Route { unique, pace: &mut |_| delete(), checkpoint: &checkpoint };
+            drop(replica.carry_out(&moving, route));
+            delete();
+        }
+        (world.disk.changes(), acknowledged.get())
+    };
+    let (steps, deleted) = {
+        let world = World::new();
+        let set = world.open();
+        filled(&set, 12);
+        let before = world.disk.changes();
+        let (after, deleted) = story(&world, &set);
+        (after - before, deleted)
+    };
+    assert!(steps > 60 && deleted >= 6, "{steps} {deleted}");
+    for step in 0..=steps {
+        for keep_percent in [0, 50, 100] {
+            let world = World::new();
+            let set = world.open();
+            filled(&set, 12);
+            world.disk.fail_after(step);
+            let (_, deleted) = story(&world, &set);
+            let case = format!("step {step} of {steps}, {keep_percent} %");
+
+            let world = world.after_power_cut(&Random::seeded(step), keep_percent);
+            let set = world.open();
+            let replica = set.get(TOPIC, 0).unwrap_or_else(|| panic!("{case}: it cannot be opened"));
+            let starts = replica.low_watermark().unwrap();
+            assert!(starts >= deleted, "{case}: {starts} after {deleted} was acknowledged");
+            assert_eq!(contents(&replica), expected(starts, 12), "{case}");
+        }
+    }
+}
+
+#[test]
+fn what_is_copied_while_appends_wait_is_little_however_much_came_at_last() {
+    let world = World::new();
+    let set = world.open_with(64 << 20);
+    let replica = filled(&set, 1);
+    let moving = replica.begin_move(&set.directories()[1], Uuid::from_u128(8), NOW).unwrap().unwrap();
+    let next = Cell::new(1);
+    let append_much = || {
+        for _ in 0..100 {
+            assert!(append_of_size(&replica, next.get(), 60_000));
+            next.set(next.get() + 1);
+        }
+    };
+    let mut copied = 0;
+    let mut pace = |bytes| {
+        copied += bytes;
+        // The producers are faster for a while.
+        if (101..401).contains(&next.get()) {
+            append_much();
+        }
+    };
+    let route = Route { unique: Uuid::from_u128(9), pace: &mut pace, checkpoint: &append_much };
+    assert!(replica.carry_out(&moving, route).unwrap().is_some());
+    assert!(next.get() > 201);
+    let copied = u64::try_from(copied).unwrap();
+    assert!(replica.size_bytes() - copied <= 4 << 20, "{copied} of {}", replica.size_bytes());
+    assert_eq!(replica.watermarks(-1).unwrap().log_end_offset, next.get());
+}
+
+#[test]
+fn without_descriptors_nothing_is_acknowledged_that_a_checkpoint_owes_and_no_directory_fails() {
+    let world = World::new();
+    let set = world.open();
+    let replica = filled(&set, 12);
+    let moving = replica.begin_move(&set.directories()[1], Uuid::from_u128(8), NOW).unwrap().unwrap();
+    let checkpoint = || {
+        world.disk.fail_opens(100);
+        set.checkpoint(true);
+        world.disk.fail_opens(0);
+    };
+    let route = Route { unique: Uuid::from_u128(9), pace: &mut |_| (), checkpoint: &checkpoint };
+    assert!(matches!(replica.carry_out(&moving, route), Err(MoveError::Checkpoints)));
+    assert!(Arc::ptr_eq(&replica.directory(), &set.directories()[0]));
+
+    world.disk.fail_opens(100);
+    assert!(!delete_records(&set, &replica, 5));
+    world.disk.fail_opens(0);
+    assert!(set.directories().iter().all(|directory| !directory.log_directory().is_offline()));
+    // Nothing was synced since.
+    set.sync_and_checkpoint();
+    let next = world.after_power_cut(&Random::seeded(6), 0);
+    assert_eq!(contents(&next.open().get(TOPIC, 0).unwrap()), expected(5, 12), "it was made good");
+    assert!(delete_records(&set, &replica, 6));
+    assert!(carry_out(&set, &replica, 1, || ()));
+}
+
+#[test]
+fn as_many_replicas_move_at_a_time_as_there_are_threads_and_at_the_rate_of_the_moment() {
+    let disk = MemDisk::new();
+    let disks = Disks { move_threads: 1, ..Disks::sharing(&disk, 2) };
+    let mut delta = Delta::new(Image::empty());
+    let topics = [("t", TOPIC), ("u", TopicId(Uuid::from_u128(8)))];
+    for (name, id) in topics {
+        add_topic(&mut delta, name, id, disks.ids[0]);
+    }
+    let world = World { disk, disks, clock: Clock::manual(NOW), image: delta.image().clone() };
+    let set = world.open();
+    set.limit_moves(Some(1));
+    for (name, id) in topics {
+        assert!(append(&set.get(id, 0).unwrap(), 0));
+        set.alter_log_dir(&TopicPartition::new(name, 0), Some(id), "/data-1").unwrap();
+    }
+    assert_eq!(set.moves.waiting.lock().threads, 1);
+    // By the clock nothing would ever be copied.
+    set.limit_moves(None);
+    await_moves(&set);
+    assert_eq!(
+        (world.names(1), set.moves.waiting.lock().queue.len()),
+        (vec!["t-0 Current".into(), "u-0 Current".into()], 0)
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Deletions and restores that a power cut ends after every write.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -7,8 +8,10 @@ use uuid::Uuid;
 use crate::base::clock::Clock;
 use crate::base::id::TopicId;
 use crate::base::random::Random;
+use crate::log::disk::Disk;
 use crate::meta::{Delta, Image};
 use crate::partition::Set;
+use crate::partition::replica::{Replica, Route};
 use crate::partition::testing::{Disks, add_topic};
 use crate::wire::builder::{BatchBuilder, Fields};
 use crate::wire::compress::Compression;
@@ -58,10 +61,7 @@ fn filled(clock: &Clock) -> (Node, Arc<Set>) {
     let set = node.open();
     let replica = set.get(TOPIC, 0).unwrap();
     for _ in 0..BATCHES {
-        let mut builder = BatchBuilder::new();
-        builder.push(NOW, Some(b"key"), Some(&[0; 100]), &[]);
-        let batch = builder.build(&Fields::default(), Compression::None).unwrap();
-        replica.append(&batch, None, true, NOW).unwrap();
+        produce(&replica);
     }
     replica.sync().unwrap();
     replica.delete_records(LOG_START).unwrap();
@@ -95,6 +95,87 @@ fn no_power_cut_separates_a_deleted_topic_from_its_trash_or_a_restored_one_from_
         node.decide(None);
         node.apply_until(&set, restoring, &random);
         is_whole(&node.open());
+    }
+}
+
+/// Appends one record and waits until it is acknowledged.
+fn produce(replica: &Arc<Replica>) {
+    let mut builder = BatchBuilder::new();
+    builder.push(NOW, Some(b"key"), Some(&[0; 100]), &[]);
+    let batch = builder.build(&Fields::default(), Compression::None).unwrap();
+    let appended = replica.append(&batch, None, true, NOW).unwrap();
+    while !replica.committed(appended.last_offset).unwrap() {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn what_was_acknowledged_after_the_mark_is_in_the_trash_after_every_power_cut() {
+    let random = Random::seeded(12);
+    for deleting in 0..16 {
+        let clock = Clock::manual(NOW);
+        let (mut node, set) = filled(&clock);
+        let replica = set.get(TOPIC, 0).unwrap();
+        // Until a journal is worth it.
+        let mut end = BATCHES;
+        let journal = Path::new("/data/.barnabas-journal");
+        while !node.disks.disks[0].exists(journal).unwrap() {
+            produce(&replica);
+            end += 1;
+        }
+        let topic = node.delta.image().topics.by_id(TOPIC).unwrap().clone();
+        set.mark_for_trash(&topic, None, NOW);
+        produce(&replica);
+        end += 1;
+        replica.delete_records(LOG_START + 1).unwrap();
+        assert!(set.checkpoint_log_starts());
+        node.disks.are_clean = false;
+        node.decide(Some(RemoveTopicRecord { topic_id: TOPIC.0 }));
+        node.apply_until(&set, deleting, &random);
+
+        let set = node.open();
+        assert!(set.find_in_trash(NAME, None).is_ok());
+        node.decide(None);
+        set.apply(node.delta.image(), &[TOPIC]);
+        let replica = set.get(TOPIC, 0).expect("the replica is there");
+        let marks = replica.watermarks(-1).unwrap();
+        assert_eq!((marks.log_start_offset, marks.log_end_offset), (LOG_START + 1, end), "{deleting}");
+    }
+}
+
+#[test]
+fn a_deletion_that_meets_the_end_of_a_move_has_all_of_it_in_the_trash() {
+    for is_applied in [true, false] {
+        let mut delta = Delta::new(Image::empty());
+        let disks = Disks::new(2);
+        add_topic(&mut delta, NAME, TOPIC, disks.ids[0]);
+        delta.take_changes();
+        let mut node = Node { disks, delta, clock: Clock::manual(NOW) };
+        let set = node.open();
+        let replica = set.get(TOPIC, 0).unwrap();
+        produce(&replica);
+        let topic = node.delta.image().topics.by_id(TOPIC).unwrap().clone();
+        let moving = replica.begin_move(&set.directories()[1], Uuid::from_u128(8), NOW).unwrap().unwrap();
+        let route = Route {
+            unique: Uuid::from_u128(9),
+            pace: &mut |_| set.mark_for_trash(&topic, None, NOW),
+            checkpoint: &|| set.checkpoint(true),
+        };
+        assert!(replica.carry_out(&moving, route).unwrap().is_some());
+        node.decide(Some(RemoveTopicRecord { topic_id: TOPIC.0 }));
+        if is_applied {
+            node.apply_until(&set, u64::MAX, &Random::seeded(4));
+            assert!(set.find_in_trash(NAME, None).is_ok());
+        }
+        let disks = node.disks.disks.iter().map(|disk| disk.power_cut(&Random::seeded(4), 0)).collect();
+        node.disks = Disks { disks, are_clean: false, ids: node.disks.ids.clone(), ..Disks::new(2) };
+        let set = node.open();
+        let found = set.find_in_trash(NAME, None).unwrap_or_else(|why| panic!("{is_applied}: {why}"));
+        assert_eq!(found.partitions[0].1, node.disks.ids[1]);
+        drop(found);
+        node.decide(None);
+        set.apply(node.delta.image(), &[TOPIC]);
+        assert_eq!(set.get(TOPIC, 0).unwrap().watermarks(-1).unwrap().log_end_offset, 1);
     }
 }
 
