@@ -53,7 +53,6 @@ const REASONS: [(&[&str], &str); 22] = [
             "group.coordinator.threads",
             "num.io.threads",
             "num.network.threads",
-            "num.replica.alter.log.dirs.threads",
         ],
         "no such threads: tasks share the processors",
     ),
