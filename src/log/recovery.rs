@@ -40,6 +40,20 @@ pub struct Opening {
     pub is_checkpointed: bool,
 }
 
+impl Opening {
+    /// After a clean stop the recovery point is the log's end: no log starts behind it, and none is emptied because a
+    /// damaged checkpoint says so.
+    fn plausible(self, dir: &Path) -> Self {
+        let Self { recovery_point, log_start_offset, clean, is_checkpointed } = self;
+        if !clean || !is_checkpointed || log_start_offset <= recovery_point {
+            return self;
+        }
+        let file = checkpoint::LOG_START_OFFSET_FILE;
+        warn!(dir = %dir.display(), file, log_start_offset, recovery_point, "log start is behind the log's end and not used");
+        Self { log_start_offset: 0, ..self }
+    }
+}
+
 /// What was found and done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
@@ -63,6 +77,7 @@ impl Log {
         opening: Opening,
         now_ms: i64,
     ) -> Result<(Self, Recovered), Error> {
+        let opening = opening.plausible(dir);
         let bases = leftovers::tidy(&disk, dir)?;
         let bases = leftovers::remove_below(&*disk, dir, bases, opening.log_start_offset)?;
         let topic_id = read_topic_id(&*disk, dir)?;

@@ -157,6 +157,16 @@ fn flushed_records_that_are_gone_are_noticed() {
     assert_eq!(recover(&disk, settings(), 0).unwrap().0.end_offset(), 0, "nothing was ever flushed");
 }
 
+#[test]
+fn a_log_start_behind_the_end_of_a_log_that_was_closed_empties_nothing() {
+    let (disk, bytes) = three_segments();
+    let (mut log, _) = recover(&disk, settings(), 36).unwrap();
+    log.close().unwrap();
+    let opening = Opening { recovery_point: 36, log_start_offset: 76, clean: true, is_checkpointed: true };
+    let (log, _) = open(&kill(&disk), settings(), opening).unwrap();
+    assert_eq!((log.start_offset(), contents(&log)), (0, bytes));
+}
+
 type Change = fn(&[u8], &[u8]) -> Option<Vec<u8>>;
 
 /// What may happen to an index file: given its bytes and those of an older version.

@@ -98,6 +98,31 @@ fn no_power_cut_separates_a_deleted_topic_from_its_trash_or_a_restored_one_from_
     }
 }
 
+#[test]
+fn no_power_cut_brings_anything_of_a_deleted_topic_into_the_next_one_of_its_name() {
+    const NEXT: TopicId = TopicId(Uuid::from_u128(70));
+    let random = Random::seeded(13);
+    for (deleting, making) in (0..10).flat_map(|d| (0..10).map(move |m| (d, m))) {
+        let clock = Clock::manual(NOW);
+        let (mut node, set) = filled(&clock);
+        node.decide(Some(RemoveTopicRecord { topic_id: TOPIC.0 }));
+        node.apply_until(&set, deleting, &random);
+
+        let set = node.open();
+        assert!(set.get(TOPIC, 0).is_none());
+        add_topic(&mut node.delta, NAME, NEXT, node.disks.ids[0]);
+        node.apply_until(&set, making, &random);
+
+        let set = node.open();
+        set.apply(node.delta.image(), &[NEXT]);
+        let replica = set.get(NEXT, 0).unwrap_or_else(|| panic!("{deleting} {making}: it is offline"));
+        let marks = replica.checkpoint_marks();
+        assert_eq!((marks.log_start, marks.recovery_point), (0, 0), "{deleting} {making}");
+        produce(&replica);
+        assert!(set.get(TOPIC, 0).is_none());
+    }
+}
+
 /// Appends one record and waits until it is acknowledged.
 fn produce(replica: &Arc<Replica>) {
     let mut builder = BatchBuilder::new();
