@@ -4,12 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use tracing::{error, info, warn};
 
 use super::directory::Directory;
+use super::parallel;
 use super::replica::Replica;
 use super::set::Parts;
 use super::settings::Settings;
@@ -118,28 +118,21 @@ pub(super) fn all(parts: &Parts, image: &Image, threads: usize) -> All {
         let topic = &one.name.topic;
         settings.entry(topic.clone()).or_insert_with(|| (parts.settings)(image, topic));
     }
-    let next = AtomicUsize::new(0);
     let all = Mutex::new(All { unfinished, ..All::default() });
-    std::thread::scope(|scope| {
-        for _ in 0..threads.clamp(1, found.len().max(1)) {
-            scope.spawn(|| {
-                while let Some(found) = found.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let key = (found.topic_id, found.name.partition);
-                    let opened = if places.get(&key) == Some(&1) {
-                        settings.get(&found.name.topic).and_then(|settings| open(parts, found, settings.clone()))
-                    } else {
-                        error!(tp = %found.name, "replica is offline: it lies in more than one log directory");
-                        None
-                    };
-                    match opened {
-                        Some(replica) => all.lock().replicas.push(replica),
-                        None => {
-                            found.directory.keep(&found.name, found.checkpoints.of(&found.name));
-                            all.lock().unopened.insert(key);
-                        }
-                    }
-                }
-            });
+    parallel::each(threads, &found, |found| {
+        let key = (found.topic_id, found.name.partition);
+        let opened = if places.get(&key) == Some(&1) {
+            settings.get(&found.name.topic).and_then(|settings| open(parts, found, settings.clone()))
+        } else {
+            error!(tp = %found.name, "replica is offline: it lies in more than one log directory");
+            None
+        };
+        match opened {
+            Some(replica) => all.lock().replicas.push(replica),
+            None => {
+                found.directory.keep(&found.name, found.checkpoints.of(&found.name));
+                all.lock().unopened.insert(key);
+            }
         }
     });
     all.into_inner()

@@ -18,6 +18,7 @@ use tracing::{error, info, warn};
 
 use super::directory::Directory;
 use super::open;
+use super::parallel;
 use super::replica::Replica;
 use super::settings::Settings;
 use crate::base::clock::Clock;
@@ -36,6 +37,9 @@ pub use cleaning::{CleanerMeans, CleanerSettings};
 pub use moves::AlterLogDirError;
 
 type Topics = HashMap<TopicId, Arc<Replicas>>;
+
+/// How many logs are closed at a time: each waits for the device several times, which serves many at once.
+const CLOSING_THREADS: usize = 16;
 
 /// The replicas of one topic on this node.
 struct Replicas {
@@ -386,9 +390,7 @@ impl Set {
 
     /// Syncs and closes every log and writes the checkpoints.
     pub fn close_logs(&self) {
-        for replica in self.all() {
-            replica.close();
-        }
+        parallel::each(CLOSING_THREADS, &self.all(), |replica| replica.close());
         self.checkpoint(true);
         for directory in &self.parts.directories {
             if !directory.log_directory().is_offline()
