@@ -5,6 +5,7 @@
 mod directory;
 mod error;
 mod open;
+mod parallel;
 mod replica;
 mod set;
 mod settings;

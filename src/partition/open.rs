@@ -4,12 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use tracing::{error, info, warn};
 
 use super::directory::Directory;
+use super::parallel;
 use super::replica::Replica;
 use super::set::Parts;
 use super::settings::Settings;
@@ -125,7 +125,7 @@ pub(super) fn all(parts: &Parts, image: &Image, threads: usize) -> All {
         settings.entry(topic.clone()).or_insert_with(|| (parts.settings)(image, topic));
     }
     let all = Mutex::new(All { unfinished, ..All::default() });
-    for_each(&found, threads, |found| {
+    parallel::each(threads, &found, |found| {
         let key = (found.topic_id, found.name.partition);
         let opened = if found.is_misnamed {
             let file = found.path().join(PARTITION_METADATA_FILE);
@@ -146,24 +146,6 @@ pub(super) fn all(parts: &Parts, image: &Image, threads: usize) -> All {
         }
     });
     all.into_inner()
-}
-
-/// Does `work` for each of `items` on that many threads, this one among them; on fewer if the system gives no more.
-pub(super) fn for_each<T: Sync>(items: &[T], threads: usize, work: impl Fn(&T) + Sync) {
-    let next = AtomicUsize::new(0);
-    let take = || {
-        while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
-            work(item);
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..threads.clamp(1, items.len().max(1)) {
-            if std::thread::Builder::new().name("logs".to_owned()).spawn_scoped(scope, take).is_err() {
-                break;
-            }
-        }
-        take();
-    });
 }
 
 impl Checkpoints {

@@ -18,6 +18,7 @@ use tracing::{error, info, warn};
 
 use super::directory::Directory;
 use super::open;
+use super::parallel;
 use super::replica::Replica;
 use super::settings::Settings;
 use crate::base::clock::Clock;
@@ -392,7 +393,7 @@ impl Set {
 
     /// Syncs and closes every log and writes the checkpoints.
     pub fn close_logs(&self) {
-        open::for_each(&self.all(), self.threads * CLOSERS_PER_THREAD, |replica| replica.close());
+        parallel::each(self.threads * CLOSERS_PER_THREAD, &self.all(), |replica| replica.close());
         self.checkpoint(true);
         for directory in &self.parts.directories {
             if !directory.log_directory().is_offline()
