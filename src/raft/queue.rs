@@ -69,6 +69,11 @@ impl Queue {
         self.arrived.notify_one();
     }
 
+    /// What became of a snapshot, if nobody has been told yet.
+    pub(super) fn take_snapshot(&self) -> Option<Outcome> {
+        self.state.lock().snapshot.take()
+    }
+
     /// Lets the thread end once it has done what is queued.
     pub(super) fn stop(&self) {
         let mut state = self.state.lock();

@@ -119,6 +119,9 @@ impl Runner {
     fn stop(mut self) -> Result<(), Failure> {
         self.snapshots.join();
         let sink = self.driver.sink_mut();
+        if let Some(outcome) = self.queue.take_snapshot() {
+            self.snapshots.done(sink, outcome)?;
+        }
         sink.log.close().map_err(super::Error::from)?;
         sink.write_recovery_point(true)?;
         self.queue.close();
