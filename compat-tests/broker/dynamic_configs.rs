@@ -10,7 +10,8 @@ use barnabas::wire::compress::Codec;
 use super::bounds::is_served;
 use super::group_configs::{APPEND, BROKER, DELETE, LOGGER, SET, TOPIC, await_value, change, describe};
 use super::support::{
-    Broker, Client, Records, eventually, fetch_request, has_come, headers_in, tests_kafka, values_in,
+    Broker, Client, Records, eventually, fetch_request, free_port, has_come, headers_in, tests_kafka,
+    values_in,
 };
 
 fn node(client: &mut Client) -> String {
@@ -204,7 +205,7 @@ fn a_listener_is_added_while_it_runs() {
     let mut client = broker.connect();
     let node = node(&mut client);
     let before = describe(&mut client, BROKER, &node, "listeners").unwrap().value.unwrap();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let unknown =
         change(&mut client, BROKER, &node, "listeners", SET, &format!("{before},THIRD://127.0.0.1:{port}"));
     assert_eq!(unknown.0, 42);
@@ -231,7 +232,7 @@ fn a_listener_is_renamed_on_its_port_and_one_that_cannot_be_bound_stops_no_start
     let mut client = broker.connect();
     let node = node(&mut client);
     let before = describe(&mut client, BROKER, &node, "listeners").unwrap().value.unwrap();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     for name in ["SECOND", "THIRD", "LAST"] {
         let with = format!("{before},{name}://127.0.0.1:{port}");
         assert_eq!(change(&mut client, BROKER, &node, "listeners", SET, &with), (0, String::new()));
@@ -247,7 +248,7 @@ fn a_listener_is_renamed_on_its_port_and_one_that_cannot_be_bound_stops_no_start
 
 #[test]
 fn a_listener_that_is_taken_away_stays_closed_after_a_restart() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let listeners = format!("listeners=PLAINTEXT://127.0.0.1:0,SECOND://127.0.0.1:{port}");
     let settings = [
         &*listeners,

@@ -8,7 +8,7 @@ use kafka_protocol::messages::MetadataRequest;
 use kafka_protocol::messages::TopicName;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 
-use super::support::{Broker, Invocation, Records, eventually, tests_kafka, text};
+use super::support::{Broker, Invocation, Records, eventually, free_port, tests_kafka, text};
 
 /// What every file must say.
 const COMBINED: &str = "process.roles=broker,controller
@@ -140,7 +140,7 @@ fn unknown_keys_are_one_line_of_the_log() {
 /// With the controller's listener, quorum voters and all.
 #[test]
 fn a_file_for_apache_kafkas_combined_mode_starts_as_it_is() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let free = free_port();
     for quorum in [
         format!("controller.quorum.voters=7@localhost:{free}"),
         format!("controller.quorum.bootstrap.servers=localhost:{free}"),

@@ -32,6 +32,11 @@ class Finding(AssertionError):
     """What was stored, delivered or committed is wrong. A scenario with one is never played again."""
 
 
+def same(expected, found, what):
+    if expected != found:
+        raise Finding(f"{what}: expected {expected}, found {found}")
+
+
 def now_us():
     return time.time_ns() // 1000
 

@@ -5,7 +5,7 @@ import threading
 import time
 
 from . import history, wire
-from .crew import Refused
+from .crew import Finding, Refused, same
 
 METADATA = "größer-als/17"
 METADATA_BYTES_MAX = 4096
@@ -21,17 +21,13 @@ PATTERN_WITHIN_S = 10
 PATTERN_848_WITHIN_S = 25
 
 
-def same(expected, found, what):
-    assert expected == found, f"{what}: expected {expected}, found {found}"
-
-
 def refused(code, call, *args, **options):
     try:
         call(*args, **options)
     except Refused as refusal:
         same(code, refusal.code, str(refusal))
     else:
-        raise AssertionError(f"{args} went through, expected error {code}")
+        raise Finding(f"{args} went through, expected error {code}")
 
 
 def subscribe(s):

@@ -3,15 +3,12 @@
 import threading
 
 from . import wire
+from .crew import same
 
 LOOP_RECORDS, LOOP_RECORDS_FAST = 400, 200
 ROUNDS, ROUNDS_FAST = 10, 5
 LOOP_WITHIN_S = 30
 TIMEOUT_MS = 1000
-
-
-def same(expected, found, what):
-    assert expected == found, f"{what}: expected {expected}, found {found}"
 
 
 def commit(s):

@@ -151,7 +151,7 @@ class Stage:
         except crew.Refused as refusal:
             assert refusal.code in FENCED_CODES, f"refused with {refusal}"
         else:
-            raise AssertionError(f"{call.__name__} went through")
+            raise crew.Finding(f"{call.__name__} went through")
 
     def finish(self):
         """After the scenario: no transaction is left open, and all that can be read is what was committed."""

@@ -39,7 +39,7 @@ pub(super) async fn handle(
     if topics.iter().flat_map(|(_, partitions)| partitions).any(|(_, replica)| replica.is_ok()) {
         let partitions = context.partitions.clone();
         let written = tokio::task::spawn_blocking(move || partitions.checkpoint_log_starts()).await;
-        if !written.unwrap_or(false) {
+        if written.is_err() {
             let deleted = topics.iter_mut().flat_map(|(_, partitions)| partitions);
             deleted.filter(|(_, replica)| replica.is_ok()).for_each(|(_, replica)| {
                 *replica = Err(Code::KafkaStorageError);

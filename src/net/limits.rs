@@ -120,8 +120,11 @@ impl State {
         let all = self.admitted.values();
         let (closing, mut open): (Vec<_>, Vec<_>) = all.partition(|(_, used)| used.close.is_cancelled());
         open.retain(|(listener, _)| !self.is_exempt(listener));
-        open.sort_by_key(|(_, used)| used.last_us.load(Ordering::Relaxed));
-        for (_, used) in open.into_iter().take(excess.saturating_sub(closing.len())) {
+        let more = excess.saturating_sub(closing.len());
+        if more < open.len() {
+            open.select_nth_unstable_by_key(more, |(_, used)| used.last_us.load(Ordering::Relaxed));
+        }
+        for (_, used) in open.into_iter().take(more) {
             used.close.cancel();
         }
     }

@@ -1,10 +1,10 @@
 //! Apache Kafka from its jars, to learn what it does and to prove what the tests expect.
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
 use super::client::Client;
+use super::free_port;
 use kafka_protocol::messages::ApiVersionsRequest;
 
 /// How to start one broker, as often as a test likes.
@@ -80,8 +80,4 @@ impl ApacheKafka {
         client.call(&ApiVersionsRequest::default(), 0).error_code == 0
             && !client.metadata(None).brokers.is_empty()
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }

@@ -6,7 +6,9 @@ use tracing::error;
 
 use super::Replica;
 use crate::log;
+use crate::log::directory::OffsetFile;
 use crate::log::retention::Retired;
+use crate::partition::directory::Directory;
 use crate::partition::error::Error;
 
 /// DeleteRecords: everything below the high watermark (`DeleteRecordsRequest.HIGH_WATERMARK`).
@@ -33,12 +35,18 @@ impl Replica {
         Ok(())
     }
 
-    /// The first offset that no replica has deleted yet.
+    /// The first offset that no replica has deleted yet; a storage error while no checkpoint says so.
     pub fn low_watermark(&self) -> Result<i64, Error> {
         let state = self.state.lock();
         self.check_online()?;
         state.leader_for(-1)?;
         state.check_where_it_lies()?;
+        let is_owed = |directory: &Directory| directory.owes(OffsetFile::LogStartOffset);
+        if is_owed(&self.directory())
+            || state.moving.as_ref().is_some_and(|moving| is_owed(moving.directory()))
+        {
+            return Err(Error::Storage);
+        }
         Ok(state.log.start_offset())
     }
 

@@ -101,17 +101,15 @@ impl Set {
         }
     }
 
-    /// Makes durable where each log starts; false if that has to be tried again. The write of one directory covers all
-    /// who came before it.
-    pub fn checkpoint_log_starts(&self) -> bool {
+    /// Makes durable where each log starts; [`super::Replica::low_watermark`] tells of one for which that failed. The
+    /// write of one directory covers all who came before it.
+    pub fn checkpoint_log_starts(&self) {
         self.checkpoint_each(|directory| {
             let [_, mut starts, _] = directory.other_offsets();
             let here = self.replicas_in(directory);
             starts.extend(here.map(|r| (r.name().clone(), r.checkpoint_marks().log_start)));
             directory.write_checkpoint(OffsetFile::LogStartOffset, &starts)
         });
-        let mut online = self.parts.directories.iter().filter(|d| !d.log_directory().is_offline());
-        online.all(|directory| !directory.owes(OffsetFile::LogStartOffset))
     }
 }
 

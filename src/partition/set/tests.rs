@@ -11,6 +11,7 @@ use crate::base::clock::Clock;
 use crate::base::id::TopicId;
 use crate::base::random::Random;
 use crate::log::disk::Disk;
+use crate::meta::{Delta, Image};
 use crate::partition::replica::Replica;
 use crate::partition::testing::{Disks, add_topic, cleaner, one_topic};
 use crate::wire::builder::{BatchBuilder, Fields};
@@ -105,4 +106,27 @@ fn whoever_waits_for_files_to_leave_is_told_of_the_first_one() {
     assert!(told.as_mut().poll(&mut nobody).is_pending());
     assert!(set.clean_dirtiest(0, &cleaner(|_| true)));
     assert!(told.as_mut().poll(&mut nobody).is_ready());
+}
+
+#[test]
+fn deleted_records_are_told_where_a_checkpoint_says_so_and_only_there() {
+    let clock = Clock::manual(NOW);
+    let (disks, other) = (Disks::new(2), TopicId(Uuid::from_u128(8)));
+    let mut delta = Delta::new(Image::empty());
+    add_topic(&mut delta, "t", TOPIC, disks.ids[0]);
+    add_topic(&mut delta, "u", other, disks.ids[1]);
+    delta.take_changes();
+    let set = disks.open(&clock, delta.image(), |_| ());
+    let replicas = [TOPIC, other].map(|topic| set.get(topic, 0).unwrap());
+    for replica in &replicas {
+        write(replica, 3);
+        replica.delete_records(2).unwrap();
+    }
+    disks.disks[0].fail_opens(100);
+    set.checkpoint_log_starts();
+    disks.disks[0].fail_opens(0);
+    replicas[0].low_watermark().unwrap_err();
+    assert_eq!(replicas[1].low_watermark().unwrap(), 2);
+    set.checkpoint_log_starts();
+    assert_eq!(replicas[0].low_watermark().unwrap(), 2);
 }

@@ -115,7 +115,8 @@ fn carry_out(set: &Arc<Set>, replica: &Arc<Replica>, to: usize, mut meanwhile: i
 
 /// Deletes records as DeleteRecords does; whether that is acknowledged.
 fn delete_records(set: &Arc<Set>, replica: &Arc<Replica>, offset: i64) -> bool {
-    let is_deleted = replica.delete_records(offset).is_ok() && set.checkpoint_log_starts();
+    let is_deleted = replica.delete_records(offset).is_ok();
+    set.checkpoint_log_starts();
     is_deleted && replica.low_watermark().is_ok_and(|start| start >= offset)
 }
 

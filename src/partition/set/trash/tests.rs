@@ -153,7 +153,8 @@ fn what_was_acknowledged_after_the_mark_is_in_the_trash_after_every_power_cut() 
         produce(&replica);
         end += 1;
         replica.delete_records(LOG_START + 1).unwrap();
-        assert!(set.checkpoint_log_starts());
+        set.checkpoint_log_starts();
+        assert_eq!(replica.low_watermark().unwrap(), LOG_START + 1);
         node.disks.are_clean = false;
         node.decide(Some(RemoveTopicRecord { topic_id: TOPIC.0 }));
         node.apply_until(&set, deleting, &random);
