@@ -6,9 +6,12 @@
 mod harm;
 mod world;
 
+use std::any::Any;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread::available_parallelism;
 
 use barnabas::base::random::Random;
 
@@ -18,8 +21,32 @@ use super::support::{Broker, Client, Records};
 
 /// The directory of the metadata log.
 const METADATA: &str = "__cluster_metadata-0";
-/// Brokers at work at the same time.
-const AT_ONCE: usize = 4;
+const META_PROPERTIES: &str = "meta.properties";
+/// Brokers at work at the same time, at most.
+const AT_ONCE_MAX: usize = 2;
+/// Held by the test whose brokers are at work: timing tests run beside these.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// What a broker may complain of: the file, what it belongs to, and those who need that.
+const COMPLAINTS: [&str; 17] = [
+    "clean shutdown file is unreadable",
+    "cut the unsynced end off the metadata log",
+    "damaged tail cut off above the recovery point",
+    "entry of the journal is damaged and passed over",
+    "index is broken and made anew",
+    "index is missing or broken and made anew",
+    "leader epochs are made anew",
+    "log cannot be read",
+    "log start is behind the log's end and not used",
+    "log takes no more appends",
+    "offset checkpoint is ignored",
+    "partition.metadata cannot be read",
+    "passing over a metadata snapshot",
+    "producer snapshot is broken and not used",
+    "replica is offline",
+    "topic id is misspelt",
+    "trash file is damaged and left alone",
+];
 
 /// What damage to a file may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +110,7 @@ fn of_directory(home: &Path, name: &str) -> Option<(PathBuf, Option<PathBuf>)> {
 }
 
 fn of_metadata(home: &Path, end: &str, at: isize) -> Option<(PathBuf, Option<PathBuf>)> {
-    let files = ending(&home.join("one/__cluster_metadata-0"), end);
+    let files = ending(&home.join("one").join(METADATA), end);
     let at = if at < 0 { files.len().checked_sub(at.unsigned_abs())? } else { at.unsigned_abs() };
     Some((files.get(at)?.clone(), None))
 }
@@ -109,7 +136,7 @@ const OF_LOGS: [File; 4] = [
     file("closed log of transactions", Rule::Log("txn", 0), |home| of_partition(home, ("txn", 0), ".log", 1)),
     file("only log", Rule::Log("calm", 0), |home| of_partition(home, ("calm", 0), ".log", 0)),
 ];
-const OF_DIRECTORIES: [File; 7] = [
+const OF_DIRECTORIES: [File; 6] = [
     file("recovery points", Rule::RecoveryPoints, |home| {
         of_directory(home, "recovery-point-offset-checkpoint")
     }),
@@ -124,14 +151,17 @@ const OF_DIRECTORIES: [File; 7] = [
         Some((dir.parent()?.join("cleaner-offset-checkpoint"), None))
     }),
     file("clean stop", Rule::Derived, |home| of_directory(home, ".kafka_cleanshutdown")),
-    file("meta.properties", Rule::Vital, |home| of_directory(home, "meta.properties")),
-    file("journal", Rule::Derived, |home| of_directory(home, ".barnabas-journal")),
+    file(META_PROPERTIES, Rule::Vital, |home| of_directory(home, META_PROPERTIES)),
 ];
+const OF_JOURNALS: [File; 1] =
+    [file("journal", Rule::Derived, |home| of_directory(home, ".barnabas-journal"))];
 const OF_METADATA: [File; 5] = [
     file("metadata log", Rule::Vital, |home| of_metadata(home, ".log", -1)),
     file("metadata snapshot", Rule::Vital, |home| of_metadata(home, ".checkpoint", -1)),
     file("quorum-state", Rule::Vital, |home| of_metadata(home, "quorum-state", 0)),
-    file("metadata recovery point", Rule::Vital, |home| of_metadata(home, "recovery-point", 0)),
+    file("metadata recovery point", Rule::Vital, |home| {
+        of_metadata(home, "recovery-point-offset-checkpoint", 0)
+    }),
     file("trash", Rule::Unneeded, |home| {
         let dirs = ["one", "two"].map(|dir| home.join(dir));
         let strays = dirs.iter().flat_map(|dir| ending(dir, "-stray")).map(|dir| dir.join("topic.trash"));
@@ -161,86 +191,116 @@ fn seeds() -> u64 {
     std::env::var("DAMAGE_SEEDS").map_or(1, |n| n.parse().expect("DAMAGE_SEEDS is a number"))
 }
 
-/// Plays every kind of damage to some files while no broker runs.
-fn play(files: &[File]) {
+/// Every kind of damage to some files while no broker runs, after each of these stops.
+fn cells(files: &[File], stops: &[Stop]) -> Vec<Cell> {
     let mut cells = Vec::new();
     for seed in 0..seeds() {
         for file in files {
-            for stop in [Stop::Clean, Stop::Killed] {
+            for stop in stops {
                 let is_running = false;
-                cells.extend(Harm::ALL.map(|harm| Cell { file: *file, harm, stop, is_running, seed }));
+                let cell = |harm| Cell { file: *file, harm, stop: *stop, is_running, seed };
+                cells.extend(Harm::ALL.map(cell));
             }
         }
     }
-    play_all(&cells);
+    cells
 }
 
-/// Plays cells, several at once, and tells all that went wrong.
-fn play_all(cells: &[Cell]) {
-    let Some(world) = World::new() else { return };
-    let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+/// Plays every kind of damage to some files while no broker runs.
+fn play(files: &[File]) {
+    play_all(World::new, &cells(files, &[Stop::Clean, Stop::Killed]));
+}
+
+/// Plays cells, several at once, and tells all that went wrong, and which files are never damaged.
+fn play_all(fill: fn() -> Option<World>, cells: &[Cell]) {
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(world) = fill() else { return };
+    let (next, wrong, harmed) = (AtomicUsize::new(0), Mutex::new(Vec::new()), Mutex::new(BTreeSet::new()));
+    let work = || {
+        while let Some(cell) = cells.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let tried = std::panic::catch_unwind(|| cell.play(&world));
+            match tried.unwrap_or_else(|panic| Err(said(&*panic))) {
+                Ok(true) => drop(harmed.lock().unwrap().insert(cell.file.name)),
+                Ok(false) => {}
+                Err(why) => wrong.lock().unwrap().push(format!("{cell}: {why}")),
+            }
+        }
+    };
     std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                while let Some(cell) = cells.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let tried = std::panic::catch_unwind(|| cell.play(&world));
-                    let why = tried.unwrap_or_else(|panic| {
-                        let said = panic.downcast_ref::<String>().cloned();
-                        Err(said.unwrap_or_else(|| "the test panicked".to_owned()))
-                    });
-                    if let Err(why) = why {
-                        wrong.lock().unwrap().push(format!("{cell}: {why}"));
-                    }
-                }
-            });
+        for _ in 0..available_parallelism().map_or(1, usize::from).min(AT_ONCE_MAX) {
+            scope.spawn(work);
         }
     });
-    let wrong = wrong.into_inner().unwrap();
+    drop(turn);
+    let (wrong, harmed) = (wrong.into_inner().unwrap(), harmed.into_inner().unwrap());
     assert!(wrong.is_empty(), "{} of {} went wrong:\n{}", wrong.len(), cells.len(), wrong.join("\n"));
+    let spared: BTreeSet<_> =
+        cells.iter().map(|c| c.file.name).filter(|name| !harmed.contains(name)).collect();
+    assert!(spared.is_empty(), "nothing ever happens to {spared:?}");
+}
+
+/// What a panic says.
+fn said(panic: &(dyn Any + Send)) -> String {
+    let literal = panic.downcast_ref::<&'static str>().map(|said| (*said).to_owned());
+    let said = literal.or_else(|| panic.downcast_ref::<String>().cloned());
+    said.unwrap_or_else(|| "the test panicked".to_owned())
 }
 
 impl Cell {
-    fn play(&self, world: &World) -> Result<(), String> {
-        let (home, left) = (world.copy(self.stop), world.left(self.stop));
-        let Some((path, other)) = (self.file.find)(home.path()) else { return Ok(()) };
-        let inside = path.strip_prefix(home.path()).unwrap();
+    /// Whether the file was there and could be damaged like this; an error if something went wrong then.
+    fn play(&self, world: &World) -> Result<bool, String> {
+        let home = world.copy(self.stop);
+        let mut broker = unstarted(home.path()).unwrap();
+        for text in COMPLAINTS {
+            broker.expect_complaint(text);
+        }
+        if self.is_running && matches!(self.file.rule, Rule::Log(..)) {
+            // At its stop, which cannot close a log that takes no more appends.
+            broker.expect_complaint("log directory is offline");
+        }
+        let played = self.play_in(home.path(), &mut broker, world);
+        if played.is_err() {
+            // That tells more than a complaint.
+            broker.expect_complaint("");
+        }
+        played
+    }
+
+    fn play_in(&self, home: &Path, broker: &mut Broker, world: &World) -> Result<bool, String> {
+        let left = world.left(self.stop);
+        let Some((path, other)) = (self.file.find)(home) else { return Ok(false) };
+        let inside = path.strip_prefix(home).unwrap();
         if self.is_beyond_notice() {
-            return Ok(());
+            return Ok(false);
         }
         let random = Random::seeded(self.seed);
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let mut broker = unstarted(home.path()).unwrap();
         if self.is_running && !broker.try_restart() {
             return Err("nothing has happened yet".to_owned());
         }
         if !path.exists() || !self.harm.apply(&path, &world.early().join(inside), other.as_deref(), &random) {
-            return Ok(());
+            return Ok(false);
         }
         if !self.is_running && !broker.try_restart() {
-            return self.refused(&mut broker, &name);
+            return self.refused(broker, &name).map(|()| true);
         }
-        self.is_as_it_should_be(&mut broker, left, true)?;
-        let lines = self.lines(&mut broker, &name)?;
+        let mut excused = self.excused();
+        self.is_as_it_should_be(broker, left, &mut excused, true)?;
+        let lines = self.lines(broker, &name)?;
         let files = if self.harm == Harm::Swapped { 2 } else { 1 };
         if lines.len() > files || (lines.is_empty() && !self.is_running && self.must_be_told()) {
             return Err(format!("{} lines: {lines:#?}", lines.len()));
         }
-        self.end(&mut broker);
-        self.lines(&mut broker, &name)?;
+        self.end(broker, &name)?;
         if !broker.try_restart() {
             return Err(format!("the second start fails: {:#?}", broker.logged()));
         }
-        self.is_as_it_should_be(&mut broker, left, false)?;
-        let again = self.lines(&mut broker, &name)?;
-        if self.file.rule == Rule::Derived
-            && !self.is_running
-            && self.excused().is_empty()
-            && !again.is_empty()
-        {
+        self.is_as_it_should_be(broker, left, &mut excused, false)?;
+        let again = self.lines(broker, &name)?;
+        if self.file.rule == Rule::Derived && !self.is_running && excused.is_empty() && !again.is_empty() {
             return Err(format!("complains again: {again:#?}"));
         }
-        self.end(&mut broker);
-        self.lines(&mut broker, &name).map(|_| ())
+        self.end(broker, &name).map(|()| true)
     }
 
     /// Damage that leaves a file as a broker might have written it: here a transaction index of fewer aborts.
@@ -259,15 +319,22 @@ impl Cell {
         self.file.rule == Rule::Derived && is_plain && is_checked && !is_always_rebuilt
     }
 
-    fn end(&self, broker: &mut Broker) {
+    fn end(&self, broker: &mut Broker, name: &str) -> Result<(), String> {
         match self.stop {
-            Stop::Clean => drop(broker.stop()),
+            Stop::Clean => {
+                let code = broker.stop();
+                if code != Some(0) {
+                    return Err(format!("stops with {code:?}: {:#?}", broker.logged()));
+                }
+            }
             Stop::Killed => broker.kill(),
         }
+        self.lines(broker, name).map(drop)
     }
 
     /// A start that is refused is refused with the file's name and code 1, and again the next time.
     fn refused(&self, broker: &mut Broker, name: &str) -> Result<(), String> {
+        [METADATA, META_PROPERTIES].iter().for_each(|text| broker.expect_complaint(text));
         let code = broker.wait();
         let lines = broker.logged().join("\n");
         if self.file.rule != Rule::Vital
@@ -289,20 +356,26 @@ impl Cell {
         Ok(all.iter().filter(complains).filter(|line| line.contains(name)).cloned().collect())
     }
 
-    /// Whether all that the damage does not excuse is there; goes on writing.
-    fn is_as_it_should_be(&self, broker: &mut Broker, left: &Left, is_first: bool) -> Result<(), String> {
+    /// Whether all that the damage does not excuse is there; goes on writing. Adds to `excused` what a wrong recovery
+    /// point has put offline, and nothing else.
+    fn is_as_it_should_be(
+        &self,
+        broker: &mut Broker,
+        left: &Left,
+        excused: &mut Vec<(&'static str, i32)>,
+        is_first: bool,
+    ) -> Result<(), String> {
         let mut client = broker.connect();
-        let is_short = |line: &String| line.contains("below its recovery point");
-        if self.file.rule == Rule::RecoveryPoints && broker.logged().iter().any(is_short) {
-            return Ok(());
-        }
         let seen = Picture::of(broker, &mut client);
-        let excused = self.excused();
+        if self.file.rule == Rule::RecoveryPoints {
+            excused.extend(short_of_recovery_points(broker));
+        }
+        let is_excused = |partition| excused.contains(&partition);
         // Above the recovery point a log ends where it makes no sense any more.
         let is_cut = self.stop == Stop::Killed && broker.logged().iter().any(|l| l.contains("tail cut off"));
         for (partition, (batches, trouble)) in &seen.partitions {
             let (expected, _) = &left.picture.partitions[partition];
-            if excused.contains(partition) {
+            if is_excused(*partition) {
                 if self.harm != Harm::Swapped {
                     never_wrong(batches, trouble.is_some() || is_cut || !is_first, expected)?;
                 }
@@ -320,24 +393,24 @@ impl Cell {
                 return Err(format!("{partition:?}: {trouble:?} {}", differ(&found, expected)));
             }
         }
-        if !excused.contains(&("txn", 0))
-            && is_first
-            && seen.committed_values != left.picture.committed_values
-        {
+        if !is_excused(("txn", 0)) && is_first && seen.committed_values != left.picture.committed_values {
             return Err(format!("committed: {:?}", seen.committed_values));
         }
-        if seen.last_values != left.picture.last_values || seen.offset != left.picture.offset {
-            return Err(format!("{:?} {}", seen.last_values, seen.offset));
+        if !is_excused(world::COMPACTED) && seen.last_values != left.picture.last_values {
+            return Err(format!("last values: {:?}", seen.last_values));
+        }
+        if !is_excused(world::OFFSETS) && seen.offset != left.picture.offset {
+            return Err(format!("committed offset: {:?}", seen.offset));
         }
         // A sound snapshot of another partition is as good as this one's.
         let is_foreign = self.harm == Harm::Swapped && self.file.name.contains("snapshot");
-        if is_first && !excused.contains(&("plain", 0)) && !is_foreign {
+        if is_first && !is_excused(("plain", 0)) && !is_foreign {
             let again = client.produce(&topic("plain"), 0, left.sent.0.clone());
             if (again.error_code, again.base_offset) != (0, left.sent.1) {
                 return Err(format!("the producer's state: {again:?}"));
             }
         }
-        if is_first { go_on(&mut client, &excused) } else { Ok(()) }
+        if is_first { go_on(&mut client, excused) } else { Ok(()) }
     }
 
     /// The partitions that need not be as they were.
@@ -352,6 +425,16 @@ impl Cell {
             Rule::Derived | Rule::Unneeded | Rule::RecoveryPoints | Rule::LogStarts | Rule::Vital => vec![],
         }
     }
+}
+
+/// The partitions that are offline because their logs end below what is said to be their recovery points.
+fn short_of_recovery_points(broker: &mut Broker) -> Vec<(&'static str, i32)> {
+    let mut known = world::PARTITIONS.to_vec();
+    known.extend([world::COMPACTED, world::OFFSETS]);
+    let lines = broker.logged().iter().filter(|line| line.contains("below its recovery point"));
+    let all = lines.map(String::as_str).collect::<Vec<_>>().join("\n");
+    known.retain(|(name, partition)| all.contains(&format!("/{name}-{partition} ")));
+    known
 }
 
 /// Everything that is whole can be written to.
@@ -405,6 +488,12 @@ fn damage_to_files_of_a_log_directory() {
 }
 
 #[test]
+fn damage_to_journals() {
+    // A clean stop leaves none.
+    play_all(World::with_journals, &cells(&OF_JOURNALS, &[Stop::Killed]));
+}
+
+#[test]
 fn damage_under_a_running_broker() {
     let harms = [Harm::Empty, Harm::Cut, Harm::CutByOne, Harm::Flip, Harm::ZeroPage, Harm::DoublePage];
     let is_read_later = |file: &File| !["txnindex", "partition.metadata"].contains(&file.name);
@@ -415,7 +504,7 @@ fn damage_under_a_running_broker() {
             cells.extend(harms.map(|harm| Cell { file, harm, stop, is_running: true, seed }));
         }
     }
-    play_all(&cells);
+    play_all(World::new, &cells);
 }
 
 #[test]
