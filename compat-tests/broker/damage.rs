@@ -3,25 +3,26 @@
 //!
 //! `DAMAGE_SEEDS=n` plays the matrix with n seeds; each failure names its own.
 
+mod files;
 mod harm;
 mod world;
 
 use std::any::Any;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread::available_parallelism;
 
 use barnabas::base::random::Random;
 
+use self::files::{
+    File, META_PROPERTIES, METADATA, OF_DIRECTORIES, OF_JOURNALS, OF_LOGS, OF_METADATA, OF_PARTITIONS, Rule,
+};
 use self::harm::Harm;
-use self::world::{Batches, Left, Picture, Stop, World, partition_dir, topic, unstarted};
+use self::world::{Batches, Left, Picture, Stop, World, topic, unstarted};
 use super::support::{Broker, Client, Records};
 
-/// The directory of the metadata log.
-const METADATA: &str = "__cluster_metadata-0";
-const META_PROPERTIES: &str = "meta.properties";
 /// Brokers at work at the same time, at most.
 const AT_ONCE_MAX: usize = 2;
 /// Held by the test whose brokers are at work: timing tests run beside these.
@@ -46,127 +47,6 @@ const COMPLAINTS: [&str; 17] = [
     "replica is offline",
     "topic id is misspelt",
     "trash file is damaged and left alone",
-];
-
-/// What damage to a file may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rule {
-    /// The file is made anew and nothing else changes.
-    Derived,
-    /// The partition may be offline or end early, but never with other records.
-    Log(&'static str, i32),
-    /// As with those, but the file is left as it is.
-    Unneeded,
-    /// A log that ends below its recovery point has lost records, or the recovery point is wrong: it is offline then.
-    RecoveryPoints,
-    /// Nobody else knows what the file says: records that were deleted may come back, and nothing else changes.
-    LogStarts,
-    /// The broker may refuse to start, with the file's name or its directory's; else nothing changes.
-    Vital,
-}
-
-/// Where a file is under the home of both log directories, and what it may be mistaken for.
-type Find = fn(&Path) -> Option<(PathBuf, Option<PathBuf>)>;
-
-/// A file of the matrix.
-#[derive(Clone, Copy, Debug)]
-struct File {
-    name: &'static str,
-    find: Find,
-    rule: Rule,
-}
-
-/// The files with this ending, in order.
-fn ending(dir: &Path, end: &str) -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = std::fs::read_dir(dir)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(end)))
-        .collect();
-    found.sort();
-    found
-}
-
-/// The `at`-th file of a partition, counted from the end if negative, and the same of another partition.
-fn of_partition(
-    home: &Path,
-    partition: (&str, i32),
-    end: &str,
-    at: isize,
-) -> Option<(PathBuf, Option<PathBuf>)> {
-    let pick = |partition| {
-        let files = ending(&partition_dir(home, partition), end);
-        let at = if at < 0 { files.len().checked_sub(at.unsigned_abs())? } else { at.unsigned_abs() };
-        files.get(at).cloned()
-    };
-    let other = if partition == ("plain", 1) { ("plain", 0) } else { ("plain", 1) };
-    Some((pick(partition)?, pick(other)))
-}
-
-/// A file of the directory with the metadata, and the same of the other one.
-fn of_directory(home: &Path, name: &str) -> Option<(PathBuf, Option<PathBuf>)> {
-    let [one, two] = ["one", "two"].map(|dir| home.join(dir).join(name));
-    one.exists().then_some((one, Some(two)))
-}
-
-fn of_metadata(home: &Path, end: &str, at: isize) -> Option<(PathBuf, Option<PathBuf>)> {
-    let files = ending(&home.join("one").join(METADATA), end);
-    let at = if at < 0 { files.len().checked_sub(at.unsigned_abs())? } else { at.unsigned_abs() };
-    Some((files.get(at)?.clone(), None))
-}
-
-const fn file(name: &'static str, rule: Rule, find: Find) -> File {
-    File { name, find, rule }
-}
-
-const OF_PARTITIONS: [File; 9] = [
-    file("closed index", Rule::Derived, |home| of_partition(home, ("plain", 0), ".index", 1)),
-    file("active index", Rule::Derived, |home| of_partition(home, ("plain", 0), ".index", -1)),
-    file("closed timeindex", Rule::Derived, |home| of_partition(home, ("plain", 0), ".timeindex", 1)),
-    file("active timeindex", Rule::Derived, |home| of_partition(home, ("plain", 0), ".timeindex", -1)),
-    file("txnindex", Rule::Derived, |home| of_partition(home, ("txn", 0), ".txnindex", 0)),
-    file("snapshot", Rule::Derived, |home| of_partition(home, ("plain", 0), ".snapshot", -1)),
-    file("older snapshot", Rule::Derived, |home| of_partition(home, ("plain", 0), ".snapshot", -2)),
-    file("epochs", Rule::Derived, |home| of_partition(home, ("plain", 0), "leader-epoch-checkpoint", 0)),
-    file("partition.metadata", Rule::Derived, |home| of_partition(home, ("txn", 0), "partition.metadata", 0)),
-];
-const OF_LOGS: [File; 4] = [
-    file("closed log", Rule::Log("plain", 0), |home| of_partition(home, ("plain", 0), ".log", 1)),
-    file("active log", Rule::Log("plain", 0), |home| of_partition(home, ("plain", 0), ".log", -1)),
-    file("closed log of transactions", Rule::Log("txn", 0), |home| of_partition(home, ("txn", 0), ".log", 1)),
-    file("only log", Rule::Log("calm", 0), |home| of_partition(home, ("calm", 0), ".log", 0)),
-];
-const OF_DIRECTORIES: [File; 6] = [
-    file("recovery points", Rule::RecoveryPoints, |home| {
-        of_directory(home, "recovery-point-offset-checkpoint")
-    }),
-    file("high watermarks", Rule::Derived, |home| of_directory(home, "replication-offset-checkpoint")),
-    file("log starts", Rule::LogStarts, |home| {
-        let dir = partition_dir(home, ("plain", 1));
-        let file = dir.parent()?.join("log-start-offset-checkpoint");
-        Some((file, None))
-    }),
-    file("cleaned", Rule::Derived, |home| {
-        let dir = partition_dir(home, ("compacted", 0));
-        Some((dir.parent()?.join("cleaner-offset-checkpoint"), None))
-    }),
-    file("clean stop", Rule::Derived, |home| of_directory(home, ".kafka_cleanshutdown")),
-    file(META_PROPERTIES, Rule::Vital, |home| of_directory(home, META_PROPERTIES)),
-];
-const OF_JOURNALS: [File; 1] =
-    [file("journal", Rule::Derived, |home| of_directory(home, ".barnabas-journal"))];
-const OF_METADATA: [File; 5] = [
-    file("metadata log", Rule::Vital, |home| of_metadata(home, ".log", -1)),
-    file("metadata snapshot", Rule::Vital, |home| of_metadata(home, ".checkpoint", -1)),
-    file("quorum-state", Rule::Vital, |home| of_metadata(home, "quorum-state", 0)),
-    file("metadata recovery point", Rule::Vital, |home| {
-        of_metadata(home, "recovery-point-offset-checkpoint", 0)
-    }),
-    file("trash", Rule::Unneeded, |home| {
-        let dirs = ["one", "two"].map(|dir| home.join(dir));
-        let strays = dirs.iter().flat_map(|dir| ending(dir, "-stray")).map(|dir| dir.join("topic.trash"));
-        strays.into_iter().next().map(|file| (file, None))
-    }),
 ];
 
 /// One field of the matrix.
