@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use barnabas::wire::batch::{BatchHeader, CRC_FROM, crc32c};
@@ -15,6 +16,7 @@ use super::super::support::transactions::visible;
 use super::super::support::{
     Broker, Client, PATIENCE, Records, eventually, fetch_request, header_of, text, values_in,
 };
+use super::harm;
 
 /// Segments of a few batches each; every batch but a segment's first has an index entry.
 const DENSE: [(&str, &str); 2] = [("internal.segment.bytes", "2000"), ("index.interval.bytes", "100")];
@@ -31,7 +33,16 @@ const SETTINGS: [&str; 7] = [
 pub const PARTITIONS: [(&str, i32); 4] = [("plain", 0), ("plain", 1), ("txn", 0), ("calm", 0)];
 /// The partition whose first records were deleted.
 pub const STARTED_LATE: (&str, i32) = ("plain", 1);
-const COMPACTED: &str = "compacted";
+/// The partition of which only the last values are looked at.
+pub const COMPACTED: (&str, i32) = ("compacted", 0);
+/// The partition with the offset of the group.
+pub const OFFSETS: (&str, i32) = ("__consumer_offsets", 0);
+/// A topic that is only there to make small syncs in both log directories.
+const BUSY: (&str, i32) = ("busy", 4);
+/// Small syncs after which a log directory soon has a journal.
+const BUSY_APPENDS: usize = 500;
+const JOURNAL: &str = ".barnabas-journal";
+const DIRS: [&str; 2] = ["one", "two"];
 const TRASHED: &str = "trashed";
 /// Below this offset `plain-1` has been emptied by DeleteRecords.
 const DELETED_BELOW: i64 = 4;
@@ -71,7 +82,7 @@ pub struct Picture {
     /// Of the compacted topic.
     pub last_values: Result<BTreeMap<String, String>, Trouble>,
     /// Committed offset of the group.
-    pub offset: i64,
+    pub offset: Result<i64, Trouble>,
 }
 
 /// Why a partition is not read to its end.
@@ -85,10 +96,14 @@ pub enum Trouble {
     BadCrc,
 }
 
-/// A directory in memory, where there is such a thing: nothing here depends on the device.
+/// Bytes that have to be free in memory; a broker makes a journal only where there is a lot more room than that takes.
+const MEMORY: u64 = 2 << 30;
+
+/// A directory in memory, where there is enough of it: nothing here depends on the device.
 fn scratch() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
-    if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
+    let has_room = rustix::fs::statvfs(memory).is_ok_and(|s| s.f_bavail.saturating_mul(s.f_frsize) >= MEMORY);
+    if has_room { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
 }
 
 pub fn topic(name: &str) -> TopicName {
@@ -99,10 +114,7 @@ pub fn topic(name: &str) -> TopicName {
 pub fn unstarted(home: &Path) -> Option<Broker> {
     let dirs = format!("log.dirs={},{}", home.join("one").display(), home.join("two").display());
     let settings: Vec<&str> = [&dirs[..]].into_iter().chain(SETTINGS).collect();
-    let mut broker = Broker::unstarted(home, &settings)?;
-    // The test looks at every line by itself.
-    broker.expect_complaint("");
-    Some(broker)
+    Broker::unstarted(home, &settings)
 }
 
 pub fn copy(from: &Path, to: &Path) {
@@ -112,7 +124,7 @@ pub fn copy(from: &Path, to: &Path) {
         if entry.file_type().unwrap().is_dir() {
             copy(&source, &target);
         } else {
-            fs::copy(source, target).unwrap();
+            harm::write(&target, &fs::read(source).unwrap());
         }
     }
 }
@@ -120,6 +132,21 @@ pub fn copy(from: &Path, to: &Path) {
 impl World {
     /// Fills it; `None` if another broker is under test.
     pub fn new() -> Option<Self> {
+        Self::filled(false)
+    }
+
+    /// One where a broker that is killed leaves its last appends in a journal of each log directory.
+    pub fn with_journals() -> Option<Self> {
+        let world = Self::filled(true)?;
+        let home = world.copy(Stop::Killed);
+        let mut broker = unstarted(home.path())?;
+        assert!(broker.try_restart());
+        let replayed = |line: &&String| line.contains("journal replayed") && !line.contains("entries=0 ");
+        assert_eq!(broker.logged().iter().filter(replayed).count(), DIRS.len(), "{:#?}", broker.logged());
+        Some(world)
+    }
+
+    fn filled(with_journals: bool) -> Option<Self> {
         let temp = scratch();
         let live = temp.path().join("live");
         let mut broker = unstarted(&live)?;
@@ -135,8 +162,8 @@ impl World {
         first.fill(&mut client, 1);
         first.finish(&mut client);
         eventually("the cleaner has been there", || {
-            let found = ["one", "two"].map(|dir| live.join(dir).join("cleaner-offset-checkpoint"));
-            let cleaned = |file: &PathBuf| fs::read_to_string(file).is_ok_and(|t| t.contains(COMPACTED));
+            let found = DIRS.map(|dir| live.join(dir).join("cleaner-offset-checkpoint"));
+            let cleaned = |file: &PathBuf| fs::read_to_string(file).is_ok_and(|t| t.contains(COMPACTED.0));
             found.iter().any(cleaned).then_some(())
         });
         let clean = Left { picture: Picture::of(&mut broker, &mut client), sent: first.resend(1) };
@@ -144,6 +171,15 @@ impl World {
         copy(&live, &temp.path().join("clean"));
         assert!(broker.try_restart());
         let mut client = broker.connect();
+        if with_journals {
+            make_journals(&mut client, &live);
+            for journal in DIRS.map(|dir| Path::new(dir).join(JOURNAL)) {
+                harm::write(
+                    &temp.path().join("early").join(&journal),
+                    &fs::read(live.join(&journal)).unwrap(),
+                );
+            }
+        }
         first.fill(&mut client, 2);
         let killed = Left { picture: Picture::of(&mut broker, &mut client), sent: first.resend(2) };
         broker.kill();
@@ -179,8 +215,27 @@ impl World {
 /// The directory of a partition, in whichever log directory it is.
 pub fn partition_dir(home: &Path, partition: (&str, i32)) -> PathBuf {
     let name = format!("{}-{}", partition.0, partition.1);
-    let found = ["one", "two"].map(|dir| home.join(dir).join(&name));
+    let found = DIRS.map(|dir| home.join(dir).join(&name));
     found.into_iter().find(|dir| dir.exists()).expect("it is somewhere")
+}
+
+/// Appends to both log directories until all that is appended goes through their journals.
+fn make_journals(client: &mut Client, live: &Path) {
+    client.create_named(&topic(BUSY.0), BUSY.1, &[]);
+    for dir in DIRS.map(|dir| live.join(dir)) {
+        let mut partitions = 0..BUSY.1;
+        let here = partitions.find(|partition| dir.join(format!("{}-{partition}", BUSY.0)).exists());
+        let mut append = || client.append(&topic(BUSY.0), here.unwrap(), &Records::of(["small"]));
+        for _ in 0..BUSY_APPENDS {
+            append();
+        }
+        eventually("the journal is written to", || {
+            append();
+            let mut entry = [0; 4];
+            let journal = fs::File::open(dir.join(JOURNAL)).ok()?;
+            (journal.read_at(&mut entry, 0).unwrap() == entry.len() && entry != [0; 4]).then_some(())
+        });
+    }
 }
 
 /// Who fills the directory.
@@ -194,7 +249,7 @@ impl Filler {
         client.create_named(&topic("txn"), 1, &DENSE);
         client.create_named(&topic("calm"), 1, &[]);
         let compacted = [&DENSE[..], &[("cleanup.policy", "compact"), ("min.cleanable.dirty.ratio", "0.01")]];
-        client.create_named(&topic(COMPACTED), 1, &compacted.concat());
+        client.create_named(&topic(COMPACTED.0), 1, &compacted.concat());
         client.create_named(&topic(TRASHED), 1, &[]);
         client.append(&topic(TRASHED), 0, &Records::of(["gone"]));
         let init = InitProducerIdRequest::default().with_transactional_id(None);
@@ -218,7 +273,7 @@ impl Filler {
             client.append(&topic("plain"), 1, &plain);
             let key = format!("k{}", usize::try_from(number).unwrap() % KEYS);
             let keyed = Records::of([format!("{number:+<200}")]).key(0, &key);
-            client.append(&topic(COMPACTED), 0, &keyed);
+            client.append(&topic(COMPACTED.0), 0, &keyed);
         }
         client.append(&topic("calm"), 0, &Records::of([format!("round {round}")]));
         let mut txn = client.init("txn");
@@ -255,19 +310,26 @@ impl Filler {
 impl Picture {
     pub fn of(broker: &mut Broker, client: &mut Client) -> Self {
         let partitions = PARTITIONS.map(|partition| (partition, read(broker, client, partition)));
-        let members: GroupId = group("group");
-        client.await_coordinator(&members);
         Self {
             partitions: partitions.into_iter().collect(),
             committed_values: committed_values(broker, client),
             last_values: last_values(broker, client),
-            offset: client.committed_one(&members, &topic("calm"), 0).committed_offset,
+            offset: committed_offset(broker, client),
         }
     }
 }
 
+fn committed_offset(broker: &mut Broker, client: &mut Client) -> Result<i64, Trouble> {
+    if !is_led(broker, client, OFFSETS) {
+        return Err(Trouble::Offline);
+    }
+    let members: GroupId = group("group");
+    client.await_coordinator(&members);
+    Ok(client.committed_one(&members, &topic("calm"), 0).committed_offset)
+}
+
 fn last_values(broker: &mut Broker, client: &mut Client) -> Result<BTreeMap<String, String>, Trouble> {
-    let (batches, trouble) = read(broker, client, (COMPACTED, 0));
+    let (batches, trouble) = read(broker, client, COMPACTED);
     let mut last = BTreeMap::new();
     for (_, value) in batches.values().flat_map(|batch| values_in(batch)) {
         let number = value.trim_end_matches('+').parse::<usize>().unwrap();
