@@ -19,7 +19,7 @@ mod leftovers;
 mod log;
 mod mend;
 pub mod meta_properties;
-mod names;
+pub mod names;
 pub mod producers;
 pub mod read;
 mod recovery;

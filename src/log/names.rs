@@ -11,11 +11,16 @@ const DIGITS: usize = 20;
 
 /// What a file with an offset in its name holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub enum Kind {
+    /// Batches.
     Log,
+    /// Positions of offsets in it.
     OffsetIndex,
+    /// Offsets of timestamps in it.
     TimeIndex,
+    /// Aborted transactions in it.
     TxnIndex,
+    /// Producers' states in front of an offset.
     Snapshot,
 }
 
@@ -40,7 +45,7 @@ impl Kind {
 }
 
 /// What a name says; none for a file that is not ours.
-pub(super) fn parse(name: &str) -> Option<(i64, Kind)> {
+pub fn parse(name: &str) -> Option<(i64, Kind)> {
     let (digits, suffix) = name.split_at_checked(DIGITS)?;
     if !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;

@@ -89,8 +89,10 @@ fn recover_journal(directory: &LogDirectory, was_clean: bool) -> io::Result<()> 
             if journal::discard(disk, path)? {
                 warn!(dir = %path.display(), "journal of an earlier unclean stop is discarded");
             }
-        } else if let Some(Replayed { entries, logs, restored_bytes }) = journal::replay(disk, path)? {
-            info!(dir = %path.display(), entries, logs, restored_bytes, "journal replayed");
+        } else if let Some(Replayed { entries, logs, restored_bytes, walked_bytes }) =
+            journal::replay(disk, path)?
+        {
+            info!(dir = %path.display(), entries, logs, restored_bytes, walked_bytes, "journal replayed");
         }
         Ok(())
     })

@@ -34,7 +34,7 @@ pub enum Error {
     /// Bytes that were committed are not what they were. Nothing was written.
     #[error(
         "the metadata log is damaged: {} at byte {position} (offset {offset}): {cause}. It is no end that a power cut \
-         tore: {evidence}. Nothing was changed; put the file back from a copy",
+         tore: {evidence}. Nothing was changed; put the file back from a copy (migration.md says how to give up what follows)",
         path.display()
     )]
     Damaged {

@@ -14,18 +14,17 @@ use super::error::{Error, Evidence};
 use super::membership::{self, Membership};
 use super::quorum_state;
 use super::snapshot::{self, SnapshotId};
-use super::torn::{self, Flaw, Segment};
+use super::torn::{self, Flaw, LastEpoch, Segment, Verdict};
 use super::{BOOTSTRAP_FILE, PARTITION_DIR, sink};
 use crate::controller;
 use crate::log::directory;
 use crate::log::disk::Disk;
+use crate::log::names::{self, Kind};
 use crate::meta::transaction::Transaction;
 use crate::meta::{Delta, Image, Provenance, features};
 use crate::wire::batch::Batch;
 use crate::wire::kraft::Record;
 
-/// Ends the name of a segment, which begins with its base offset.
-const LOG_SUFFIX: &str = ".log";
 const KRAFT_VERSION: &str = "kraft.version";
 /// The highest `kraft.version`: voters that can change (KIP-853).
 const KRAFT_VERSION_MAX: i16 = 1;
@@ -73,7 +72,8 @@ pub fn inspect(disk: &dyn Disk, parent: &Path, node_id: i32) -> Result<Inspected
         voted_epoch = seen.vote()?;
         let noted = sink::read_recovery_point(disk, &seen.dir)?;
         is_own = noted.is_some_and(|point| point.epoch == Some(voted_epoch.into()));
-        seen.log(noted.map_or(0, |point| point.offset), (is_own, is_clean))?;
+        let last_epoch = LastEpoch { epoch: voted_epoch, is_own };
+        seen.log(noted.map_or(0, |point| point.offset), last_epoch, is_clean)?;
     }
     let Replay { base, delta, transaction, membership, bytes, next, last, .. } = seen.replay;
     let (image, _) = delta.finish(last);
@@ -151,16 +151,15 @@ impl Seen<'_> {
         let entries = self.disk.list(&self.dir).map_err(|e| Error::io(&self.dir, e))?;
         let mut ids: Vec<_> = entries.iter().filter_map(|entry| SnapshotId::parse(&entry.name)).collect();
         ids.sort_unstable();
-        let segment = |name: &str| {
-            let base_offset = name.strip_suffix(LOG_SUFFIX)?;
-            let base_offset = base_offset.parse().ok().filter(|base: &i64| *base >= 0)?;
-            Some(Segment { base_offset, path: self.dir.join(name) })
+        let segment = |name: &str| match names::parse(name) {
+            Some((base_offset, Kind::Log)) => Some(Segment { base_offset, path: self.dir.join(name) }),
+            Some((_, Kind::OffsetIndex | Kind::TimeIndex | Kind::TxnIndex | Kind::Snapshot)) | None => None,
         };
         Ok((ids, entries.iter().filter_map(|entry| segment(&entry.name)).collect()))
     }
 
     /// Replays the newest sound snapshot and the log after it.
-    fn log(&mut self, recovery_point: i64, (is_own, is_clean): (bool, bool)) -> Result<(), Error> {
+    fn log(&mut self, recovery_point: i64, last_epoch: LastEpoch, is_clean: bool) -> Result<(), Error> {
         let (ids, segments) = self.files()?;
         let start_offset = segments.first().map_or(0, |segment| segment.base_offset);
         let base = self.base(&ids, start_offset)?;
@@ -173,17 +172,24 @@ impl Seen<'_> {
         let first_offset = segments.first().map_or(0, |segment| segment.base_offset);
         let (end_offset, flaw) = self.segments(segments, first_offset)?;
         if let Some(flaw) = flaw {
-            let evidence = if is_clean {
-                Some(Evidence::CleanShutdown)
+            let verdict = if is_clean {
+                Verdict::Damaged(Evidence::CleanShutdown)
             } else if flaw.offset < known {
-                Some(Evidence::Synced(known))
+                Verdict::Damaged(Evidence::Synced(known))
             } else {
-                torn::evidence(self.disk, &segments[flaw.segment..], &flaw, is_own)?
+                torn::judge(self.disk, &segments[flaw.segment..], &flaw, last_epoch)?
             };
-            if let Some(evidence) = evidence {
-                let Flaw { segment, position, offset, cause } = flaw;
-                let path = segments[segment].path.clone();
-                return Err(Error::Damaged { path, position, offset, cause, evidence });
+            let Flaw { segment, position, offset, cause } = flaw;
+            let path = segments[segment].path.clone();
+            match verdict {
+                Verdict::Damaged(evidence) => {
+                    return Err(Error::Damaged { path, position, offset, cause, evidence });
+                }
+                Verdict::Torn { followers } if followers > 0 => {
+                    let file = path.display();
+                    warn!(%file, position, offset, %cause, followers, "metadata log is torn in front of sound batches, which go with the torn one");
+                }
+                Verdict::Torn { .. } => {}
             }
         }
         if end_offset < known {
@@ -257,15 +263,20 @@ impl Seen<'_> {
                         return Ok((expected, flaw(position, expected, cause)));
                     }
                 };
-                // No write leaves a sound batch that is none of this place.
-                self.replay.batch(&batch, expected).map_err(|error| match error {
-                    NotReplayed::Malformed(cause) => {
-                        let (path, evidence) = (path.clone(), Evidence::SoundChecksum);
-                        Error::Damaged { path, position, offset: expected, cause, evidence }
+                match self.replay.batch(&batch, expected) {
+                    Ok(()) => expected = batch.header.next_offset(),
+                    Err(NotReplayed::Malformed(cause @ Malformed::OutOfPlace { .. }))
+                        if torn::has_lost_offset(&batch.header, expected) =>
+                    {
+                        return Ok((expected, flaw(position, expected, cause)));
                     }
-                    NotReplayed::Refused(error) => *error,
-                })?;
-                expected = batch.header.next_offset();
+                    // No write leaves a sound batch that is none of this place.
+                    Err(NotReplayed::Malformed(cause)) => {
+                        let (path, evidence) = (path.clone(), Evidence::SoundChecksum);
+                        return Err(Error::Damaged { path, position, offset: expected, cause, evidence });
+                    }
+                    Err(NotReplayed::Refused(error)) => return Err(*error),
+                }
             }
         }
         Ok((expected, None))

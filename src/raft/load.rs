@@ -177,8 +177,9 @@ fn take_over(
     sink.write_recovery_point(true)?;
     driver.commit(end_offset);
     while driver.release().is_some() {}
+    let timestamp_ms = driver.sink_mut().appended_ms;
     let controller = driver.machine_mut();
-    controller.set_provenance(Provenance { offset: end_offset - 1, epoch, timestamp_ms: now_ms });
+    controller.set_provenance(Provenance { offset: end_offset - 1, epoch, timestamp_ms });
     let _ = controller.take_changes();
     Ok(driver)
 }

@@ -2,7 +2,8 @@
 //!
 //! Batches of one round are written one after the other and synced together, and the next round writes only then. So
 //! behind what a power cut has torn lies nothing, or some of the same round: those have one timestamp, which is never
-//! that of the round before ([`Sink::place`](super::sink::Sink::place)). Apache Kafka promises no such thing.
+//! that of the round before ([`Sink::place`](super::sink::Sink::place)). Apache Kafka does not mark its rounds so: there
+//! any batch of the last epoch may be of the last round, and one of another epoch shows that the log was opened since.
 
 use std::path::PathBuf;
 
@@ -16,6 +17,10 @@ use crate::wire::batch::{BatchHeader, HEADER_LEN, MAGIC};
 const CHUNK_LEN: usize = 256 << 10;
 /// Where in a batch the magic number is.
 const MAGIC_AT: usize = 16;
+/// Where in a batch its offset is.
+const BASE_OFFSET: std::ops::Range<usize> = 0..8;
+/// Where in a batch the leader's epoch is.
+const EPOCH: std::ops::Range<usize> = 12..16;
 /// Where in a batch its two timestamps are.
 const TIMESTAMPS: std::ops::Range<usize> = 27..43;
 
@@ -37,15 +42,35 @@ pub(super) struct Flaw {
     pub(super) cause: Malformed,
 }
 
-/// What shows that a flaw in the first of `segments` is not where a power cut has torn the log; none if it may be.
-/// `is_own`: whether the last epoch was this broker's.
-pub(super) fn evidence(
+/// The epoch of the vote: the last one in which anything was appended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LastEpoch {
+    pub(super) epoch: i32,
+    /// Whether this broker led in it, and marked its rounds.
+    pub(super) is_own: bool,
+}
+
+/// What a flaw is.
+pub(super) enum Verdict {
+    /// A power cut may have torn the log there.
+    Torn {
+        /// How many sound batches come after it.
+        followers: usize,
+    },
+    /// It may not.
+    Damaged(Evidence),
+}
+
+/// What a flaw in the first of `segments` is, as far as what follows can tell.
+pub(super) fn judge(
     disk: &dyn Disk,
     segments: &[Segment],
     flaw: &Flaw,
-    is_own: bool,
-) -> Result<Option<Evidence>, Error> {
-    let Some(first) = segments.first() else { return Ok(None) };
+    last_epoch: LastEpoch,
+) -> Result<Verdict, Error> {
+    let mut followers = 0;
+    let Some(first) = segments.first() else { return Ok(Verdict::Torn { followers }) };
+    let torn = header_of(disk, first, flaw.position)?;
     let mut round: Option<BatchHeader> = None;
     let mut from = flaw.position;
     for Segment { path, .. } in segments {
@@ -53,30 +78,41 @@ pub(super) fn evidence(
         let mut search = Search::begin(disk, path, from, flaw.offset).map_err(io)?;
         from = 0;
         while let Some((position, header)) = search.next().map_err(io)? {
-            let path = path.clone();
-            let evidence = Evidence::SoundBatch { path, position, offset: header.base_offset };
-            match round {
-                None if !is_own => return Ok(Some(evidence)),
-                None => round = Some(header),
-                Some(round) if round.max_timestamp != header.max_timestamp => return Ok(Some(evidence)),
-                Some(_) => continue,
+            let is_possible = if last_epoch.is_own {
+                let round = round.get_or_insert(header);
+                round.max_timestamp == header.max_timestamp && is_left_of(&torn, &header, TIMESTAMPS)
+            } else {
+                header.partition_leader_epoch == last_epoch.epoch && is_left_of(&torn, &header, EPOCH)
+            };
+            if !is_possible {
+                let (path, offset) = (path.clone(), header.base_offset);
+                return Ok(Verdict::Damaged(Evidence::SoundBatch { path, position, offset }));
             }
-            let flawed = disk.open(&first.path, Mode::Read).map_err(io)?;
-            let mut bytes = [0; HEADER_LEN];
-            flawed.read_at(&mut bytes, flaw.position).map_err(io)?;
-            if !may_be_of_round(&bytes, &header) {
-                return Ok(Some(evidence));
-            }
+            followers += 1;
         }
     }
-    Ok(None)
+    Ok(Verdict::Torn { followers })
 }
 
-/// Whether `torn` may be what is left of a header that was written in the round of `other`: a device keeps or loses bytes, it
-/// does not change them.
-fn may_be_of_round(torn: &[u8; HEADER_LEN], other: &BatchHeader) -> bool {
-    let other = other.encode();
-    torn[TIMESTAMPS].iter().zip(&other[TIMESTAMPS]).all(|(torn, other)| *torn == 0 || torn == other)
+/// The bytes where a header should be; zeros for what is behind the end.
+fn header_of(disk: &dyn Disk, segment: &Segment, position: u64) -> Result<[u8; HEADER_LEN], Error> {
+    let io = |e| Error::io(&segment.path, e);
+    let mut bytes = [0; HEADER_LEN];
+    disk.open(&segment.path, Mode::Read).map_err(io)?.read_at(&mut bytes, position).map_err(io)?;
+    Ok(bytes)
+}
+
+/// Whether the fields in `at` of a `torn` header may have been those of `whole`: a device keeps or loses bytes, it does not
+/// change them.
+fn is_left_of(torn: &[u8; HEADER_LEN], whole: &BatchHeader, at: std::ops::Range<usize>) -> bool {
+    let whole = whole.encode();
+    torn[at.clone()].iter().zip(&whole[at]).all(|(torn, whole)| *torn == 0 || torn == whole)
+}
+
+/// Whether a batch whose checksum is right may be one for `expected` that has lost bytes in front of what the checksum
+/// covers.
+pub(super) fn has_lost_offset(header: &BatchHeader, expected: i64) -> bool {
+    is_left_of(&header.encode(), &BatchHeader { base_offset: expected, ..*header }, BASE_OFFSET)
 }
 
 /// Finds sound batches among bytes that make no sense.

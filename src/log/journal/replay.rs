@@ -32,6 +32,8 @@ pub struct Replayed {
     pub logs: usize,
     /// Bytes that had to be put back.
     pub restored_bytes: u64,
+    /// Bytes of the logs' own files that were gone over to find where those belong.
+    pub walked_bytes: u64,
 }
 
 /// Bytes of a log and where in the journal they are.
@@ -40,6 +42,17 @@ struct Range {
     position: u64,
     at: u64,
     len: usize,
+}
+
+impl Range {
+    /// The bytes of the batches that are not below the recovery point, and where they belong.
+    fn read(&self, journal: &dyn File, recovery_point: i64) -> io::Result<(u64, Vec<u8>)> {
+        let mut bytes = vec![0; self.len];
+        journal.read_exact_at(&mut bytes, self.at)?;
+        let known = len_below(&bytes, recovery_point);
+        bytes.drain(..known);
+        Ok((self.position + u64::try_from(known).unwrap_or(u64::MAX), bytes))
+    }
 }
 
 /// Per log and segment, oldest first.
@@ -64,7 +77,7 @@ pub fn replay(disk: &Arc<dyn Disk>, dir: &Path) -> io::Result<Option<Replayed>> 
         if let Some((base_offset, ranges)) = segments.last_key_value() {
             let file = dir.join(&key.dir_name).join(Kind::Log.name(*base_offset));
             let begin = Reached { position: 0, offset: *base_offset };
-            replayed.restored_bytes += restore((&**disk, &file), begin, &*journal, ranges, recovery_point)?;
+            restore((&**disk, &file), begin, &*journal, ranges, recovery_point, &mut replayed)?;
         }
     }
     drop(journal);
@@ -222,35 +235,33 @@ impl Reached {
     }
 }
 
-/// Puts the ranges of one segment back, which is read from `reached` on, and syncs it; gives how many bytes were not there.
+/// Puts the ranges of one segment back, which is read from `reached` on, and syncs it.
 fn restore(
     (disk, path): (&dyn Disk, &Path),
     mut reached: Reached,
     journal: &dyn File,
     ranges: &[Range],
     recovery_point: i64,
-) -> io::Result<u64> {
+    replayed: &mut Replayed,
+) -> io::Result<()> {
     let file = match disk.open(path, Mode::Write) {
         Ok(file) => file,
         // Retention has removed it.
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(e) => return Err(e),
     };
-    let mut restored = 0;
+    // As after a kill: then none of the log in front of them has to be read.
+    let is_all_there = is_all_there(&*file, journal, ranges, recovery_point)?;
     for range in ranges {
-        let mut bytes = vec![0; range.len];
-        journal.read_exact_at(&mut bytes, range.at)?;
-        let known = len_below(&bytes, recovery_point);
-        bytes.drain(..known);
-        let position = range.position + u64::try_from(known).unwrap_or(u64::MAX);
+        let (position, bytes) = range.read(journal, recovery_point)?;
         let Ok(first) = BatchHeader::parse(&bytes) else { continue };
-        let fits = reached.leads_to(&*file, position, first.base_offset)?;
+        let fits = is_all_there || reached.leads_to(&*file, position, first.base_offset)?;
         match if fits { missing_from(&*file, position, &bytes)? } else { Missing::Differs } {
             Missing::From(from) => {
                 // All of it, whatever can be read back: after a failed sync the page cache holds what the disk does
                 // not, and takes it for clean.
                 file.write_at(&[IoSlice::new(&bytes)], position)?;
-                restored += u64::try_from(bytes.len() - from).unwrap_or(u64::MAX);
+                replayed.restored_bytes += u64::try_from(bytes.len() - from).unwrap_or(u64::MAX);
             }
             Missing::Differs => {
                 warn!(file = %path.display(), position, "journal does not fit the log, left alone");
@@ -258,8 +269,26 @@ fn restore(
             }
         }
     }
-    file.sync_data()?;
-    Ok(restored)
+    replayed.walked_bytes += reached.position;
+    file.sync_data()
+}
+
+/// Whether the file holds every byte of the ranges where they belong: writing those again cannot harm it.
+fn is_all_there(
+    file: &dyn File,
+    journal: &dyn File,
+    ranges: &[Range],
+    recovery_point: i64,
+) -> io::Result<bool> {
+    for range in ranges {
+        let (position, bytes) = range.read(journal, recovery_point)?;
+        let mut there = vec![0; bytes.len()];
+        let read = file.read_at(&mut there, position)?;
+        if there[..read] != *bytes {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 enum Missing {

@@ -621,3 +621,18 @@ fn a_segment_below_the_recovery_point_may_have_become_another_file_since() {
         assert_eq!(after, u64::try_from(kept).unwrap(), "nothing below the recovery point is put back");
     }
 }
+
+#[test]
+fn a_log_is_gone_over_only_if_it_misses_bytes_of_the_journal() {
+    let (disk, _, bytes) = journalled_and_flushed();
+    let walked = |disk: &MemDisk| {
+        let replayed = replay(&shared(disk), Path::new(DATA)).unwrap().unwrap();
+        (replayed.restored_bytes, replayed.walked_bytes)
+    };
+    assert_eq!(walked(&disk.power_cut(&Random::seeded(1), 100)), (0, 0));
+    let torn = disk.power_cut(&Random::seeded(1), 100);
+    let name = Path::new(DATA).join("a-0").join(Kind::Log.name(0));
+    write(&torn, &name, &bytes[..bytes.len() - 1]);
+    assert!(walked(&torn).1 > 0);
+    assert_eq!(contents(&open(&torn, "a-0", 0)), bytes);
+}

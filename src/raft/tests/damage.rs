@@ -107,10 +107,14 @@ fn a_damaged_log_refuses_to_start_and_is_left_as_it_is() {
     assert_eq!(read(&disk, &log), before);
 }
 
-/// Batches of one no-op record each, with these timestamps, after the offset 0 on.
+/// Batches of one no-op record each, with these timestamps, in the epoch 0.
 fn batches_of(base_offset: i64, timestamps: &[i64]) -> Vec<Vec<u8>> {
+    batches_in(0, base_offset, timestamps)
+}
+
+fn batches_in(epoch: i32, base_offset: i64, timestamps: &[i64]) -> Vec<Vec<u8>> {
     let batch = |(base_offset, timestamp_ms): (i64, &i64)| {
-        let place = Place { base_offset, epoch: 0, timestamp_ms: *timestamp_ms };
+        let place = Place { base_offset, epoch, timestamp_ms: *timestamp_ms };
         batches::of_records(&[Record::NoOp(NoOpRecord::default())], place).bytes.to_vec()
     };
     (base_offset..).zip(timestamps).map(batch).collect()
@@ -125,7 +129,7 @@ fn unnoted(is_own: bool) -> (MemDisk, PathBuf, Vec<u8>, i64) {
         // Apache Kafka led since, and knows no recovery point.
         let state = Path::new(DIR).join(PARTITION_DIR).join("quorum-state");
         let text = String::from_utf8(read(&disk, &state)).unwrap();
-        write(&disk, &state, text.replace(r#""leaderEpoch":0"#, r#""leaderEpoch":1"#).as_bytes());
+        write(&disk, &state, text.replace(r#""leaderEpoch":0"#, r#""leaderEpoch":2"#).as_bytes());
     }
     let log = files(&disk, ".log").remove(0);
     let bytes = read(&disk, &log);
@@ -145,12 +149,16 @@ fn damage_that_sound_batches_of_a_later_round_follow_is_no_torn_end() {
     let rot = |byte: u8| byte ^ 1;
     let lost = |_: u8| 0;
     type Case = (bool, &'static [i64], usize, &'static [usize], fn(u8) -> u8, Result<i64, i64>);
-    let cases: [Case; 11] = [
+    let cases: [Case; 15] = [
         // The last batch, or the last round, is torn.
         (ours, &[7, 8, 9], 2, &[64], rot, Ok(2)),
         (kafkas, &[7, 8, 9], 2, &[64], rot, Ok(2)),
         (ours, &[7, 8, 8], 1, &[64], rot, Ok(1)),
         (ours, &[7, 8, 8, 8], 1, &[16, 20, 30, 34, 42], lost, Ok(1)),
+        // As far as the base offset, which no checksum covers.
+        (ours, &[7, 8], 1, &[0, 1, 2, 3, 4, 5, 6, 7], lost, Ok(1)),
+        (ours, &[7, 8, 8], 1, &[0, 1, 2, 3, 4, 5, 6, 7], lost, Ok(1)),
+        (ours, &[7, 8, 9], 1, &[0, 1, 2, 3, 4, 5, 6, 7], lost, Err(2)),
         // Later rounds show that it was synced.
         (ours, &[7, 8, 9, 10], 1, &[64], rot, Err(2)),
         (ours, &[7, 8, 9, 9], 1, &[64], rot, Err(2)),
@@ -159,13 +167,16 @@ fn damage_that_sound_batches_of_a_later_round_follow_is_no_torn_end() {
         (ours, &[7, 9, 8], 1, &[18, 64], rot, Err(2)),
         (ours, &[7, 8, 8, 9], 1, &[16], lost, Err(3)),
         // Apache Kafka's rounds cannot be told apart.
-        (kafkas, &[7, 8, 8], 1, &[64], rot, Err(2)),
+        (kafkas, &[7, 8, 9, 10], 1, &[64], rot, Ok(1)),
+        (kafkas, &[7, 8, 9], 1, &[0, 1, 2, 3, 4, 5, 6, 7], lost, Ok(1)),
     ];
     for (is_own, timestamps, damaged, at, change, expected) in cases {
         let (disk, log, mut bytes, first) = unnoted(is_own);
         let shown = format!("{is_own} {timestamps:?} {damaged} {at:?}");
         let mut starts = Vec::new();
-        for (index, mut batch) in batches_of(first, timestamps).into_iter().enumerate() {
+        for (index, mut batch) in
+            batches_in(if is_own { 0 } else { 2 }, first, timestamps).into_iter().enumerate()
+        {
             starts.push(bytes.len() as u64);
             for at in at.iter().filter(|_| index == damaged) {
                 batch[*at] = change(batch[*at]);
@@ -268,4 +279,41 @@ fn a_log_of_other_voters_is_left_alone() {
     write(&disk, &state, b"{\"leaderEpoch\":");
     let error = load(&disk).err().unwrap();
     assert!(matches!(error, Error::QuorumState { .. }), "{error}");
+}
+
+#[test]
+fn a_file_whose_name_only_resembles_a_segments_is_none() {
+    let disk = disk();
+    run_and_stop(&disk);
+    let dir = Path::new(DIR).join(PARTITION_DIR);
+    for name in ["+5.log", "7.log", "00000000000000000007.log.deleted"] {
+        write(&disk, &dir.join(name), b"notes");
+    }
+    assert!(load(&disk).is_ok());
+}
+
+#[test]
+fn a_sound_batch_that_belongs_elsewhere_is_damage() {
+    let (disk, log, mut bytes, first) = unnoted(true);
+    bytes.extend(&batches_of(first + 256, &[7])[0]);
+    write(&disk, &log, &bytes);
+    let error = load(&disk).err().unwrap();
+    assert!(matches!(error, Error::Damaged { evidence: Evidence::SoundChecksum, .. }), "{error}");
+    assert_eq!(read(&disk, &log), bytes);
+}
+
+#[test]
+fn an_election_of_apache_kafka_shows_damage_on_either_side_of_it() {
+    // The vote is of the epoch 2. What was damaged is of the first epoch, what follows of the second one.
+    for (damaged, following) in [(1, 2), (1, 1), (2, 1), (2, 3)] {
+        let (disk, log, mut bytes, first) = unnoted(false);
+        let mut torn = batches_in(damaged, first, &[7]).remove(0);
+        torn[64] ^= 1;
+        bytes.extend(torn);
+        bytes.extend(&batches_in(following, first + 1, &[8])[0]);
+        write(&disk, &log, &bytes);
+        let error = load(&disk).err().unwrap();
+        assert!(matches!(error, Error::Damaged { evidence: Evidence::SoundBatch { .. }, .. }), "{error}");
+        assert_eq!(read(&disk, &log), bytes);
+    }
 }

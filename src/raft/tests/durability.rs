@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use super::support::*;
 use crate::base::random::Random;
 use crate::log::disk::{Disk as _, MemDisk};
-use crate::raft::{Parts, Unavailable};
+use crate::raft::{Parts, Unavailable, inspect};
 
 #[test]
 fn topics_survive_a_stop_and_a_kill() {
@@ -168,4 +168,12 @@ fn a_handle_that_is_dropped_ends_the_thread() {
     // The channel closes when the thread drops the subscriber.
     assert!(ends.recv().is_err());
     assert!(disk.exists(std::path::Path::new(DIR)).unwrap());
+}
+
+#[test]
+fn a_start_within_the_millisecond_of_the_last_one_tells_the_time_that_the_log_has() {
+    let disk = disk();
+    drop(load(&disk).unwrap());
+    let told = load(&disk).unwrap().image().provenance;
+    assert_eq!(told, inspect(&disk, std::path::Path::new(DIR), 1).unwrap().image.provenance);
 }
