@@ -83,12 +83,17 @@ pub fn read_text(disk: &dyn Disk, file: &Path) -> Result<Option<String>, Error> 
 
 /// Replaces `file` by one with `content`; durable when this returns.
 pub fn write_text(disk: &dyn Disk, file: &Path, content: &str) -> io::Result<()> {
+    write_bytes(disk, file, content.as_bytes())
+}
+
+/// Replaces `file` by one with `content`; durable when this returns. After an error it is the old one or the new one.
+pub(super) fn write_bytes(disk: &dyn Disk, file: &Path, content: &[u8]) -> io::Result<()> {
     let mut temporary = file.as_os_str().to_owned();
     temporary.push(".tmp");
     let temporary = PathBuf::from(temporary);
     let open = disk.open(&temporary, Mode::Create)?;
     open.set_len(0)?;
-    open.write_at(&[IoSlice::new(content.as_bytes())], 0)?;
+    open.write_at(&[IoSlice::new(content)], 0)?;
     // The name must not point to bytes that a power cut can take back.
     open.sync_data()?;
     disk.rename(&temporary, file)?;

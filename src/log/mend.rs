@@ -3,15 +3,18 @@
 //! A reader of committed data believes them: an entry that is lost or wrong shows it aborted records. An index that is
 //! missing, or whose last entries are, is as plausible as one of a segment with fewer aborts; that is not noticed, nor
 //! does Apache Kafka notice it.
+//!
+//! A broken index whose successor cannot be written stays as it is, and so does the log: nobody may read it.
 
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use tracing::warn;
+use tracing::{debug, warn};
 
-use super::disk::{Disk, Mode};
+use super::disk::Disk;
 use super::names::Kind;
+use super::producers::Verdict;
 use super::replay;
 use super::segment::Segment;
 use super::txn_index::AbortedTxn;
@@ -57,15 +60,28 @@ pub(super) fn transaction_indexes(
 fn mend(disk: &dyn Disk, dir: &Path, segments: &[Arc<Segment>], range: (i64, i64)) -> io::Result<bool> {
     let Some(segment) = segments.last() else { return Ok(false) };
     let ended = replay::ended_in(disk, dir, segments, range)?;
-    let before = segment.aborted_entries()?;
-    segment.write_aborted(&ended)?;
-    match disk.open(&segment.path(Kind::TxnIndex), Mode::Write) {
-        Ok(file) => file.sync_data()?,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-        Err(e) => return Err(e),
+    let aborted = ended.into_iter().filter(|txn| txn.verdict == Verdict::Abort).map(AbortedTxn::from);
+    let aborted: Vec<_> = aborted.collect();
+    let is_another = segment.aborted_entries()?.is_none_or(|before| before != aborted);
+    if is_another {
+        segment.replace_aborted(&aborted).map_err(|e| unwritable(e, segment))?;
+    } else if aborted.is_empty()
+        && let Err(error) = segment.replace_aborted(&aborted)
+    {
+        // It says what none at all would say.
+        debug!(file = %segment.path(Kind::TxnIndex).display(), %error, "empty transaction index stays");
     }
-    disk.sync_dir(dir)?;
-    Ok(before != segment.aborted_entries()?)
+    Ok(is_another)
+}
+
+/// A full disk is the log's own trouble, and no reason to take all others in the directory offline.
+fn unwritable(error: io::Error, segment: &Segment) -> io::Error {
+    if !matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+        return error;
+    }
+    let file = segment.path(Kind::TxnIndex);
+    let what = format!("{} is broken and cannot be made anew: {error}", file.display());
+    io::Error::new(io::ErrorKind::UnexpectedEof, what)
 }
 
 fn is_sound(segment: &Segment, next_base: i64) -> io::Result<bool> {
@@ -90,16 +106,15 @@ fn is_sound(segment: &Segment, next_base: i64) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Whether the marker, and the first record if it is in this segment, are where the entry says. What a cleaner has taken
-/// away is not; then the index is made anew for nothing.
+/// Whether the marker, and the first record if it is in this segment, are where the entry says. A cleaner may have taken
+/// the record away, and leaves the marker.
 fn fits_the_log(segment: &Segment, txn: &AbortedTxn) -> io::Result<bool> {
     let is_there = |offset: i64, is_marker: bool| -> io::Result<bool> {
         let found = segment.locate(offset, segment.anchor(offset)?, segment.size())?;
         Ok(found.is_some_and(|found| {
             let header = found.header;
-            header.base_offset <= offset
-                && header.producer_id == txn.producer_id
-                && header.is_control() == is_marker
+            let is_its = header.producer_id == txn.producer_id && header.is_control() == is_marker;
+            if header.base_offset > offset { !is_marker } else { is_its }
         }))
     };
     let sound = is_there(txn.last_offset, true).and_then(|has_marker| {

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use parking_lot::{Mutex, RwLock};
 use tracing::{debug, warn};
 
+use super::checkpoint;
 use super::disk::{Disk, File, Mode};
 use super::index::{Anchor, IndexFiles, Indexes, TimeEntry};
 use super::names::{DELETED, Kind};
@@ -437,7 +438,21 @@ impl Segment {
         self.remove_kinds(&[Kind::OffsetIndex, Kind::TimeIndex])
     }
 
-    /// Replaces the transaction index.
+    /// Replaces the transaction index, all at once; durable when this returns. After an error it is the old one or the
+    /// new one.
+    pub(super) fn replace_aborted(&self, aborted: &[AbortedTxn]) -> io::Result<()> {
+        let mut open = self.open.lock();
+        open.aborted = None;
+        if aborted.is_empty() {
+            self.remove_kinds(&[Kind::TxnIndex])?;
+            return self.disk.sync_dir(&self.dir());
+        }
+        checkpoint::write_bytes(&*self.disk, &self.path(Kind::TxnIndex), &txn_index::encode(aborted))?;
+        self.has_no_aborted.store(false, Ordering::Release);
+        Ok(())
+    }
+
+    /// Makes the transaction index of a segment that is being recovered anew. Not durable.
     pub(super) fn write_aborted(&self, ended: &[CompletedTxn]) -> io::Result<()> {
         self.open.lock().aborted = None;
         self.remove_kinds(&[Kind::TxnIndex])?;

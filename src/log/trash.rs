@@ -10,6 +10,7 @@
 //! partitions                     how many the topic has
 //! leader.epoch, partition.epoch  of the partition
 //! deleted.ms                     when, since 1970
+//! cleaned.up.to                  the checkpoint's entry, -1 for none
 //! config.<key>                   the topic's configuration
 //! ```
 
@@ -53,6 +54,8 @@ pub struct Trashed {
     pub log_start_offset: i64,
     /// Up to where it is durable.
     pub recovery_point: i64,
+    /// Up to where it was cleaned; -1 for never.
+    pub cleaned_up_to: i64,
     /// The topic's configuration.
     pub configs: Vec<(Arc<str>, Arc<str>)>,
 }
@@ -79,6 +82,7 @@ impl Trashed {
         line("deleted.ms", &self.deleted_ms.to_string());
         line("log.start.offset", &self.log_start_offset.to_string());
         line("recovery.point", &self.recovery_point.to_string());
+        line("cleaned.up.to", &self.cleaned_up_to.to_string());
         for (key, value) in &self.configs {
             line(&format!("{CONFIG}{key}"), value);
         }
@@ -96,6 +100,12 @@ impl Trashed {
         let configs = properties.iter().filter_map(|(key, value)| {
             Some((Arc::from(key.strip_prefix(CONFIG)?), Arc::from(value.as_str())))
         });
+        let log_start_offset = offset("log.start.offset")?;
+        let cleaned_up_to = match text("cleaned.up.to") {
+            Some(text) => text.parse::<i64>().ok().filter(|offset| *offset >= -1)?,
+            // An earlier version does not say; a log that may have been cleaned may have gaps.
+            None => log_start_offset,
+        };
         Some(Self {
             topic: Arc::from(text("topic").filter(|topic| is_topic_name(topic))?),
             topic_id: TopicId(uuid_from_text(text("topic.id")?).ok()?),
@@ -104,8 +114,9 @@ impl Trashed {
             leader_epoch: index("leader.epoch")?,
             partition_epoch: index("partition.epoch")?,
             deleted_ms: offset("deleted.ms")?,
-            log_start_offset: offset("log.start.offset")?,
+            log_start_offset,
             recovery_point: offset("recovery.point")?,
+            cleaned_up_to,
             configs: configs.collect(),
         })
     }
@@ -196,6 +207,7 @@ mod tests {
             deleted_ms: 1_700_000_000_000,
             log_start_offset: 5,
             recovery_point: 9,
+            cleaned_up_to: -1,
             configs: vec![("retention.ms".into(), "1=2:\\ #!".into())],
         }
     }

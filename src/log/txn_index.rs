@@ -173,6 +173,11 @@ pub fn collect(file: &dyn File, from: i64, up_to: i64, found: &mut Vec<AbortedTx
     Ok(complete)
 }
 
+/// The bytes of an index with these entries.
+pub fn encode(entries: &[AbortedTxn]) -> Vec<u8> {
+    entries.iter().flat_map(AbortedTxn::encode).collect()
+}
+
 /// All entries; a torn one at the end is corrupt.
 pub fn entries(file: &dyn File) -> Result<Vec<AbortedTxn>, Error> {
     let len = file.len()?;

@@ -36,8 +36,10 @@ pub struct Directory {
     /// Checkpoint entries of replicas that lie here but could not be opened: what is known of them must outlive
     /// this run.
     kept: Mutex<[Offsets; 3]>,
+    /// How far those logs were cleaned.
+    kept_cleaned: Mutex<Offsets>,
     /// Checkpoint entries of replicas that are about to move here.
-    incoming: Mutex<BTreeMap<TopicPartition, [i64; 3]>>,
+    incoming: Mutex<BTreeMap<TopicPartition, Expected>>,
     /// Whether it takes no new replicas (`cordoned.log.dirs`, KIP-1066).
     is_cordoned: AtomicBool,
     /// How many replicas it holds.
@@ -47,6 +49,15 @@ pub struct Directory {
     removal: Mutex<Removal>,
     /// What the checkpoint files hold.
     written: Mutex<[Written; 4]>,
+}
+
+/// Checkpoint entries of a replica that is about to move to a directory.
+#[derive(Clone, Copy)]
+pub(super) struct Expected {
+    /// Recovery point, log start offset and high watermark.
+    pub(super) marks: [i64; 3],
+    /// How far its log was cleaned.
+    pub(super) cleaned_up_to: Option<i64>,
 }
 
 /// What a checkpoint file holds.
@@ -129,6 +140,7 @@ impl Directory {
             flush_timer: timers::log_flush_time(clock),
             later: Mutex::default(),
             kept: Mutex::default(),
+            kept_cleaned: Mutex::default(),
             incoming: Mutex::default(),
             is_cordoned: AtomicBool::new(false),
             replicas: AtomicUsize::new(0),
@@ -197,17 +209,17 @@ impl Directory {
     }
 
     /// Adds what the checkpoint files say of a replica that is about to move here; none takes it out again.
-    pub(super) fn expect(&self, name: &TopicPartition, marks: Option<[i64; 3]>) {
+    pub(super) fn expect(&self, name: &TopicPartition, expected: Option<Expected>) {
         let mut incoming = self.incoming.lock();
-        match marks {
-            Some(marks) => drop(incoming.insert(name.clone(), marks)),
+        match expected {
+            Some(expected) => drop(incoming.insert(name.clone(), expected)),
             None => drop(incoming.remove(name)),
         }
     }
 
     /// Raises where the log of a replica begins that is about to move here.
     pub(super) fn raise_expected_start(&self, name: &TopicPartition, offset: i64) {
-        if let Some([_, log_start, _]) = self.incoming.lock().get_mut(name) {
+        if let Some(Expected { marks: [_, log_start, _], .. }) = self.incoming.lock().get_mut(name) {
             *log_start = offset.max(*log_start);
         }
     }
@@ -216,12 +228,21 @@ impl Directory {
     /// are not in use here. To be taken before those of the replicas that are, for one may come to be.
     pub(super) fn other_offsets(&self) -> [Offsets; 3] {
         let mut offsets = self.kept.lock().clone();
-        for (name, marks) in self.incoming.lock().iter() {
+        for (name, Expected { marks, .. }) in self.incoming.lock().iter() {
             for (offsets, mark) in offsets.iter_mut().zip(marks) {
                 offsets.entry(name.clone()).or_insert(*mark);
             }
         }
         offsets
+    }
+
+    /// How far the logs of such replicas were cleaned; to be taken at the same time.
+    pub(super) fn other_cleaned(&self) -> Offsets {
+        let mut cleaned = self.kept_cleaned.lock().clone();
+        for (name, Expected { cleaned_up_to, .. }) in self.incoming.lock().iter() {
+            cleaned.extend(cleaned_up_to.map(|offset| (name.clone(), offset)));
+        }
+        cleaned
     }
 
     /// Whether it takes no new replicas.
@@ -270,8 +291,19 @@ impl Directory {
         CHECKPOINTS.into_iter().any(|file| self.owes(file))
     }
 
-    /// Takes note of what a checkpoint file holds. One that says nothing may be broken, and is to be written again.
+    /// Whether it owes one of those or the one with how far logs are cleaned.
+    pub(super) fn owes_any_checkpoint(&self) -> bool {
+        self.owes_checkpoints() || self.owes(OffsetFile::CleanedUpTo)
+    }
+
+    /// Takes note of what a checkpoint file holds, and keeps what it says of replicas that cannot be opened. One that says
+    /// nothing may be broken, and is to be written again.
     pub(super) fn has_read_cleaned(&self, offsets: &Offsets) {
+        let kept = &self.kept.lock()[0];
+        let kept_of = |(name, offset): (&TopicPartition, &i64)| {
+            kept.contains_key(name).then(|| (name.clone(), *offset))
+        };
+        self.kept_cleaned.lock().extend(offsets.iter().filter_map(kept_of));
         let file = self.log_directory.path().join(OffsetFile::CleanedUpTo.name());
         let is_useless = offsets.is_empty() && self.log_directory.disk().exists(&file).unwrap_or(true);
         self.written.lock()[place_of(OffsetFile::CleanedUpTo)].hash = (!is_useless).then(|| hash(offsets));

@@ -281,11 +281,7 @@ impl Set {
         settings: Settings,
     ) -> Result<Arc<Replica>, log::Error> {
         let directory = self.place(name, partition);
-        if directory.owes_checkpoints() {
-            // What the files say of an earlier replica of the name would be believed of this one after a crash.
-            self.checkpoint(true);
-        }
-        if directory.owes_checkpoints() {
+        if !self.settle_checkpoints(&directory) {
             let path = directory.log_directory().path().to_owned();
             return Err(log::Error::Io {
                 path,
@@ -297,6 +293,18 @@ impl Set {
         let log = Log::create(disk, &path, topic_id, settings.log, self.parts.clock.now_ms())?;
         let metrics = self.parts.metrics.topic(&name.topic);
         Ok(Replica::new(name.clone(), topic_id, directory, log, 0, settings, metrics))
+    }
+
+    /// Writes what the directory owes; whether it owes nothing now. What the files say of an earlier replica of a name
+    /// would be believed of the next one after a crash.
+    fn settle_checkpoints(&self, directory: &Directory) -> bool {
+        if directory.owes_checkpoints() {
+            self.checkpoint(true);
+        }
+        if directory.owes(OffsetFile::CleanedUpTo) {
+            self.checkpoint_cleaned();
+        }
+        !directory.owes_any_checkpoint()
     }
 
     fn topic_deleted(&self, gone: &Replicas) {

@@ -1,11 +1,12 @@
 //! Bytes that were cut, flipped, lost or left over.
 
 use crate::base::random::Random;
-use crate::log::disk::MemDisk;
+use crate::log::disk::{Disk, MemDisk};
 use crate::log::testing::{
-    append, built, contents, create, files, flush, headers, open, read_file, recover, remove_file, settings,
-    write_file,
+    abort, append, built, contents, create, files, flush, headers, open, read_file, recover, remove_file,
+    reopen, settings, write_file,
 };
+use crate::log::txn_index::ENTRY_LEN;
 use crate::log::{Error, Log, Opening};
 use crate::wire::builder::Fields;
 
@@ -360,4 +361,79 @@ fn messages_of_an_old_format_in_an_older_segment_are_refused_to_readers_and_the_
     }
     assert!(log.plan_offset_for_timestamp(150).resolve().is_err());
     append(&mut log, 1, 500);
+}
+
+const ABORTED: &str = "00000000000000000000.txnindex";
+
+/// Transactions of producer 7 that were aborted, one record and its marker each, with a gap before each.
+fn aborted(count: i64) -> (MemDisk, Vec<u8>) {
+    let (disk, mut log) = create(settings());
+    for at in 0..count {
+        let fields = Fields {
+            producer_id: 7,
+            producer_epoch: 0,
+            base_sequence: i32::try_from(at).unwrap(),
+            transactional: true,
+            base_offset: at * 10 + 5,
+            ..Fields::default()
+        };
+        log.append_as_follower(&[built(1, 0, 10, &fields)], 0).unwrap();
+        log.append_as_leader(&abort(), 0, 0).unwrap();
+    }
+    log.close().unwrap();
+    let index = read_file(&disk, ABORTED);
+    assert_eq!(index.len(), ENTRY_LEN * usize::try_from(count).unwrap());
+    (disk, index)
+}
+
+fn closed() -> Opening {
+    Opening { recovery_point: 0, log_start_offset: 0, clean: true, is_checkpointed: true }
+}
+
+#[test]
+fn a_transaction_index_is_never_gone_whatever_befalls_its_repair() {
+    let (disk, sound) = aborted(3);
+    let mut broken = sound.clone();
+    broken[ENTRY_LEN + 9] ^= 1;
+    for changes in 0..12 {
+        for keep_percent in [0, 100] {
+            let disk = kill(&disk);
+            write_file(&disk, ABORTED, &broken);
+            disk.fail_after(changes);
+            let _ = open(&disk, settings(), closed());
+            let disk = disk.power_cut(&Random::seeded(changes), keep_percent);
+            let left = read_file(&disk, ABORTED);
+            assert!(left == broken || left == sound, "after {changes} changes: {left:?}");
+            let _ = reopen(&disk, settings());
+            assert_eq!(read_file(&disk, ABORTED), sound);
+        }
+    }
+}
+
+#[test]
+fn a_broken_transaction_index_on_a_full_disk_keeps_its_log_offline_and_no_other() {
+    let (disk, sound) = aborted(3);
+    let mut broken = sound.clone();
+    broken[ENTRY_LEN + 9] ^= 1;
+    write_file(&disk, ABORTED, &broken);
+    let space = disk.space(std::path::Path::new("/data")).unwrap();
+    disk.set_space(space.total - space.usable + 1);
+    let error = open(&disk, settings(), closed()).err().expect("its readers would be shown aborted records");
+    assert!(!error.is_disk_failure() && error.to_string().contains(ABORTED), "{error}");
+    assert_eq!(read_file(&disk, ABORTED), broken);
+    disk.set_space(space.total);
+    let _ = reopen(&disk, settings());
+    assert_eq!(read_file(&disk, ABORTED), sound);
+}
+
+#[test]
+fn a_transaction_index_whose_first_records_a_cleaner_took_stays_as_it_is() {
+    let (disk, mut index) = aborted(3);
+    // Of the second transaction there was a record before the one that is left.
+    let first_offset = ENTRY_LEN + 10..ENTRY_LEN + 18;
+    assert_eq!(index[first_offset.clone()], 15_i64.to_be_bytes());
+    index[first_offset].copy_from_slice(&13_i64.to_be_bytes());
+    write_file(&disk, ABORTED, &index);
+    let _ = reopen(&disk, settings());
+    assert_eq!(read_file(&disk, ABORTED), index);
 }

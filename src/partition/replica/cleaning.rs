@@ -15,7 +15,7 @@ use crate::partition::Settings;
 pub(super) struct Progress {
     /// Held while old segments are replaced or retired, so that nobody else changes them.
     pub(super) changing: Mutex<()>,
-    /// Everything below was cleaned; -1 for never.
+    /// Everything below was cleaned; -1 for never. Set before the log loses its first record to a cleaning.
     cleaned_up_to: AtomicI64,
     /// The last attempt has failed.
     uncleanable: Mutex<Option<Uncleanable>>,
@@ -46,6 +46,8 @@ pub(in crate::partition) struct Means<'a> {
     pub(in crate::partition) secret: [u64; 4],
     /// Slows it down, or ends it.
     pub(in crate::partition) pace: &'a mut Pace<'a>,
+    /// Makes durable how far each log was cleaned; false if that cannot be.
+    pub(in crate::partition) note: &'a dyn Fn() -> bool,
 }
 
 /// What of a log can be cleaned.
@@ -131,7 +133,7 @@ impl Replica {
     ) -> io::Result<()> {
         // While the replica moves its segments stay.
         let Some(_changing) = self.cleaning.changing.try_lock() else { return Ok(()) };
-        let Means { memory, load_factor, secret, pace } = means;
+        let Means { memory, load_factor, secret, pace, note } = means;
         let mut cleaning: Cleaning = {
             let state = self.state.lock();
             if !state.settings.log.compact {
@@ -145,6 +147,10 @@ impl Replica {
         done.buffer_utilization = map.utilization();
         for group in cleaning.groups(&map) {
             let cleaned = cleaning.copy(&group, &map, pace)?;
+            if done.replaced.is_empty() && !self.note_compacted(note) {
+                cleaned.discard();
+                return Ok(());
+            }
             let Some(replaced) = self.swap(&cleaned)? else {
                 // They may be in the directory of the next topic of that name.
                 cleaned.discard();
@@ -159,6 +165,13 @@ impl Replica {
         self.cleaning.uncleanable.lock().take();
         done.cleaned_up_to = Some(cleaned_up_to);
         Ok(())
+    }
+
+    /// From the first swap on the log has gaps, however the cleaning ends and whatever the topic's policy becomes.
+    fn note_compacted(&self, note: &dyn Fn() -> bool) -> bool {
+        let start_offset = self.state.lock().log.start_offset();
+        self.cleaning.cleaned_up_to.fetch_max(start_offset, Ordering::AcqRel);
+        note()
     }
 
     /// None if the replica was deleted, for its name may belong to another one by now, or if the topic is not compacted

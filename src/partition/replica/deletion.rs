@@ -51,10 +51,13 @@ impl Replica {
             }
         }
         let marks = state.checkpoint_marks();
-        if (trashed.log_start_offset, trashed.recovery_point) == (marks.log_start, marks.recovery_point) {
+        let cleaned_up_to = self.cleaned_up_to().unwrap_or(-1);
+        let said = (trashed.log_start_offset, trashed.recovery_point, trashed.cleaned_up_to);
+        if said == (marks.log_start, marks.recovery_point, cleaned_up_to) {
             return;
         }
         (trashed.log_start_offset, trashed.recovery_point) = (marks.log_start, marks.recovery_point);
+        trashed.cleaned_up_to = cleaned_up_to;
         let path = log_directory.path().join(self.name.to_string());
         let written =
             log_directory.ensure_online().and_then(|()| trashed.write(&**log_directory.disk(), &path));

@@ -26,7 +26,7 @@ use crate::log::directory::{LogDirectory, PartitionDir, Purpose};
 use crate::log::error::is_disk_failure;
 use crate::log::transfer::{self, Extent, Transfer};
 use crate::log::trash::Trashed;
-use crate::partition::directory::Directory;
+use crate::partition::directory::{Directory, Expected};
 use crate::partition::error::Error;
 
 /// In the directory of a copy that is complete: the path of what it replaces, for whoever looks.
@@ -308,10 +308,11 @@ impl Replica {
             }
             let marks = state.checkpoint_marks();
             let marks = [transfer.end_offset(), marks.log_start, marks.high_watermark];
-            moving.directory.expect(&self.name, Some(marks));
+            let expected = Expected { marks, cleaned_up_to: self.cleaned_up_to() };
+            moving.directory.expect(&self.name, Some(expected));
         }
         (route.checkpoint)();
-        if moving.directory.owes_checkpoints() {
+        if moving.directory.owes_any_checkpoint() {
             return Err(MoveError::Checkpoints);
         }
         let is_complete = target.ensure_online().and_then(|()| {

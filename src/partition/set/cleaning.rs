@@ -95,7 +95,7 @@ impl Set {
         }
         // Before a segment is replaced: recovery and the journal's replay keep off what is below.
         self.checkpoint(true);
-        if replica.directory().owes_checkpoints() {
+        if replica.directory().owes_any_checkpoint() {
             return false;
         }
         let begun = self.parts.clock.elapsed();
@@ -198,6 +198,10 @@ impl Set {
             load_factor: settings.load_factor,
             secret: [a.0, a.1, b.0, b.1],
             pace: &mut pace,
+            note: &|| {
+                self.checkpoint_cleaned();
+                !replica.directory().owes(OffsetFile::CleanedUpTo)
+            },
         };
         replica.clean(cleanable, means, now_ms, done)
     }
@@ -248,9 +252,14 @@ impl Set {
     /// Writes how far each log is cleaned, where it changed: before a topic is followed by another one of its name.
     pub(super) fn checkpoint_cleaned(&self) {
         self.checkpoint_each(|directory| {
-            let cleaned =
-                self.replicas_in(directory).filter_map(|r| Some((r.name().clone(), r.cleaned_up_to()?)));
-            directory.write_checkpoint(OffsetFile::CleanedUpTo, &cleaned.collect())
+            let mut cleaned = directory.other_cleaned();
+            for replica in self.replicas_in(directory) {
+                match replica.cleaned_up_to() {
+                    Some(offset) => drop(cleaned.insert(replica.name().clone(), offset)),
+                    None => drop(cleaned.remove(replica.name())),
+                }
+            }
+            directory.write_checkpoint(OffsetFile::CleanedUpTo, &cleaned)
         });
     }
 }

@@ -176,16 +176,19 @@ impl Set {
         let route = Route {
             unique: self.parts.random.uuid(),
             pace: &mut |bytes| self.throttle(bytes, moving),
-            checkpoint: &|| self.checkpoint(true),
+            checkpoint: &|| {
+                self.checkpoint(true);
+                self.checkpoint_cleaned();
+            },
         };
         let moved = replica.carry_out(moving, route);
         // Without the marks that the new directory expected, or with those of the replica.
         self.checkpoint(true);
+        self.checkpoint_cleaned();
         match moved {
             Ok(Some(left)) => {
                 let to = moving.directory().log_directory().path().display();
                 info!(tp = %replica.name(), %to, "replica has moved");
-                self.checkpoint_cleaned();
                 self.directories_changed.notify_one();
                 // Readers may have come up to now.
                 let due_ms = self.parts.clock.now_ms().saturating_add(replica.file_delete_delay_ms());

@@ -10,6 +10,7 @@ use super::{Set, Settings};
 use crate::base::clock::Clock;
 use crate::base::id::TopicId;
 use crate::base::random::Random;
+use crate::log::directory::OffsetFile;
 use crate::log::disk::Disk;
 use crate::meta::{Delta, Image};
 use crate::partition::replica::Replica;
@@ -129,4 +130,27 @@ fn deleted_records_are_told_where_a_checkpoint_says_so_and_only_there() {
     assert_eq!(replicas[1].low_watermark().unwrap(), 2);
     set.checkpoint_log_starts();
     assert_eq!(replicas[0].low_watermark().unwrap(), 2);
+}
+
+#[test]
+fn how_far_an_earlier_topic_was_cleaned_is_not_said_of_the_next_one_of_its_name() {
+    let clock = Clock::manual(NOW);
+    let (disk, mut delta, set) = one_topic(&clock, "t", TOPIC, |_| ());
+    let replica = set.get(TOPIC, 0).unwrap();
+    write(&replica, 3);
+    replica.set_cleaned_up_to(2);
+    set.checkpoint_cleaned();
+    delta.replay(&Record::from(RemoveTopicRecord { topic_id: TOPIC.0 })).unwrap();
+    let changes = delta.take_changes();
+    disk.fail_opens(100);
+    set.apply_changes(delta.image(), &changes);
+    disk.fail_opens(0);
+
+    let directory = &set.directories()[0];
+    let next = TopicId(Uuid::from_u128(8));
+    add_topic(&mut delta, "t", next, directory.log_directory().id());
+    let changes = delta.take_changes();
+    set.apply_changes(delta.image(), &changes);
+    assert!(set.get(next, 0).is_some());
+    assert_eq!(directory.log_directory().read_offsets(OffsetFile::CleanedUpTo).unwrap().len(), 0);
 }

@@ -93,16 +93,18 @@ fn settle_in(directory: &Arc<Directory>) -> std::io::Result<Vec<Restored>> {
     if found.is_empty() {
         return Ok(Vec::new());
     }
-    for file in [OffsetFile::RecoveryPoint, OffsetFile::LogStartOffset] {
+    for file in [OffsetFile::RecoveryPoint, OffsetFile::LogStartOffset, OffsetFile::CleanedUpTo] {
         let mut offsets = log_directory.read_offsets(file)?;
         for (_, trashed) in &mut found {
             let tp = TopicPartition { topic: trashed.topic.clone(), partition: trashed.partition };
             let mark = match file {
                 OffsetFile::RecoveryPoint => &mut trashed.recovery_point,
-                OffsetFile::LogStartOffset | OffsetFile::HighWatermark | OffsetFile::CleanedUpTo => {
-                    &mut trashed.log_start_offset
-                }
+                OffsetFile::CleanedUpTo => &mut trashed.cleaned_up_to,
+                OffsetFile::LogStartOffset | OffsetFile::HighWatermark => &mut trashed.log_start_offset,
             };
+            if *mark < 0 && !offsets.contains_key(&tp) {
+                continue;
+            }
             let checkpointed = offsets.entry(tp).or_insert(*mark);
             *mark = (*checkpointed).max(*mark);
         }
@@ -167,6 +169,7 @@ impl Set {
                 deleted_ms: now_ms,
                 log_start_offset: marks.log_start,
                 recovery_point: marks.recovery_point,
+                cleaned_up_to: replica.cleaned_up_to().unwrap_or(-1),
                 configs: configs.map(|(key, value)| (key.clone(), value.clone())).collect(),
             };
             match mark(&replica, &trashed) {
@@ -240,6 +243,9 @@ impl Set {
             self.leaves.notify_waiters();
             Some(None)
         };
+        if !self.settle_checkpoints(&directory) {
+            return put_back(path);
+        }
         let log_directory = directory.log_directory();
         let to = log_directory.partition_path(&PartitionDir::current(name.clone()));
         let disk = log_directory.disk();
@@ -259,8 +265,9 @@ impl Set {
         let found = open::Found::with_marks(directory.clone(), name.clone(), topic_id, marks);
         let replica = open::open(&self.parts, &found, settings.clone());
         info!(tp = %name, is_open = replica.is_some(), "replica restored from the trash");
-        if replica.is_none() {
-            return put_back(to);
+        let Some(restored) = &replica else { return put_back(to) };
+        if trashed.cleaned_up_to >= 0 {
+            restored.set_cleaned_up_to(trashed.cleaned_up_to);
         }
         self.trash.0.lock().restored.push((topic_id, directory, to));
         self.leaves.notify_waiters();
@@ -276,6 +283,7 @@ impl Set {
     pub fn empty_trash(&self, now_ms: i64, kept_ms: i64) {
         if !self.trash.0.lock().restored.is_empty() {
             self.checkpoint(true);
+            self.checkpoint_cleaned();
             self.forget_restored();
         }
         self.remove_trash(|trashed| now_ms.saturating_sub(trashed.deleted_ms) >= kept_ms);
@@ -338,7 +346,7 @@ impl Set {
     fn forget_restored(&self) {
         let mut state = self.trash.0.lock();
         let State { restored, marked, .. } = &mut *state;
-        for (topic_id, directory, path) in restored.extract_if(.., |(_, of, _)| !of.owes_checkpoints()) {
+        for (topic_id, directory, path) in restored.extract_if(.., |(_, of, _)| !of.owes_any_checkpoint()) {
             let disk = directory.log_directory().disk();
             if !marked.contains_key(&topic_id)
                 && let Err(error) = Trashed::forget(&**disk, &path)

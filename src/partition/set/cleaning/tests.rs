@@ -2,12 +2,14 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use uuid::Uuid;
 
 use super::*;
 use crate::base::clock::Clock;
 use crate::base::id::TopicId;
+use crate::base::random::Random;
 use crate::log::disk::{Disk, MemDisk, Mode};
 use crate::meta::{Delta, Image};
 use crate::partition::testing::{Disks, add_topic, cleaner};
@@ -93,7 +95,7 @@ fn a_cleaning_that_fills_the_disk_leaves_nothing_behind_and_is_made_up_for_when_
     disk.set_space(free.total - free.usable + 60);
     assert!(set.clean_dirtiest(0, &cleaner(|_| true)));
     disk.set_space(free.total);
-    assert_eq!((replica.cleaned_up_to(), uncleanable(&set).0), (None, 1));
+    assert_eq!((replica.cleaned_up_to(), uncleanable(&set).0), (Some(0), 1));
     let left = disk.list(Path::new("/data/t-0")).unwrap();
     assert!(left.iter().all(|entry| !entry.name.ends_with(".cleaned")), "{left:?}");
     assert!(!set.directories()[0].log_directory().is_offline());
@@ -128,4 +130,50 @@ fn the_metrics_show_the_dirtiest_log_and_what_the_last_cleaning_did() {
     assert!(last.buffer_utilization > 0.0);
     clock.set(1_007_000);
     assert_eq!(set.observe_cleaner().since_last_run_ms, 7_000);
+}
+
+/// The replica of the first topic after a loss of power, when its topic is not compacted.
+fn reopened(disk: &MemDisk, set: &Set, clock: &Clock) -> Option<Arc<Replica>> {
+    let id = set.directories()[0].log_directory().id();
+    let mut delta = Delta::new(Image::empty());
+    add_topic(&mut delta, "t", topic(0), id);
+    let disks = Disks { disks: vec![disk.clone()], ids: vec![id], are_clean: false, ..Disks::new(1) };
+    disks.open(clock, delta.image(), |_| ()).get(topic(0), 0)
+}
+
+#[test]
+fn a_log_is_known_to_have_gaps_wherever_its_first_cleaning_ends() {
+    let mut unfinished = 0;
+    for waits in 0..40 {
+        let clock = Clock::manual(1_000_000);
+        let (disk, set) = set(&clock);
+        let replica = write(&set, 0, 9);
+        let before = replica.observe().unwrap().size_bytes;
+        let asked = AtomicUsize::new(0);
+        set.clean_dirtiest(0, &cleaner(move |_| asked.fetch_add(1, Ordering::Relaxed) < waits));
+        let has_gaps = replica.observe().unwrap().size_bytes < before;
+        unfinished += usize::from(has_gaps && replica.cleaned_up_to() < Some(8));
+        let disk = disk.power_cut(&Random::seeded(1), 0);
+        let replica = reopened(&disk, &set, &clock).unwrap();
+        assert!(!has_gaps || replica.cleaned_up_to().is_some(), "after {waits} waits");
+    }
+    assert!(unfinished > 0, "some ended between two groups");
+}
+
+#[test]
+fn a_log_that_cannot_be_opened_once_is_still_known_to_have_gaps() {
+    let clock = Clock::manual(1_000_000);
+    let (disk, set) = set(&clock);
+    write(&set, 0, 4);
+    assert!(set.clean_dirtiest(0, &cleaner(|_| true)));
+    let disk = disk.power_cut(&Random::seeded(1), 100);
+    let path = Path::new("/data/t-0/00000000000000000003.log");
+    let file = disk.open(path, Mode::Write).unwrap();
+    let mut bytes = vec![0; usize::try_from(file.len().unwrap()).unwrap()];
+    file.read_exact_at(&mut bytes, 0).unwrap();
+    file.set_len(0).unwrap();
+    assert!(reopened(&disk, &set, &clock).is_none());
+    file.write_at(&[io::IoSlice::new(&bytes)], 0).unwrap();
+    let disk = disk.power_cut(&Random::seeded(1), 100);
+    assert_eq!(reopened(&disk, &set, &clock).unwrap().cleaned_up_to(), Some(3));
 }

@@ -66,6 +66,8 @@ fn filled(clock: &Clock) -> (Node, Arc<Set>) {
     replica.sync().unwrap();
     replica.delete_records(LOG_START).unwrap();
     set.sync_and_checkpoint();
+    replica.set_cleaned_up_to(LOG_START + 1);
+    set.checkpoint_cleaned();
     (node, set)
 }
 
@@ -73,6 +75,7 @@ fn is_whole(set: &Set) {
     let replica = set.get(TOPIC, 0).expect("the replica is there");
     let marks = replica.checkpoint_marks();
     assert_eq!((marks.log_start, marks.recovery_point), (LOG_START, BATCHES));
+    assert_eq!(replica.cleaned_up_to(), Some(LOG_START + 1), "it may have gaps");
 }
 
 #[test]
