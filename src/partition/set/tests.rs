@@ -92,6 +92,20 @@ fn what_an_owed_checkpoint_says_meets_no_topic_of_the_same_name_and_no_clean_sto
 }
 
 #[test]
+fn an_idle_broker_writes_the_checkpoint_that_it_owes() {
+    let (disk, _, set) = one_topic(&Clock::manual(NOW), "t", TOPIC, |_| ());
+    write(&set.get(TOPIC, 0).unwrap(), 1);
+    disk.fail_opens(100);
+    set.sync_and_checkpoint();
+    disk.fail_opens(0);
+    assert!(set.directories()[0].owes_checkpoints());
+    assert!(set.has_to_sync());
+    set.sync_and_checkpoint();
+    assert!(!set.directories()[0].owes_checkpoints());
+    assert!(!set.has_to_sync());
+}
+
+#[test]
 fn whoever_waits_for_files_to_leave_is_told_of_the_first_one() {
     let clock = Clock::manual(NOW);
     let set = set_of(&clock, |settings| {
