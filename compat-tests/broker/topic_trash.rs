@@ -178,8 +178,16 @@ fn the_trash_is_purged_by_name_by_id_or_as_a_whole() {
     has_come("the directories are gone", || set_aside(&broker, &deleted[0]) == 0);
     assert_eq!(list(&broker).lines().count(), 2);
     let dirs = format!("log.dirs={}", broker.dir.display());
+    // One of which the node does not know is no reason to keep the others.
+    let unknown = broker.dir.join(format!("unknown-0.{}-stray", "0".repeat(32)));
+    std::fs::create_dir(&unknown).unwrap();
+    let file = "version=0\ntopic=unknown\ntopic.id=AAAAAAAAAAAAAAAAAAAAAg\npartition=0\npartitions=1\nleader.epoch=0\n\
+        partition.epoch=0\ndeleted.ms=1\nlog.start.offset=0\nrecovery.point=0\n";
+    std::fs::write(unknown.join("topic.trash"), file).unwrap();
     let all = purge(&["--all", "--override", &dirs]);
-    assert_eq!((all.code, all.out.lines().count()), (Some(0), 2), "{all:?}");
+    assert_eq!((all.code, all.out.lines().count()), (Some(0), 3), "{all:?}");
+    assert!(all.out.contains("is not in the node's trash"), "{all:?}");
+    std::fs::remove_dir_all(&unknown).unwrap();
     assert_eq!(list(&broker), "");
     assert_eq!(restore(&broker, &[deleted[1].name()]).code, Some(1));
 }

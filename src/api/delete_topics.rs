@@ -17,6 +17,7 @@ use super::dispatch::Request;
 use super::error::{Code, NONE, controller_code};
 use super::internal_topics;
 use crate::base::id::TopicId;
+use crate::controller::Kind;
 use crate::controller::request::{DeleteTopics, DeletedTopic, TopicRef};
 use crate::meta::ResourceKind;
 
@@ -53,12 +54,12 @@ pub(super) async fn handle(
     });
     match context.ask(DeleteTopics { topics: refs.collect() }).await {
         Ok(answers) => {
-            let refused = answers.iter().filter(|answer| answer.result.is_err());
-            refused.for_each(|answer| context.partitions.unmark_for_trash(answer.id));
+            unmark(&context, answers.iter().filter(|answer| stays(answer)).map(|answer| answer.id).collect())
+                .await;
             results.extend(answers.into_iter().map(|a| answered(a, version)));
         }
         Err(error) => {
-            marked.into_iter().for_each(|id| context.partitions.unmark_for_trash(id));
+            unmark(&context, marked).await;
             let code = controller_code(&error);
             results.extend(good.iter().map(|t| refused(t, code, Some(&error.message), version)));
         }
@@ -90,6 +91,25 @@ async fn mark_for_trash(context: &Arc<Context>, topics: &[DeleteTopicState]) -> 
         warn!(%error, "topics will be deleted for good");
     }
     ids
+}
+
+/// Whether a topic was not deleted. One that the controller does not know has been, and may still be marked for it.
+fn stays(answer: &DeletedTopic) -> bool {
+    answer
+        .result
+        .as_ref()
+        .is_err_and(|error| !matches!(error.kind, Kind::UnknownTopicId | Kind::UnknownTopicOrPartition))
+}
+
+async fn unmark(context: &Arc<Context>, topics: Vec<TopicId>) {
+    if topics.is_empty() {
+        return;
+    }
+    let partitions = context.partitions.clone();
+    let unmarking = move || topics.into_iter().for_each(|id| partitions.unmark_for_trash(id));
+    if let Err(error) = tokio::task::spawn_blocking(unmarking).await {
+        warn!(%error, "trash files stay until the next start");
+    }
 }
 
 fn respond(results: Vec<DeletableTopicResult>) -> DeleteTopicsResponse {

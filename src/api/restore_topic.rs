@@ -64,7 +64,8 @@ async fn purge(
     }
     let (partitions, named) = (context.partitions.clone(), name.to_string());
     let purging = tokio::task::spawn_blocking(move || partitions.purge_trash(&named, id));
-    let purged = purging.await.unwrap_or_default();
+    let failed = |error: tokio::task::JoinError| Error::new(Kind::UnknownServerError, error.to_string());
+    let purged = purging.await.map_err(failed)?;
     let Some(last) = purged.last() else {
         let why = format!("Topic '{}' is not in the trash.", name.as_str());
         return Err(Error::new(Kind::UnknownTopicOrPartition, why));

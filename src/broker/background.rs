@@ -45,7 +45,7 @@ pub(super) fn start(partitions: &Arc<Set>, config: &Config, clock: &Clock, stop:
     let (filling, emptying, now) = (partitions.clone(), partitions.clone(), clock.clone());
     let wanted = move || {
         let partitions = filling.clone();
-        async move { partitions.trash_fills().await }
+        async move { partitions.trash_is_due().await }
     };
     every_while(wanted, REMOVAL_INTERVAL, stop, move || {
         let (partitions, now_ms) = (emptying.clone(), now.now_ms());

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use tracing::warn;
 
-use super::checkpoint;
+use super::checkpoint::{self, PARTITION_METADATA_FILE};
 use super::directory::{PartitionDir, Purpose, is_topic_name};
 use super::disk::Disk;
 use super::meta_properties::{escape, parse_properties};
@@ -177,7 +177,11 @@ fn with_purpose(disk: &dyn Disk, dir: &Path, purpose: Purpose) -> io::Result<Vec
         let path = dir.join(&entry.name);
         // One that cannot be had is no reason to do without the others.
         match Trashed::read(disk, &path) {
-            Ok(Some(trashed)) if trashed.is_of(&parsed) => found.push((path, trashed)),
+            Ok(Some(trashed))
+                if trashed.is_of(&parsed) && !is_of_other_topic(disk, &path, trashed.topic_id) =>
+            {
+                found.push((path, trashed));
+            }
             Ok(Some(trashed)) => {
                 let (topic, partition) = (&trashed.topic, trashed.partition);
                 warn!(dir = %path.display(), %topic, partition, "trash file of another replica is left alone");
@@ -187,6 +191,12 @@ fn with_purpose(disk: &dyn Disk, dir: &Path, purpose: Purpose) -> io::Result<Vec
         }
     }
     Ok(found)
+}
+
+/// Whether the replica in `dir` is one of another topic of that name, as far as it can be read.
+fn is_of_other_topic(disk: &dyn Disk, dir: &Path, topic_id: TopicId) -> bool {
+    let metadata = checkpoint::read_partition_metadata(disk, &dir.join(PARTITION_METADATA_FILE));
+    metadata.is_ok_and(|found| found.is_some_and(|found| found != topic_id))
 }
 
 #[cfg(test)]
@@ -238,8 +248,16 @@ mod tests {
             disk.create_dir_all(dir).unwrap();
             trashed().write(&disk, dir).unwrap();
         }
-        assert_eq!(list(&disk, dir).unwrap(), [(cut, trashed())]);
-        assert_eq!(in_use(&disk, dir).unwrap(), []);
+        let own = stray("a.b_c-d-2");
+        let next = dir.join("a.b_c-d-2");
+        for (dir, topic_id) in [(&own, trashed().topic_id), (&next, TopicId(Uuid::from_u128(0x1235)))] {
+            disk.create_dir_all(dir).unwrap();
+            trashed().write(&disk, dir).unwrap();
+            checkpoint::write_partition_metadata(&disk, &dir.join(PARTITION_METADATA_FILE), topic_id)
+                .unwrap();
+        }
+        assert_eq!(list(&disk, dir).unwrap(), [(cut, trashed()), (own, trashed())]);
+        assert_eq!(in_use(&disk, dir).unwrap(), [], "the next one of the name is in use");
     }
 
     #[test]

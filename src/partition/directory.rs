@@ -309,11 +309,17 @@ impl Directory {
         self.written.lock()[place_of(OffsetFile::CleanedUpTo)].hash = (!is_useless).then(|| hash(offsets));
     }
 
-    /// Whether something was marked for later, or synced since the last checkpoint.
+    /// Whether something was marked for later, or synced since the last checkpoint, or a checkpoint is owed.
     pub(super) fn has_to_sync(&self) -> bool {
         self.has_progress.load(Ordering::Acquire)
             || !self.later.lock().is_empty()
             || self.committer.has_postponed()
+            || (!self.log_directory.is_offline() && self.may_owe())
+    }
+
+    /// Does not wait for one that is being written, which may yet fail.
+    fn may_owe(&self) -> bool {
+        self.written.try_lock().is_none_or(|written| written.iter().any(|file| file.is_owed))
     }
 
     /// Has the committer sync everything that was marked for later.

@@ -44,6 +44,14 @@ struct Replicas {
     by_index: BTreeMap<i32, Arc<Replica>>,
 }
 
+/// Topics with replicas that could not be made while checkpoints are owed.
+#[derive(Default)]
+struct Unmade {
+    topics: BTreeSet<TopicId>,
+    /// The newest that was applied, if there are any.
+    image: Option<Image>,
+}
+
 /// Gives a topic's settings from its configuration in an image.
 pub type SettingsOf = Box<dyn Fn(&Image, &str) -> Settings + Send + Sync>;
 
@@ -73,7 +81,7 @@ pub struct Set {
     pub(super) parts: Parts,
     topics: ArcSwap<Topics>,
     /// Held by whoever changes `topics`.
-    changing: Mutex<()>,
+    changing: Mutex<Unmade>,
     /// Replicas that are here but could not be opened; they are never made again.
     unopened: HashSet<(TopicId, i32)>,
     /// Held while checkpoints are gathered and written, so that older ones never overtake newer ones.
@@ -131,7 +139,7 @@ impl Set {
         let set = Self {
             parts,
             topics: ArcSwap::new(Arc::new(topics)),
-            changing: Mutex::new(()),
+            changing: Mutex::default(),
             unopened,
             checkpointing: Mutex::new(()),
             leaving: retention::Leaving::default(),
@@ -208,7 +216,10 @@ impl Set {
 
     /// Brings the replicas of `changed` topics in line with `image`: makes, leads, follows, deletes.
     pub fn apply(&self, image: &Image, changed: &[TopicId]) {
-        let _changing = self.changing.lock();
+        self.bring_in_line(&mut self.changing.lock(), image, changed);
+    }
+
+    fn bring_in_line(&self, unmade: &mut Unmade, image: &Image, changed: &[TopicId]) {
         let mut topics: Topics = Topics::clone(&self.topics.load());
         let (kept, deleted): (Vec<_>, Vec<_>) =
             changed.iter().partition(|id| image.topics.by_id(**id).is_some());
@@ -225,11 +236,38 @@ impl Set {
         for id in kept {
             if let Some(topic) = image.topics.by_id(*id) {
                 let replicas = self.topic_changed(image, topic, topics.get(id).map(|r| &**r));
+                if self.is_to_be_made(topic, &replicas) {
+                    unmade.topics.insert(*id);
+                } else {
+                    unmade.topics.remove(id);
+                }
                 topics.insert(*id, Arc::new(replicas));
             }
         }
         self.topics.store(Arc::new(topics));
+        unmade.topics.retain(|id| image.topics.by_id(*id).is_some());
+        unmade.image = (!unmade.topics.is_empty()).then(|| image.clone());
         self.note_placed();
+    }
+
+    /// Whether replicas are missing because of checkpoints that are owed.
+    fn is_to_be_made(&self, topic: &Topic, replicas: &Replicas) -> bool {
+        let is_missing = |index: &i32, partition: &Partition| {
+            partition.replicas.contains(&self.parts.node.0)
+                && !replicas.by_index.contains_key(index)
+                && !self.unopened.contains(&(topic.id, *index))
+        };
+        let mut owing = self.parts.directories.iter().filter(|d| !d.log_directory().is_offline());
+        owing.any(|directory| directory.owes_any_checkpoint())
+            && topic.partitions.iter().any(|(index, partition)| is_missing(index, partition))
+    }
+
+    /// Makes the replicas that could not be made, once the checkpoints are written.
+    fn make_again(&self) {
+        let mut unmade = self.changing.lock();
+        let Some(image) = unmade.image.take() else { return };
+        let topics: Vec<TopicId> = unmade.topics.iter().copied().collect();
+        self.bring_in_line(&mut unmade, &image, &topics);
     }
 
     fn topic_changed(&self, image: &Image, topic: &Topic, before: Option<&Replicas>) -> Replicas {
@@ -291,6 +329,7 @@ impl Set {
         let path = directory.log_directory().path().join(name.to_string());
         let disk = directory.log_directory().disk().clone();
         let log = Log::create(disk, &path, topic_id, settings.log, self.parts.clock.now_ms())?;
+        self.forget_wish(name);
         let metrics = self.parts.metrics.topic(&name.topic);
         Ok(Replica::new(name.clone(), topic_id, directory, log, 0, settings, metrics))
     }
@@ -372,6 +411,7 @@ impl Set {
     /// Whether [`Set::sync_and_checkpoint`] has something to do.
     pub fn has_to_sync(&self) -> bool {
         self.parts.directories.iter().any(|directory| directory.has_to_sync())
+            || self.changing.try_lock().is_some_and(|unmade| unmade.image.is_some())
     }
 
     /// Hands everything that was marked for later to the committers, and writes the checkpoints.
@@ -383,6 +423,7 @@ impl Set {
         if self.parts.directories.iter().any(|directory| directory.owes(OffsetFile::CleanedUpTo)) {
             self.checkpoint_cleaned();
         }
+        self.make_again();
     }
 
     /// Closes files that were not used since the last call.

@@ -27,7 +27,8 @@ Usage: barnabas topics list-trash [server.properties] [--override key=value]...
 
 With barnabas.topic.trash.ms above 0 a deleted topic is kept for that time.
 
-  list-trash          show what is in the log directories' trash
+  list-trash          show what is in the log directories' trash; ExpiresMs goes by barnabas.topic.trash.ms as the
+                      command line says it, not as it was changed in the running node
   restore             have the running node bring a topic back, with its id, configuration and data
   purge               have the running node remove topics from the trash for good
   --all               all that are in the log directories' trash
@@ -48,6 +49,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// Largest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 const CREATE_TOPICS: i16 = 19;
+const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
 /// Without tagged fields.
 const VERSION: i16 = 4;
 
@@ -68,13 +70,13 @@ pub(super) fn run(words: &[String], out: &mut dyn Write) -> Result<ExitCode, Sto
         ["list-trash"] => list(&load(&options, None)?, out)?,
         ["list-trash", file] => list(&load(&options, Some(file))?, out)?,
         ["restore", name] => {
-            Named { name, id }.ask(RESTORE, address).map_err(Stop::Failed)?;
+            Named { name, id }.ask(RESTORE, address).and_then(done).map_err(Stop::Failed)?;
             writeln!(out, "Restored topic {name}.")?;
         }
         ["purge"] if options.has("--all") => purge_all(&load(&options, None)?, address, out)?,
         ["purge", file] if options.has("--all") => purge_all(&load(&options, Some(file))?, address, out)?,
         ["purge", name] => {
-            Named { name, id }.ask(PURGE, address).map_err(Stop::Failed)?;
+            Named { name, id }.ask(PURGE, address).and_then(done).map_err(Stop::Failed)?;
             writeln!(out, "Purged topic {name}.")?;
         }
         _ => return Err(Stop::Failed(format!("topics: too few or too many arguments\n\n{USAGE}"))),
@@ -120,7 +122,13 @@ fn rows(config: &Config) -> Result<BTreeMap<TopicId, Row>, Stop> {
 
 fn purge_all(config: &Config, address: &str, out: &mut dyn Write) -> Result<(), Stop> {
     for (id, Row { name, .. }) in rows(config)? {
-        Named { name: &name, id: &id.to_string() }.ask(PURGE, address).map_err(Stop::Failed)?;
+        let answer = Named { name: &name, id: &id.to_string() }.ask(PURGE, address).map_err(Stop::Failed)?;
+        // Its time was over meanwhile, or somebody else was faster.
+        if answer.0 == UNKNOWN_TOPIC_OR_PARTITION {
+            writeln!(out, "Topic {name} ({id}) is not in the node's trash.")?;
+            continue;
+        }
+        done(answer).map_err(Stop::Failed)?;
         writeln!(out, "Purged topic {name} ({id}).")?;
     }
     Ok(())
@@ -155,18 +163,14 @@ struct Named<'a> {
 }
 
 impl Named<'_> {
-    /// Asks the node at `address` for what the configuration `key` means.
-    fn ask(&self, key: &str, address: &str) -> Result<(), String> {
+    /// Asks the node at `address` for what the configuration `key` means; gives the answer's error code and message.
+    fn ask(&self, key: &str, address: &str) -> Result<(i16, String), String> {
         if !self.id.is_empty() {
             uuid_from_text(self.id).map_err(|why| why.to_string())?;
         }
         let answer =
             exchange(address, &self.request(key)?).map_err(|why| format!("topics: {address}: {why}"))?;
-        match read_answer(&answer) {
-            Ok((0, _)) => Ok(()),
-            Ok((code, message)) => Err(format!("topics: {message} (error code {code})")),
-            Err(why) => Err(format!("topics: {address} answers what is no answer: {why}")),
-        }
+        read_answer(&answer).map_err(|why| format!("topics: {address} answers what is no answer: {why}"))
     }
 
     /// The frame of the request, without its length.
@@ -195,6 +199,10 @@ impl Named<'_> {
         out.push(0);
         Ok(out)
     }
+}
+
+fn done((code, message): (i16, String)) -> Result<(), String> {
+    if code == 0 { Ok(()) } else { Err(format!("topics: {message} (error code {code})")) }
 }
 
 fn exchange(address: &str, request: &[u8]) -> io::Result<Vec<u8>> {

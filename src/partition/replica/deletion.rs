@@ -1,5 +1,6 @@
 //! The end of a replica: its directory gets another name, to be removed or for the trash.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use uuid::Uuid;
 
 use super::{Replica, State};
 use crate::log;
-use crate::log::directory::Purpose;
+use crate::log::directory::{PartitionDir, Purpose};
 use crate::log::error::is_out_of_descriptors;
 use crate::log::trash::Trashed;
 use crate::partition::directory::Directory;
@@ -36,6 +37,24 @@ impl Replica {
         drop(state);
         directory.remove_replica();
         Ok((directory, set_aside))
+    }
+
+    /// Writes the file to where it lies; gives the log directory, and its directory there.
+    pub(in crate::partition) fn mark_for_trash(
+        &self,
+        trashed: &Trashed,
+    ) -> io::Result<(Arc<Directory>, PathBuf)> {
+        // It is neither deleted meanwhile, and its name another one's, nor moved.
+        let _syncing = self.syncing.lock();
+        if self.state.lock().deleted {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "it is deleted"));
+        }
+        let directory = self.directory();
+        let log_directory = directory.log_directory();
+        let path = log_directory.partition_path(&PartitionDir::current(self.name.clone()));
+        log_directory.ensure_online()?;
+        trashed.write(&**log_directory.disk(), &path)?;
+        Ok((directory, path))
     }
 
     /// Makes durable what came after the mark: the journal does not vouch for a log of another name.

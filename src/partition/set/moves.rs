@@ -75,7 +75,7 @@ impl Set {
         let online = || directories.iter().filter(|d| !d.log_directory().is_offline());
         let find = |id: DirectoryId| online().find(|d| d.log_directory().id() == id);
         let named = partition.directory_of(self.parts.node.0);
-        let preferred = self.moves.preferred.lock().remove(name);
+        let preferred = self.moves.preferred.lock().get(name).copied();
         if let Some(directory) = preferred.and_then(find).or_else(|| named.and_then(find)) {
             if preferred.is_some() {
                 self.moves.has_placed.store(true, Ordering::Relaxed);
@@ -86,6 +86,11 @@ impl Set {
         let fewest = online().filter(|d| !d.is_cordoned()).min_by_key(|d| d.replicas());
         let any = || online().next().or(directories.first());
         fewest.or_else(any).expect("a broker has a log directory").clone()
+    }
+
+    /// The replica is made: the client's wish is fulfilled, or cannot be.
+    pub(super) fn forget_wish(&self, name: &TopicPartition) {
+        self.moves.preferred.lock().remove(name);
     }
 
     /// Wants the replica of `name`, which is partition of the topic `topic` if there is one, in the log directory `path`.

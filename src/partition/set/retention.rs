@@ -72,17 +72,6 @@ impl Set {
         }
     }
 
-    /// Waits until [`Set::empty_trash`] may have something to do.
-    pub async fn trash_fills(&self) {
-        loop {
-            let told = self.leaves.notified();
-            if self.has_trash() {
-                return;
-            }
-            told.await;
-        }
-    }
-
     /// Whether [`Set::remove_old_segments`] has something to do.
     pub fn has_segments_to_remove(&self) -> bool {
         let now_ms = self.parts.clock.now_ms();

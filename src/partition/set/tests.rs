@@ -6,12 +6,13 @@ use std::task::{Context, Waker};
 
 use uuid::Uuid;
 
-use super::{Set, Settings};
+use super::{AlterLogDirError, Set, Settings};
 use crate::base::clock::Clock;
-use crate::base::id::TopicId;
+use crate::base::id::{TopicId, TopicPartition};
 use crate::base::random::Random;
+use crate::log::checkpoint::Offsets;
 use crate::log::directory::OffsetFile;
-use crate::log::disk::Disk;
+use crate::log::disk::{Disk, MemDisk};
 use crate::meta::{Delta, Image};
 use crate::partition::replica::Replica;
 use crate::partition::testing::{Disks, add_topic, cleaner, one_topic};
@@ -91,6 +92,48 @@ fn what_an_owed_checkpoint_says_meets_no_topic_of_the_same_name_and_no_clean_sto
     let disks = Disks { disks: vec![killed], ids: vec![id], are_clean: false, ..Disks::new(1) };
     let set = disks.open(&clock, delta.image(), |_| ());
     assert!(set.get(next, 0).is_some(), "it is not taken for one that has lost its records");
+}
+
+#[test]
+fn what_cannot_be_made_while_a_checkpoint_is_owed_is_made_with_the_next_round_where_it_is_wanted() {
+    let clock = Clock::manual(NOW);
+    let disks = Disks::sharing(&MemDisk::new(), 2);
+    let mut delta = Delta::new(Image::empty());
+    add_topic(&mut delta, "t", TOPIC, disks.ids[0]);
+    let set = disks.open(&clock, delta.image(), |_| ());
+    delta.replay(&Record::from(RemoveTopicRecord { topic_id: TOPIC.0 })).unwrap();
+    let next = TopicId(Uuid::from_u128(8));
+    let wanted = disks.paths[1].to_str().unwrap();
+    let name = TopicPartition { topic: "t".into(), partition: 0 };
+    assert_eq!(set.alter_log_dir(&name, None, wanted), Err(AlterLogDirError::NoReplica));
+    add_topic(&mut delta, "t", next, disks.ids[0]);
+    write(&set.get(TOPIC, 0).unwrap(), 1);
+    // Both directories owe.
+    disks.disks[0].fail_opens(1000);
+    for directory in set.directories() {
+        let changed = Offsets::from([(name.clone(), 1)]);
+        assert!(directory.write_checkpoint(OffsetFile::RecoveryPoint, &changed).is_err());
+    }
+    set.apply(delta.image(), &[TOPIC, next]);
+    disks.disks[0].fail_opens(0);
+    assert!(set.get(next, 0).is_none() && set.has_to_sync());
+    set.sync_and_checkpoint();
+    let directory = set.get(next, 0).expect("it is made").directory();
+    assert_eq!(directory.log_directory().id(), disks.ids[1]);
+}
+
+#[test]
+fn an_idle_broker_writes_the_checkpoint_that_it_owes() {
+    let (disk, _, set) = one_topic(&Clock::manual(NOW), "t", TOPIC, |_| ());
+    write(&set.get(TOPIC, 0).unwrap(), 1);
+    disk.fail_opens(100);
+    set.sync_and_checkpoint();
+    disk.fail_opens(0);
+    assert!(set.directories()[0].owes_checkpoints());
+    assert!(set.has_to_sync());
+    set.sync_and_checkpoint();
+    assert!(!set.directories()[0].owes_checkpoints());
+    assert!(!set.has_to_sync());
 }
 
 #[test]

@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tracing::{info, warn};
@@ -31,9 +32,17 @@ use crate::partition::directory::Directory;
 use crate::partition::open;
 use crate::partition::replica::Replica;
 
+/// Longest time until what is in the trash is looked at again: what keeps it there may be over, and clocks are set.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+
 /// What is in the trash of all directories, and how long it stays there, in ms.
 #[derive(Default)]
-pub(super) struct Trash(Mutex<State>, AtomicI64);
+pub(super) struct Trash {
+    state: Mutex<State>,
+    kept_ms: AtomicI64,
+    /// Held while marks are written, or taken away from restored replicas: not the newer one. Taken before `state`.
+    files: Mutex<()>,
+}
 
 #[derive(Default)]
 struct State {
@@ -65,7 +74,7 @@ pub struct Restorable {
 
 impl Drop for Restorable {
     fn drop(&mut self) {
-        self.set.trash.0.lock().wanted.remove(&self.topic_id);
+        self.set.trash.state.lock().wanted.remove(&self.topic_id);
     }
 }
 
@@ -122,7 +131,7 @@ impl Set {
     /// Finds what is in the trash; to be called when all that the metadata does not know is set aside. Whatever was
     /// `restored`, or never deleted, is known by the checkpoints.
     pub(super) fn load_trash(&self, restored: Vec<Restored>) {
-        let mut state = self.trash.0.lock();
+        let mut state = self.trash.state.lock();
         for directory in &self.parts.directories {
             let log_directory = directory.log_directory();
             let disk = log_directory.disk();
@@ -150,19 +159,22 @@ impl Set {
     /// Writes into the directories of a topic that is about to be deleted what is needed to undo that. A replica for
     /// which that fails is deleted for good: a full disk must not keep topics from being deleted.
     pub fn mark_for_trash(&self, topic: &Topic, configs: Option<&Entries>, now_ms: i64) {
+        let here =
+            topic.partitions.iter().filter_map(|(i, partition)| Some((self.get(topic.id, *i)?, partition)));
+        let here: Vec<_> = here.collect();
+        // The deletion itself, for which everybody waits, then has little left to do.
+        for (replica, _) in here.iter().filter(|(replica, _)| !is_synced(replica)) {
+            warn!(tp = %replica.name(), "replica is marked for the trash before it is synced");
+        }
+        let _files = self.trash.files.lock();
         let mut marked = Vec::new();
-        for (index, partition) in topic.partitions.iter() {
-            let Some(replica) = self.get(topic.id, *index) else { continue };
-            // The deletion itself, for which everybody waits, then has little left to do.
-            if !is_synced(&replica) {
-                warn!(tp = %replica.name(), "replica is marked for the trash before it is synced");
-            }
+        for (replica, partition) in here {
             let marks = replica.checkpoint_marks();
             let configs = configs.into_iter().flat_map(|entries| entries.iter());
             let trashed = Trashed {
                 topic: topic.name.clone(),
                 topic_id: topic.id,
-                partition: *index,
+                partition: replica.name().partition,
                 partitions: topic.partition_count(),
                 leader_epoch: partition.leader_epoch,
                 partition_epoch: partition.partition_epoch,
@@ -172,17 +184,21 @@ impl Set {
                 cleaned_up_to: replica.cleaned_up_to().unwrap_or(-1),
                 configs: configs.map(|(key, value)| (key.clone(), value.clone())).collect(),
             };
-            match mark(&replica, &trashed) {
+            match replica.mark_for_trash(&trashed) {
                 Ok((directory, path)) => marked.push((directory, path, trashed)),
                 Err(error) => warn!(tp = %replica.name(), %error, "replica will be deleted for good"),
             }
         }
-        self.trash.0.lock().marked.insert(topic.id, marked);
+        self.trash.state.lock().marked.insert(topic.id, marked);
+        // Nobody takes what comes after the deletion that another client has asked for.
+        if !self.topics.load().contains_key(&topic.id) {
+            self.trash.state.lock().marked.remove(&topic.id);
+        }
     }
 
     /// The topic was not deleted after all.
     pub fn unmark_for_trash(&self, topic: TopicId) {
-        let marked = self.trash.0.lock().marked.remove(&topic).unwrap_or_default();
+        let marked = self.trash.state.lock().marked.remove(&topic).unwrap_or_default();
         for (directory, path, _) in marked {
             if let Err(error) = Trashed::forget(&**directory.log_directory().disk(), &path) {
                 warn!(dir = %path.display(), %error, "trash file cannot be removed");
@@ -192,7 +208,7 @@ impl Set {
 
     /// What of a deleted topic is to be kept, taken from the marks.
     pub(super) fn take_marked(&self, topic: TopicId) -> HashMap<i32, Trashed> {
-        let marked = self.trash.0.lock().marked.remove(&topic).unwrap_or_default();
+        let marked = self.trash.state.lock().marked.remove(&topic).unwrap_or_default();
         marked.into_iter().map(|(_, _, trashed)| (trashed.partition, trashed)).collect()
     }
 
@@ -200,13 +216,13 @@ impl Set {
     pub(super) fn put_into_trash(&self, directory: Arc<Directory>, path: PathBuf, trashed: Trashed) {
         let key = (trashed.topic_id, trashed.partition);
         let in_trash = InTrash { directory, path, trashed };
-        self.trash.0.lock().replicas.insert(key, in_trash);
+        self.trash.state.lock().replicas.insert(key, in_trash);
         self.leaves.notify_waiters();
     }
 
     /// The newest topic of that name in the trash, or the one with that id. The text says why it cannot be had.
     pub fn find_in_trash(self: &Arc<Self>, name: &str, id: Option<TopicId>) -> Result<Restorable, String> {
-        let mut state = self.trash.0.lock();
+        let mut state = self.trash.state.lock();
         let named = state.replicas.values().filter(|r| &*r.trashed.topic == name);
         let newest = named
             .filter(|r| id.is_none_or(|id| r.trashed.topic_id == id))
@@ -235,11 +251,11 @@ impl Set {
         settings: &Settings,
     ) -> Option<Option<Arc<Replica>>> {
         let key = (topic_id, name.partition);
-        let InTrash { directory, path, trashed } = self.trash.0.lock().replicas.remove(&key)?;
+        let InTrash { directory, path, trashed } = self.trash.state.lock().replicas.remove(&key)?;
         // Whoever does not find it there makes an empty one, maybe in another directory.
         let put_back = |path: PathBuf| {
             let in_trash = InTrash { directory: directory.clone(), path, trashed: trashed.clone() };
-            self.trash.0.lock().replicas.insert(key, in_trash);
+            self.trash.state.lock().replicas.insert(key, in_trash);
             self.leaves.notify_waiters();
             Some(None)
         };
@@ -269,19 +285,43 @@ impl Set {
         if trashed.cleaned_up_to >= 0 {
             restored.set_cleaned_up_to(trashed.cleaned_up_to);
         }
-        self.trash.0.lock().restored.push((topic_id, directory, to));
+        self.trash.state.lock().restored.push((topic_id, directory, to));
         self.leaves.notify_waiters();
         Some(replica)
     }
 
-    pub(super) fn has_trash(&self) -> bool {
-        let state = self.trash.0.lock();
-        !state.replicas.is_empty() || !state.restored.is_empty()
+    /// Waits until [`Set::empty_trash`] has something to do.
+    pub async fn trash_is_due(&self) {
+        loop {
+            let told = self.leaves.notified();
+            match self.trash_due_in() {
+                Some(Duration::ZERO) => return,
+                Some(time) => drop(tokio::time::timeout(time, told).await),
+                None => told.await,
+            }
+        }
+    }
+
+    /// In what time the first replica's time in the trash is over, as far as it can be known; none if it is empty.
+    fn trash_due_in(&self) -> Option<Duration> {
+        let (now_ms, kept_ms, topics) = (self.parts.clock.now_ms(), self.trash_kept_ms(), self.topics.load());
+        let state = self.trash.state.lock();
+        if !state.restored.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let due_in = |((topic_id, _), in_trash): (&(TopicId, i32), &InTrash)| {
+            if state.wanted.contains(topic_id) || topics.contains_key(topic_id) {
+                return LOOK_AGAIN;
+            }
+            let due_ms = in_trash.trashed.deleted_ms.saturating_add(kept_ms);
+            Duration::from_millis(u64::try_from(due_ms.saturating_sub(now_ms)).unwrap_or(0)).min(LOOK_AGAIN)
+        };
+        state.replicas.iter().map(due_in).min()
     }
 
     /// Removes what has been in the trash for `kept_ms`.
     pub fn empty_trash(&self, now_ms: i64, kept_ms: i64) {
-        if !self.trash.0.lock().restored.is_empty() {
+        if !self.trash.state.lock().restored.is_empty() {
             self.checkpoint(true);
             self.checkpoint_cleaned();
             self.forget_restored();
@@ -302,7 +342,7 @@ impl Set {
             // Or a topic could come meanwhile.
             let _changing = self.changing.lock();
             let topics = self.topics.load();
-            let mut state = self.trash.0.lock();
+            let mut state = self.trash.state.lock();
             let State { replicas, wanted, .. } = &mut *state;
             replicas.retain(|(topic_id, _), in_trash| {
                 if !is_over(&in_trash.trashed) || wanted.contains(topic_id) || topics.contains_key(topic_id) {
@@ -334,44 +374,30 @@ impl Set {
 
     /// Sets how long deleted topics are kept, in ms, those in the trash too (`barnabas.topic.trash.ms`).
     pub fn keep_trash(&self, kept_ms: i64) {
-        self.trash.1.store(kept_ms, Ordering::Relaxed);
+        self.trash.kept_ms.store(kept_ms, Ordering::Relaxed);
+        self.leaves.notify_waiters();
     }
 
     /// How long deleted topics are kept, in ms; 0 for not at all.
     pub fn trash_kept_ms(&self) -> i64 {
-        self.trash.1.load(Ordering::Relaxed)
+        self.trash.kept_ms.load(Ordering::Relaxed)
     }
 
-    /// Takes the file away from replicas that the checkpoints know.
+    /// Takes the file away from replicas that the checkpoints know. Those in a directory that has failed are for the
+    /// next start.
     fn forget_restored(&self) {
-        let mut state = self.trash.0.lock();
-        let State { restored, marked, .. } = &mut *state;
-        for (topic_id, directory, path) in restored.extract_if(.., |(_, of, _)| !of.owes_any_checkpoint()) {
-            let disk = directory.log_directory().disk();
-            if !marked.contains_key(&topic_id)
-                && let Err(error) = Trashed::forget(&**disk, &path)
-            {
+        let _files = self.trash.files.lock();
+        let known: Vec<Restored> = {
+            let mut state = self.trash.state.lock();
+            let State { restored, marked, .. } = &mut *state;
+            restored.retain(|(_, directory, _)| !directory.log_directory().is_offline());
+            let known = restored.extract_if(.., |(_, directory, _)| !directory.owes_any_checkpoint());
+            known.filter(|(topic_id, _, _)| !marked.contains_key(topic_id)).collect()
+        };
+        for (_, directory, path) in known {
+            if let Err(error) = Trashed::forget(&**directory.log_directory().disk(), &path) {
                 warn!(dir = %path.display(), %error, "trash file cannot be removed");
             }
         }
     }
-}
-
-/// Writes the file to where the replica is; a move takes it along, unless it was just over when the file came.
-fn mark(replica: &Replica, trashed: &Trashed) -> std::io::Result<(Arc<Directory>, PathBuf)> {
-    loop {
-        let (directory, path) = place_of(replica);
-        let log_directory = directory.log_directory();
-        let written =
-            log_directory.ensure_online().and_then(|()| trashed.write(&**log_directory.disk(), &path));
-        if Arc::ptr_eq(&replica.directory(), &directory) {
-            return written.map(|()| (directory, path));
-        }
-    }
-}
-
-fn place_of(replica: &Replica) -> (Arc<Directory>, PathBuf) {
-    let directory = replica.directory();
-    let path = directory.log_directory().partition_path(&PartitionDir::current(replica.name().clone()));
-    (directory, path)
 }

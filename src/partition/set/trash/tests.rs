@@ -1,7 +1,9 @@
 //! Deletions and restores that a power cut ends after every write.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -323,4 +325,43 @@ fn what_cannot_be_restored_stays_in_the_trash_and_is_not_made_anew_elsewhere() {
     }
     set.empty_trash(NOW + 1000, 1000);
     assert!(set.find_in_trash(NAME, None).is_ok());
+}
+
+#[test]
+fn nobody_looks_at_the_trash_before_the_first_time_is_over_or_for_a_directory_that_has_failed() {
+    let clock = Clock::manual(NOW);
+    let (mut node, set) = filled(&clock);
+    assert_eq!(set.trash_due_in(), None);
+    set.keep_trash(100_000);
+    set.mark_for_trash(node.delta.image().topics.by_id(TOPIC).unwrap(), None, NOW);
+    node.decide(Some(RemoveTopicRecord { topic_id: TOPIC.0 }));
+    set.apply(node.delta.image(), &[TOPIC]);
+    for (passed_ms, due_ms) in [(0, 60_000), (99_999, 1), (100_000, 0), (200_000, 0)] {
+        clock.set(NOW + passed_ms);
+        assert_eq!(set.trash_due_in(), Some(Duration::from_millis(due_ms)), "{passed_ms}");
+    }
+    node.decide(None);
+    set.apply(node.delta.image(), &[TOPIC]);
+    assert_eq!(set.trash_due_in(), Some(Duration::ZERO), "its file can go");
+    set.directories()[0].log_directory().fail(io::Error::other("broken"));
+    set.empty_trash(NOW, 100_000);
+    assert_eq!(set.trash_due_in(), None);
+}
+
+#[test]
+fn a_mark_that_comes_after_the_deletion_meets_no_topic_of_the_same_name() {
+    const NEXT: TopicId = TopicId(Uuid::from_u128(70));
+    let (mut node, set) = filled(&Clock::manual(NOW));
+    let topic = node.delta.image().topics.by_id(TOPIC).unwrap().clone();
+    let replica = set.get(TOPIC, 0).unwrap();
+    set.mark_for_trash(&topic, None, NOW);
+    node.decide(Some(RemoveTopicRecord { topic_id: TOPIC.0 }));
+    set.apply(node.delta.image(), &[TOPIC]);
+    add_topic(&mut node.delta, NAME, NEXT, node.disks.ids[0]);
+    set.apply(node.delta.image(), &[NEXT]);
+    let (trashed, _) = set.find_in_trash(NAME, None).unwrap().partitions.remove(0);
+    assert!(replica.mark_for_trash(&trashed).is_err());
+    set.mark_for_trash(&topic, None, NOW);
+    assert!(!node.disks.disks[0].exists(Path::new("/data/t-0/topic.trash")).unwrap());
+    assert!(set.trash.state.lock().marked.is_empty());
 }
