@@ -29,7 +29,7 @@ const AT_ONCE_MAX: usize = 2;
 static TURN: Mutex<()> = Mutex::new(());
 
 /// What a broker may complain of: the file, what it belongs to, and those who need that.
-const COMPLAINTS: [&str; 17] = [
+const COMPLAINTS: [&str; 18] = [
     "clean shutdown file is unreadable",
     "cut the unsynced end off the metadata log",
     "damaged tail cut off above the recovery point",
@@ -47,6 +47,7 @@ const COMPLAINTS: [&str; 17] = [
     "replica is offline",
     "topic id is misspelt",
     "trash file is damaged and left alone",
+    "trash file of another replica is left alone",
 ];
 
 /// One field of the matrix.
