@@ -137,7 +137,7 @@ impl Cell {
         }
         if self.is_running && matches!(self.file.rule, Rule::Log(..)) {
             // At its stop, which cannot close a log that takes no more appends.
-            broker.expect_complaint("log directory is offline");
+            broker.expect_complaint("log is not closed cleanly");
         }
         let played = self.play_in(home.path(), &mut broker, world);
         if played.is_err() {

@@ -201,7 +201,7 @@ impl Directory {
         self.has_progress.swap(false, Ordering::AcqRel)
     }
 
-    /// Keeps what the checkpoint files say of a replica that cannot be opened.
+    /// Keeps what the checkpoint files say of a replica that cannot be opened, or closed.
     pub(super) fn keep(&self, name: &TopicPartition, marks: [i64; 3]) {
         for (kept, mark) in self.kept.lock().iter_mut().zip(marks) {
             kept.insert(name.clone(), mark);
@@ -255,7 +255,7 @@ impl Directory {
         self.is_cordoned.store(is_cordoned, Ordering::Relaxed);
     }
 
-    /// Whether every replica in it could be opened; only then may a clean-shutdown marker vouch for it.
+    /// Whether every replica in it could be opened, and closed; only then may a clean-shutdown marker vouch for it.
     pub(super) fn is_whole(&self) -> bool {
         self.kept.lock()[0].is_empty()
     }

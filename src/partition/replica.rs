@@ -665,8 +665,15 @@ impl Replica {
         if self.check_online().is_err() || state.deleted {
             return;
         }
-        if let Err(error) = state.log.close() {
-            self.directory().log_directory().fail(io::Error::other(error.to_string()));
+        let Err(error) = state.log.close() else { return };
+        let directory = self.directory();
+        if state.log.is_poisoned() || !error.is_disk_failure() {
+            // Damage of its own, which the next start has to look at; the others in the directory are sound.
+            warn!(tp = %self.name, %error, "log is not closed cleanly");
+            let CheckpointMarks { recovery_point, log_start, high_watermark } = state.checkpoint_marks();
+            directory.keep(&self.name, [recovery_point, log_start, high_watermark]);
+        } else {
+            directory.log_directory().fail(io::Error::other(error.to_string()));
         }
     }
 }
