@@ -51,32 +51,6 @@ pub struct Context {
 }
 
 impl Context {
-    /// Wires the handlers to the parts of the broker.
-    pub fn new(parts: Parts) -> Self {
-        let Parts { config, clock, random, node, cluster_id, quorum, partitions, groups, .. } = parts;
-        let Parts { transactions, producer_ids, broker_epoch, metrics, loggers, .. } = parts;
-        let slots = config.requests.fetch_session_slots_max;
-        Self {
-            config,
-            clock,
-            random,
-            node,
-            cluster_id,
-            quorum,
-            partitions,
-            groups,
-            transactions,
-            broker_epoch,
-            metrics,
-            requests: Requests::new(),
-            sessions: session::Cache::new(slots),
-            producer_ids,
-            loggers,
-        }
-    }
-}
-
-impl Context {
     /// Asks the controller, and gives its answer or its refusal. A controller that cannot answer any more
     /// refuses with NOT_CONTROLLER, which clients retry.
     pub(super) async fn ask<R, T>(&self, request: R) -> Result<T, controller::Error>
@@ -87,36 +61,6 @@ impl Context {
         let answer = reply.ok().and_then(R::answer);
         answer.unwrap_or_else(|| Err(controller::Kind::NotController.into()))
     }
-}
-
-/// What a [`Context`] is made of.
-pub struct Parts {
-    /// See [`Context::config`].
-    pub config: Arc<Config>,
-    /// See [`Context::clock`].
-    pub clock: Clock,
-    /// See [`Context::random`].
-    pub random: Random,
-    /// See [`Context::node`].
-    pub node: NodeId,
-    /// See [`Context::cluster_id`].
-    pub cluster_id: Arc<str>,
-    /// See [`Context::quorum`].
-    pub quorum: Quorum,
-    /// See [`Context::partitions`].
-    pub partitions: Arc<partition::Set>,
-    /// See [`Context::groups`].
-    pub groups: coordinator::Groups,
-    /// See [`Context::transactions`].
-    pub transactions: coordinator::Transactions,
-    /// See [`Context::producer_ids`].
-    pub producer_ids: Arc<coordinator::ProducerIds>,
-    /// See [`Context::broker_epoch`].
-    pub broker_epoch: i64,
-    /// See [`Context::metrics`].
-    pub metrics: Metrics,
-    /// What is logged.
-    pub loggers: Loggers,
 }
 
 /// The client at the other end of a connection.

@@ -29,7 +29,7 @@ fn position(key: ApiKey) -> usize {
 }
 
 impl Requests {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let count = ApiKey::ALL.iter().map(|key| position(*key) + 1).max().unwrap_or(0);
         let mut by_key: Vec<Option<metrics::Api>> = std::iter::repeat_with(|| None).take(count).collect();
         for key in ApiKey::ALL {

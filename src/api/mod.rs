@@ -73,6 +73,8 @@ mod unregister_broker;
 mod update_features;
 mod write_txn_markers;
 
-pub use context::{Context, Parts, Peer};
+pub use context::{Context, Peer};
 pub use dispatch::{Api, Started};
+pub(crate) use fetch::session::Cache as FetchSessions;
+pub(crate) use measure::Requests;
 pub use measure::Running;

@@ -34,7 +34,7 @@ pub use self::lookup::load_config;
 use self::pages::{BrokerPages, Shown};
 use self::registration::Registered;
 use crate::api::broker_loggers::Loggers;
-use crate::api::{Api, Context, Parts};
+use crate::api::{Api, Context, FetchSessions, Requests};
 use crate::base::clock::Clock;
 use crate::base::random::Random;
 use crate::config::broker::Config;
@@ -86,7 +86,7 @@ pub async fn run(config: Config, loggers: Loggers) -> Result<()> {
 
     let registered = registration::register(&started, &directories, &quorum, &random, &bound).await?;
     let producer_ids = Arc::new(ProducerIds::new(quorum.clone(), config.node_id, registered.epoch));
-    let context = Arc::new(Context::new(Parts {
+    let context = Arc::new(Context {
         config: config.clone(),
         clock: clock.clone(),
         random,
@@ -100,7 +100,9 @@ pub async fn run(config: Config, loggers: Loggers) -> Result<()> {
         broker_epoch: registered.epoch,
         metrics,
         loggers,
-    }));
+        sessions: FetchSessions::new(config.requests.fetch_session_slots_max),
+        requests: Requests::new(),
+    });
     let server = Arc::new(Server::new(Arc::new(Api::new(context)), sockets::settings(&started)));
     pages.show(Shown {
         node: config.node_id,
