@@ -43,15 +43,21 @@ fn write(replica: &Arc<Replica>, count: usize) {
     replica.sync().unwrap();
 }
 
-#[test]
-fn files_that_a_long_cleaning_has_replaced_stay_for_readers_who_came_before_its_end() {
-    let clock = Clock::manual(NOW);
-    let set = set_of(&clock, |settings| {
+/// A set whose log is worth a cleaning.
+fn dirty_set(clock: &Clock) -> Arc<Set> {
+    let set = set_of(clock, |settings| {
         settings.log.segment_bytes = 200;
         settings.log.compact = true;
         settings.cleaner.min_cleanable_dirty_ratio = 0.0;
     });
     write(&set.get(TOPIC, 0).unwrap(), 3);
+    set
+}
+
+#[test]
+fn files_that_a_long_cleaning_has_replaced_stay_for_readers_who_came_before_its_end() {
+    let clock = Clock::manual(NOW);
+    let set = dirty_set(&clock);
     let end_ms = NOW + 2 * DELAY_MS;
     let moved = clock.clone();
     let means = cleaner(move |_| {
@@ -139,12 +145,7 @@ fn an_idle_broker_writes_the_checkpoint_that_it_owes() {
 #[test]
 fn whoever_waits_for_files_to_leave_is_told_of_the_first_one() {
     let clock = Clock::manual(NOW);
-    let set = set_of(&clock, |settings| {
-        settings.log.segment_bytes = 200;
-        settings.log.compact = true;
-        settings.cleaner.min_cleanable_dirty_ratio = 0.0;
-    });
-    write(&set.get(TOPIC, 0).unwrap(), 3);
+    let set = dirty_set(&clock);
     let mut told = std::pin::pin!(set.files_leave());
     let mut nobody = Context::from_waker(Waker::noop());
     assert!(told.as_mut().poll(&mut nobody).is_pending());
