@@ -189,6 +189,11 @@ impl Cell {
         self.file.name == "txnindex" && matches!(self.harm, Harm::Gone | Harm::Stale | Harm::Swapped)
     }
 
+    /// Damage after which a log ends where it once did: told only if a checkpoint was written since, every 5 seconds.
+    fn leaves_an_end(&self) -> bool {
+        self.file.name == "active log" && matches!(self.harm, Harm::Gone | Harm::Empty | Harm::Stale)
+    }
+
     /// Damage that leaves no file of the kind: the broker says so when it makes the file anew.
     fn must_be_told(&self) -> bool {
         let is_binary = ["index", "snapshot"].iter().any(|end| self.file.name.ends_with(end));
@@ -253,7 +258,8 @@ impl Cell {
         }
         let is_excused = |partition| excused.contains(&partition);
         // Above the recovery point a log ends where it makes no sense any more.
-        let is_cut = self.stop == Stop::Killed && broker.logged().iter().any(|l| l.contains("tail cut off"));
+        let is_cut = self.stop == Stop::Killed
+            && (self.leaves_an_end() || broker.logged().iter().any(|l| l.contains("tail cut off")));
         for (partition, (batches, trouble)) in &seen.partitions {
             let (expected, _) = &left.picture.partitions[partition];
             if is_excused(*partition) {
