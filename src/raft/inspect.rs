@@ -44,6 +44,10 @@ pub struct Inspected {
     pub(super) voted_epoch: i32,
     /// Where the log ends, what a power cut has torn not counted.
     pub(super) end_offset: i64,
+    /// All below is known to have been on the device, by the checkpoint or a snapshot.
+    pub(super) synced_offset: i64,
+    /// The snapshots beside the log, oldest first.
+    pub(super) snapshots: Vec<SnapshotId>,
     /// Bytes of the batches after the snapshot.
     pub(super) bytes: u64,
     /// Whether it was this broker that stopped cleanly: then all of the log was synced.
@@ -67,13 +71,18 @@ pub fn inspect(disk: &dyn Disk, parent: &Path, node_id: i32) -> Result<Inspected
     let bootstrap = parent.join(BOOTSTRAP_FILE);
     let exists = |path: &Path| disk.exists(path).map_err(|e| Error::io(path, e));
     let (mut voted_epoch, mut is_own) = (quorum_state::NONE, false);
+    let (mut synced_offset, mut snapshots) = (0, Vec::new());
     let is_clean = directory::was_shut_down_cleanly(disk, parent).map_err(|e| Error::io(parent, e))?;
     if exists(&seen.dir)? {
         voted_epoch = seen.vote()?;
         let noted = sink::read_recovery_point(disk, &seen.dir)?;
         is_own = noted.is_some_and(|point| point.epoch == Some(voted_epoch.into()));
         let last_epoch = LastEpoch { epoch: voted_epoch, is_own };
-        seen.log(noted.map_or(0, |point| point.offset), last_epoch, is_clean)?;
+        let (ids, segments) = seen.files()?;
+        let recovery_point = noted.map_or(0, |point| point.offset);
+        synced_offset = recovery_point.max(ids.last().map_or(0, |id| id.end_offset));
+        seen.log(&ids, &segments, synced_offset, last_epoch, is_clean)?;
+        snapshots = ids;
     }
     let Replay { base, delta, transaction, membership, bytes, next, last, .. } = seen.replay;
     let (image, _) = delta.finish(last);
@@ -92,6 +101,8 @@ pub fn inspect(disk: &dyn Disk, parent: &Path, node_id: i32) -> Result<Inspected
         membership,
         voted_epoch,
         end_offset,
+        synced_offset,
+        snapshots,
         bytes,
         is_synced,
         bootstrap,
@@ -158,17 +169,22 @@ impl Seen<'_> {
         Ok((ids, entries.iter().filter_map(|entry| segment(&entry.name)).collect()))
     }
 
-    /// Replays the newest sound snapshot and the log after it.
-    fn log(&mut self, recovery_point: i64, last_epoch: LastEpoch, is_clean: bool) -> Result<(), Error> {
-        let (ids, segments) = self.files()?;
+    /// Replays the newest sound snapshot and the log after it, of which all below `known` was on the device.
+    fn log(
+        &mut self,
+        ids: &[SnapshotId],
+        segments: &[Segment],
+        known: i64,
+        last_epoch: LastEpoch,
+        is_clean: bool,
+    ) -> Result<(), Error> {
         let start_offset = segments.first().map_or(0, |segment| segment.base_offset);
-        let base = self.base(&ids, start_offset)?;
+        let base = self.base(ids, start_offset)?;
         let from = base.end_offset;
         self.replay = Replay::of(base, &self.dir);
         // What a sound snapshot holds is not read again.
         let skipped = segments.partition_point(|segment| segment.base_offset <= from).saturating_sub(1);
         let segments = &segments[skipped..];
-        let known = recovery_point.max(ids.last().map_or(0, |id| id.end_offset));
         let first_offset = segments.first().map_or(0, |segment| segment.base_offset);
         let (end_offset, flaw) = self.segments(segments, first_offset)?;
         if let Some(flaw) = flaw {

@@ -14,8 +14,8 @@ use super::membership::Membership;
 use super::queue::Asker;
 use super::quorum_state::{self, Election};
 use super::runner::OnFailure;
-use super::sink::{self, Sink};
-use super::snapshot::{self, SnapshotId};
+use super::sink::Sink;
+use super::snapshot;
 use super::snapshots::Snapshots;
 use super::{PARTITION_DIR, Parts, Settings};
 use crate::base::clock::Clock;
@@ -60,8 +60,9 @@ pub(super) fn load(parts: Parts, inspected: Inspected) -> Result<Loaded, Error> 
     let Parts { disk, dir: parent, directory_id, settings, controller, clock, on_failure } = parts;
     let home = Home { dir: parent.join(PARTITION_DIR), disk, parent };
     let node_id = controller.node_id;
-    let (log, ids) = home.open(&settings, &inspected, clock.now_ms())?;
-    let Inspected { snapshot, image, transaction, membership, voted_epoch, bytes, bootstrap, .. } = inspected;
+    let log = home.open(&settings, &inspected, clock.now_ms())?;
+    let Inspected { snapshot, snapshots, image, transaction, membership, voted_epoch, .. } = inspected;
+    let Inspected { bytes, bootstrap, .. } = inspected;
     let last = image.provenance;
     let epoch = next_epoch(&[Some(voted_epoch), log.latest_epoch(), snapshot.map(|id| id.epoch)])?;
     let snapshot_end = snapshot.map_or(0, |id| id.end_offset);
@@ -76,7 +77,7 @@ pub(super) fn load(parts: Parts, inspected: Inspected) -> Result<Loaded, Error> 
     let change = Membership::leader_change(node_id);
     let controller = Controller::resume(controller, image, transaction);
     let driver = take_over(controller, sink, (change, bootstrap), clock.now_ms())?;
-    let kept = ids.into_iter().filter(|id| snapshot.is_some_and(|used| *id <= used)).collect();
+    let kept = snapshots.into_iter().filter(|id| snapshot.is_some_and(|used| *id <= used)).collect();
     let voter_directory = membership.directory_id(node_id);
     let snapshots = Snapshots::new(kept, membership, &settings, clock.now_ms());
     Ok(Loaded { driver, snapshots, clock, on_failure, node_id, epoch, voter_directory })
@@ -97,26 +98,21 @@ struct Home {
 }
 
 impl Home {
-    /// Opens or makes the log, which ends where it was found to end; gives the snapshots beside it too, oldest first.
-    fn open(
-        &self,
-        settings: &Settings,
-        inspected: &Inspected,
-        now_ms: i64,
-    ) -> Result<(Log, Vec<SnapshotId>), Error> {
+    /// Opens or makes the log, which ends where it was found to end.
+    fn open(&self, settings: &Settings, inspected: &Inspected, now_ms: i64) -> Result<Log, Error> {
         let Self { disk, parent, dir } = self;
         let settings = log::Settings {
             segment_bytes: settings.segment_bytes,
             segment_ms: settings.segment_ms,
             ..log::Settings::default()
         };
-        let (mut log, ids) = if disk.exists(dir).map_err(|e| Error::io(dir, e))? {
+        let mut log = if disk.exists(dir).map_err(|e| Error::io(dir, e))? {
             // Made by a start that was cut short, perhaps, and not durable yet.
             disk.sync_dir(parent).map_err(|e| Error::io(parent, e))?;
-            let ids = snapshot::list(&**disk, dir)?;
-            (self.open_log(settings, &ids, inspected.is_synced, now_ms)?, ids)
+            snapshot::remove_unfinished(&**disk, dir)?;
+            self.open_log(settings, inspected, now_ms)?
         } else {
-            (Log::create(disk.clone(), dir, TOPIC_ID, settings, now_ms)?, Vec::new())
+            Log::create(disk.clone(), dir, TOPIC_ID, settings, now_ms)?
         };
         if log.end_offset() != inspected.end_offset {
             let (path, opened) = (dir.clone(), log.end_offset());
@@ -124,20 +120,12 @@ impl Home {
         }
         // What was replayed has to be there after the next power cut too, and the vote goes into the same directory.
         flush(&mut log)?;
-        Ok((log, ids))
+        Ok(log)
     }
 
-    fn open_log(
-        &self,
-        settings: log::Settings,
-        ids: &[SnapshotId],
-        clean: bool,
-        now_ms: i64,
-    ) -> Result<Log, Error> {
+    fn open_log(&self, settings: log::Settings, inspected: &Inspected, now_ms: i64) -> Result<Log, Error> {
         let Self { disk, dir, .. } = self;
-        let snapshot_end = ids.last().map_or(0, |id| id.end_offset);
-        let noted = sink::read_recovery_point(&**disk, dir)?.map_or(0, |point| point.offset);
-        let recovery_point = noted.max(snapshot_end);
+        let Inspected { synced_offset: recovery_point, is_synced: clean, .. } = *inspected;
         let opening = Opening { recovery_point, log_start_offset: 0, clean, is_checkpointed: true };
         let (mut log, recovered) = Log::open(disk.clone(), dir, settings, opening, now_ms)?;
         if let Some(flaw) = recovered.flaw {

@@ -58,17 +58,14 @@ impl SnapshotId {
     }
 }
 
-/// The snapshots in `dir`, oldest first; what was half written or half removed is removed.
-pub(super) fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<SnapshotId>, Error> {
-    let mut ids = Vec::new();
+/// Removes the snapshots in `dir` that were half written or half removed.
+pub(super) fn remove_unfinished(disk: &dyn Disk, dir: &Path) -> Result<(), Error> {
     for entry in disk.list(dir).map_err(|e| Error::io(dir, e))? {
         if entry.name.ends_with(PARTIAL_SUFFIX) || entry.name.ends_with(DELETED_SUFFIX) {
             super::remove_if_there(disk, &dir.join(&entry.name))?;
         }
-        ids.extend(SnapshotId::parse(&entry.name));
     }
-    ids.sort_unstable();
-    Ok(ids)
+    Ok(())
 }
 
 /// What a snapshot says beside its records.
