@@ -33,13 +33,10 @@ pub struct Directory {
     flush_timer: Timer,
     /// Replicas with unsynced bytes that nobody waits for.
     later: Mutex<Vec<Weak<Home>>>,
-    /// Checkpoint entries of replicas that lie here but could not be opened: what is known of them must outlive
-    /// this run.
-    kept: Mutex<[Offsets; 3]>,
-    /// How far those logs were cleaned.
-    kept_cleaned: Mutex<Offsets>,
-    /// Checkpoint entries of replicas that are about to move here.
-    incoming: Mutex<BTreeMap<TopicPartition, Expected>>,
+    /// Of replicas that lie here but could not be opened, or closed: what is known of them must outlive this run.
+    kept: Mutex<BTreeMap<TopicPartition, Entries>>,
+    /// Of replicas that are about to move here.
+    incoming: Mutex<BTreeMap<TopicPartition, Entries>>,
     /// Whether it takes no new replicas (`cordoned.log.dirs`, KIP-1066).
     is_cordoned: AtomicBool,
     /// How many replicas it holds.
@@ -51,9 +48,9 @@ pub struct Directory {
     written: Mutex<[Written; 4]>,
 }
 
-/// Checkpoint entries of a replica that is about to move to a directory.
+/// Checkpoint entries of a replica that is not in use in a directory.
 #[derive(Clone, Copy)]
-pub(super) struct Expected {
+pub(super) struct Entries {
     /// Recovery point, log start offset and high watermark.
     pub(super) marks: [i64; 3],
     /// How far its log was cleaned.
@@ -140,7 +137,6 @@ impl Directory {
             flush_timer: timers::log_flush_time(clock),
             later: Mutex::default(),
             kept: Mutex::default(),
-            kept_cleaned: Mutex::default(),
             incoming: Mutex::default(),
             is_cordoned: AtomicBool::new(false),
             replicas: AtomicUsize::new(0),
@@ -203,13 +199,11 @@ impl Directory {
 
     /// Keeps what the checkpoint files say of a replica that cannot be opened, or closed.
     pub(super) fn keep(&self, name: &TopicPartition, marks: [i64; 3]) {
-        for (kept, mark) in self.kept.lock().iter_mut().zip(marks) {
-            kept.insert(name.clone(), mark);
-        }
+        self.kept.lock().insert(name.clone(), Entries { marks, cleaned_up_to: None });
     }
 
     /// Adds what the checkpoint files say of a replica that is about to move here; none takes it out again.
-    pub(super) fn expect(&self, name: &TopicPartition, expected: Option<Expected>) {
+    pub(super) fn expect(&self, name: &TopicPartition, expected: Option<Entries>) {
         let mut incoming = self.incoming.lock();
         match expected {
             Some(expected) => drop(incoming.insert(name.clone(), expected)),
@@ -219,7 +213,7 @@ impl Directory {
 
     /// Raises where the log of a replica begins that is about to move here.
     pub(super) fn raise_expected_start(&self, name: &TopicPartition, offset: i64) {
-        if let Some(Expected { marks: [_, log_start, _], .. }) = self.incoming.lock().get_mut(name) {
+        if let Some(Entries { marks: [_, log_start, _], .. }) = self.incoming.lock().get_mut(name) {
             *log_start = offset.max(*log_start);
         }
     }
@@ -227,10 +221,10 @@ impl Directory {
     /// The checkpoint entries, as they are in recovery points, log start offsets and high watermarks, of replicas that
     /// are not in use here. To be taken before those of the replicas that are, for one may come to be.
     pub(super) fn other_offsets(&self) -> [Offsets; 3] {
-        let mut offsets = self.kept.lock().clone();
-        for (name, Expected { marks, .. }) in self.incoming.lock().iter() {
+        let mut offsets = <[Offsets; 3]>::default();
+        for (name, Entries { marks, .. }) in self.others() {
             for (offsets, mark) in offsets.iter_mut().zip(marks) {
-                offsets.entry(name.clone()).or_insert(*mark);
+                offsets.insert(name.clone(), mark);
             }
         }
         offsets
@@ -238,11 +232,14 @@ impl Directory {
 
     /// How far the logs of such replicas were cleaned; to be taken at the same time.
     pub(super) fn other_cleaned(&self) -> Offsets {
-        let mut cleaned = self.kept_cleaned.lock().clone();
-        for (name, Expected { cleaned_up_to, .. }) in self.incoming.lock().iter() {
-            cleaned.extend(cleaned_up_to.map(|offset| (name.clone(), offset)));
-        }
-        cleaned
+        let cleaned = |(name, entries): (_, Entries)| entries.cleaned_up_to.map(|offset| (name, offset));
+        self.others().into_iter().filter_map(cleaned).collect()
+    }
+
+    fn others(&self) -> BTreeMap<TopicPartition, Entries> {
+        let mut others = self.incoming.lock().clone();
+        others.extend(self.kept.lock().iter().map(|(name, entries)| (name.clone(), *entries)));
+        others
     }
 
     /// Whether it takes no new replicas.
@@ -257,7 +254,7 @@ impl Directory {
 
     /// Whether every replica in it could be opened, and closed; only then may a clean-shutdown marker vouch for it.
     pub(super) fn is_whole(&self) -> bool {
-        self.kept.lock()[0].is_empty()
+        self.kept.lock().is_empty()
     }
 
     /// Writes recovery points, log start offsets and high watermarks, each file only if it changed.
@@ -299,11 +296,9 @@ impl Directory {
     /// Takes note of what a checkpoint file holds, and keeps what it says of replicas that cannot be opened. One that says
     /// nothing may be broken, and is to be written again.
     pub(super) fn has_read_cleaned(&self, offsets: &Offsets) {
-        let kept = &self.kept.lock()[0];
-        let kept_of = |(name, offset): (&TopicPartition, &i64)| {
-            kept.contains_key(name).then(|| (name.clone(), *offset))
-        };
-        self.kept_cleaned.lock().extend(offsets.iter().filter_map(kept_of));
+        for (name, entries) in self.kept.lock().iter_mut() {
+            entries.cleaned_up_to = offsets.get(name).copied().or(entries.cleaned_up_to);
+        }
         let file = self.log_directory.path().join(OffsetFile::CleanedUpTo.name());
         let is_useless = offsets.is_empty() && self.log_directory.disk().exists(&file).unwrap_or(true);
         self.written.lock()[place_of(OffsetFile::CleanedUpTo)].hash = (!is_useless).then(|| hash(offsets));

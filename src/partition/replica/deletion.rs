@@ -50,23 +50,28 @@ impl Replica {
             return Err(io::Error::new(io::ErrorKind::NotFound, "it is deleted"));
         }
         let directory = self.directory();
+        let path = self.write_trashed(&directory, trashed)?;
+        Ok((directory, path))
+    }
+
+    /// Writes the file; gives the directory that it is in.
+    fn write_trashed(&self, directory: &Directory, trashed: &Trashed) -> io::Result<PathBuf> {
         let log_directory = directory.log_directory();
         let path = log_directory.partition_path(&PartitionDir::current(self.name.clone()));
         log_directory.ensure_online()?;
         trashed.write(&**log_directory.disk(), &path)?;
-        Ok((directory, path))
+        Ok(path)
     }
 
     /// Makes durable what came after the mark: the journal does not vouch for a log of another name.
     fn say_where_it_ends(&self, state: &mut State, directory: &Directory, trashed: &mut Trashed) {
-        let log_directory = directory.log_directory();
         if let Some(flush) = state.log.begin_flush() {
             match flush.run() {
                 Ok(()) => drop(state.log.flushed(&flush)),
                 Err(why) if is_out_of_descriptors(&why) => {
                     warn!(tp = %self.name, %why, "the newest records are not synced in the trash");
                 }
-                Err(why) => drop(log_directory.fail(why)),
+                Err(why) => drop(directory.log_directory().fail(why)),
             }
         }
         let marks = state.checkpoint_marks();
@@ -77,10 +82,7 @@ impl Replica {
         }
         (trashed.log_start_offset, trashed.recovery_point) = (marks.log_start, marks.recovery_point);
         trashed.cleaned_up_to = cleaned_up_to;
-        let path = log_directory.path().join(self.name.to_string());
-        let written =
-            log_directory.ensure_online().and_then(|()| trashed.write(&**log_directory.disk(), &path));
-        if let Err(error) = written {
+        if let Err(error) = self.write_trashed(directory, trashed) {
             warn!(tp = %self.name, %error, "the trash file is that of the mark");
         }
     }

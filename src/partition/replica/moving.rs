@@ -26,7 +26,7 @@ use crate::log::directory::{LogDirectory, PartitionDir, Purpose};
 use crate::log::error::is_disk_failure;
 use crate::log::transfer::{self, Extent, Transfer};
 use crate::log::trash::Trashed;
-use crate::partition::directory::{Directory, Expected};
+use crate::partition::directory::{Directory, Entries};
 use crate::partition::error::Error;
 
 /// In the directory of a copy that is complete: the path of what it replaces, for whoever looks.
@@ -308,7 +308,7 @@ impl Replica {
             }
             let marks = state.checkpoint_marks();
             let marks = [transfer.end_offset(), marks.log_start, marks.high_watermark];
-            let expected = Expected { marks, cleaned_up_to: self.cleaned_up_to() };
+            let expected = Entries { marks, cleaned_up_to: self.cleaned_up_to() };
             moving.directory.expect(&self.name, Some(expected));
         }
         (route.checkpoint)();
@@ -356,8 +356,14 @@ impl Replica {
 
     fn extent(&self, moving: &Moving) -> Result<Extent, transfer::Error> {
         let state = self.state.lock();
+        self.check_wanted(moving, &state)?;
+        Ok(state.log.extent())
+    }
+
+    /// Fails if there is nothing more to move, or nobody wants it.
+    fn check_wanted(&self, moving: &Moving, state: &State) -> Result<(), transfer::Error> {
         let is_over = state.deleted || state.log.is_poisoned() || self.check_online().is_err();
-        if is_over || moving.is_given_up() { Err(transfer::Error::GivenUp) } else { Ok(state.log.extent()) }
+        if is_over || moving.is_given_up() { Err(transfer::Error::GivenUp) } else { Ok(()) }
     }
 
     /// Puts the copy in the log's place.
@@ -379,10 +385,7 @@ impl Replica {
             self.catch_up(moving, &mut transfer, route)?;
         };
         let old = self.home.load_full();
-        let is_over = state.deleted || state.log.is_poisoned() || self.check_online().is_err();
-        if is_over || moving.is_given_up() {
-            return Err(transfer::Error::GivenUp.into());
-        }
+        self.check_wanted(moving, &state)?;
         transfer.complete(&state.log)?;
         take_mark_along(&old, moving, &self.name)?;
         let path = moving.directory.log_directory().path().join(self.name.to_string());
